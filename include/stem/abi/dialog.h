@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * A dialog's record in the map `dialogs`: what stemd must know of a call to go on after its own death.
+ * Only stemd writes it; the data plane never reads it. It lives in the kernel because the flows do: both
+ * outlive the daemon, and neither outlives the instance.
+ */
+#ifndef STEM_ABI_DIALOG_H
+#define STEM_ABI_DIALOG_H
+
+#include <stem/abi/address.h>
+
+#define STEM_CALL_ID_MAX 256
+#define STEM_TAG_MAX 128
+#define STEM_URI_MAX 256
+#define STEM_BRANCH_MAX 128
+#define STEM_MEDIA_MAX 4 /* m= lines of one session that can have pinholes */
+
+/* The two ends of a dialog: who sent the first INVITE, and who answers it. */
+enum stem_party {
+    STEM_CALLER = 0,
+    STEM_CALLEE = 1,
+    STEM_PARTIES = 2,
+};
+
+enum stem_media_flag {
+    STEM_MEDIA_RECEIVES = 1 << 0, /* wants RTP now: not on hold (sendonly, inactive, 0.0.0.0) */
+    STEM_MEDIA_RTCP_MUX = 1 << 1,
+    STEM_MEDIA_SRTP = 1 << 2,
+};
+
+/* What one party said of one m= line: where it receives, what, and how much of it. */
+struct stem_media {
+    struct stem_addr address;
+    __u64 payload_types[2]; /* bit n: payload type n */
+    __u16 rtp_port;         /* host byte order; 0 = line refused or not one that STEM opens */
+    __u16 rtcp_port;        /* 0 = none */
+    __u16 min_payload;      /* UDP payload, octets */
+    __u16 max_payload;
+    __u32 bytes_per_second; /* at IP level, margin included */
+    __u32 packets_per_second;
+    __u32 rtcp_bytes_per_second;
+    __u8 flags; /* enum stem_media_flag */
+    __u8 zero[3];
+};
+STEM_ABI_ASSERT(sizeof(struct stem_media) == 56);
+
+enum stem_dialog_state {
+    STEM_DIALOG_CALLING = 1,  /* INVITE released, no To tag yet */
+    STEM_DIALOG_EARLY = 2,    /* 18x with a To tag */
+    STEM_DIALOG_ANSWERED = 3, /* 2xx, no ACK yet */
+    STEM_DIALOG_UP = 4,
+    STEM_DIALOG_CLOSING = 5, /* BYE seen */
+    STEM_DIALOG_DEAD = 6,    /* lingers to absorb retransmissions; never written to the map */
+};
+
+struct stem_dialog {
+    __u32 state;     /* enum stem_dialog_state */
+    __u8 direction;  /* enum stem_direction of the first INVITE */
+    __u8 offerer;    /* enum stem_party whose offer is pending, or STEM_PARTIES */
+    __u8 accept_any_media; /* 1: the decision bound the callee's media to no address */
+    __u8 zero;
+    __u32 invite_cseq;
+    __u32 cseq[STEM_PARTIES];     /* last of each side */
+    __u32 session_expires_s;      /* RFC 4028; 0 = none */
+    __u64 started_ns;             /* CLOCK_MONOTONIC */
+    __u64 answered_ns;
+    __u64 changed_ns;
+    struct stem_addr terminal; /* where the callee's media may be, unless accept_any_media */
+    struct stem_addr signalling[STEM_PARTIES]; /* source of each party's messages, as seen here */
+    __u16 signalling_port[STEM_PARTIES];       /* host byte order */
+    __u32 media_count[STEM_PARTIES];
+    __u32 offer_count;
+    struct stem_media media[STEM_PARTIES][STEM_MEDIA_MAX]; /* agreed */
+    struct stem_media offer[STEM_MEDIA_MAX];               /* pending */
+    char call_id[STEM_CALL_ID_MAX];
+    char tag[STEM_PARTIES][STEM_TAG_MAX];
+    char invite_branch[STEM_BRANCH_MAX];
+    char uri[STEM_PARTIES][STEM_URI_MAX]; /* From and To, for people */
+    char target[STEM_URI_MAX];            /* request URI after a forward decision; "" = as it came */
+};
+
+#endif

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Every verdict has a reason, and this list is the only place that names them: counter index, C++ name,
+ * CLI and metrics label, and the table in docs/reasons.md all come from it.
+ *
+ * X(NAME, number, kind, label, help). A number is never reused: a reason that goes leaves its number behind.
+ *
+ * kind   FORWARD  sent out by the other port (bridge) or by the FIB (router)
+ *        STACK    given to the kernel's own stack, after it was judged
+ *        STEER    given to stemd through AF_XDP
+ *        DROP     gone
+ *        RELEASE  stemd let a steered packet go on (counted in controller_counters)
+ * Numbers 1-99 are the data plane's, 100 and above the controller's.
+ */
+#ifndef STEM_ABI_REASON_H
+#define STEM_ABI_REASON_H
+
+#include <stem/abi/address.h>
+
+#define STEM_REASONS(X)                                                                                      \
+    /* what went on */                                                                                       \
+    X(NEIGHBOUR, 1, FORWARD, "neighbour", "ARP or IPv6 neighbour discovery")                                 \
+    X(FAILSAFE, 2, FORWARD, "failsafe", "matched the fail-safe list (management), before any policy")        \
+    X(FLOW, 3, FORWARD, "flow", "media of an open pinhole, within its rate")                                 \
+    X(RULE_PASS, 4, FORWARD, "rule_pass", "a static rule passed it")                                         \
+    X(KEEPALIVE_CRLF, 5, FORWARD, "keepalive_crlf", "CRLF keep-alive on a SIP port (RFC 5626, 3.5.1)")       \
+    X(KEEPALIVE_STUN, 6, FORWARD, "keepalive_stun", "STUN keep-alive on a SIP port (RFC 5626, 3.5.2)")       \
+    X(POLICY_PASS, 7, FORWARD, "policy_pass", "the default policy of its direction passes")                  \
+    X(FALLBACK_OPEN, 8, FORWARD, "fallback_open", "SIP while stemd is away, and the fallback is open")       \
+    X(STEER_SIP, 9, STEER, "steer_sip", "SIP, given to stemd")                                               \
+    X(RULE_STEER, 10, STEER, "rule_steer", "a static rule gave it to stemd")                                 \
+    /* judged, but to be finished by the kernel's stack (router mode) */                                     \
+    X(STACK_NEIGHBOUR, 15, STACK, "stack_neighbour", "next hop's link address unknown: the stack asks")      \
+    X(STACK_LOCAL, 16, STACK, "stack_local", "for this host itself")                                         \
+    X(STACK_ROUTE, 17, STACK, "stack_route", "the route leaves by a port that STEM does not hold")           \
+    X(STACK_FRAGMENTATION, 18, STACK, "stack_fragmentation", "larger than the route's MTU")                  \
+    X(STACK_TTL, 19, STACK, "stack_ttl", "TTL or hop limit ran out: the stack answers")                      \
+    X(STACK_VLAN, 20, STACK, "stack_vlan", "a tagged frame in router mode")                                  \
+    /* unparsable */                                                                                         \
+    X(ETHERNET_SHORT, 30, DROP, "ethernet_short", "frame shorter than its Ethernet header")                  \
+    X(VLAN_DEPTH, 31, DROP, "vlan_depth", "more than two VLAN tags, or one cut short")                       \
+    X(ETHERTYPE, 32, DROP, "ethertype", "neither IPv4, IPv6 nor ARP")                                        \
+    X(IPV4_HEADER, 33, DROP, "ipv4_header", "broken IPv4 header")                                            \
+    X(IPV6_HEADER, 34, DROP, "ipv6_header", "broken IPv6 header")                                            \
+    X(IPV6_EXTENSION, 35, DROP, "ipv6_extension", "IPv6 extension headers too many, cut short or obsolete")  \
+    X(UDP_HEADER, 36, DROP, "udp_header", "UDP header cut short or with a wrong length")                     \
+    X(TCP_HEADER, 37, DROP, "tcp_header", "TCP header cut short or with a wrong offset")                     \
+    X(ICMP_HEADER, 38, DROP, "icmp_header", "ICMP header cut short")                                         \
+    X(ARP_HEADER, 39, DROP, "arp_header", "ARP cut short or not for IPv4 over Ethernet")                     \
+    /* policy */                                                                                             \
+    X(DENY, 45, DROP, "deny", "source is on the deny list (exact address)")                                  \
+    X(DENY_CIDR, 46, DROP, "deny_cidr", "source is in a denied network")                                     \
+    X(FRAGMENT, 47, DROP, "fragment", "IP fragment that no rule passes")                                     \
+    X(RULE_DROP, 48, DROP, "rule_drop", "a static rule dropped it")                                          \
+    X(NO_PINHOLE, 49, DROP, "no_pinhole", "UDP to ports that no call negotiated and no rule passes")         \
+    X(POLICY_DROP, 50, DROP, "policy_drop", "the default policy of its direction drops")                     \
+    X(KEEPALIVE_RATE, 51, DROP, "keepalive_rate", "more keep-alives than a source may send")                 \
+    X(CONTROLLER_AWAY, 52, DROP, "controller_away", "SIP while stemd is away, and the fallback is closed")   \
+    X(OTHER_HOST, 53, DROP, "other_host", "router mode: frame addressed to another station")                 \
+    /* flow monitor */                                                                                       \
+    X(FLOW_BYTE_RATE, 60, DROP, "flow_byte_rate", "more bytes than the flow's codec may send")               \
+    X(FLOW_PACKET_RATE, 61, DROP, "flow_packet_rate", "more packets than the flow's codec may send")         \
+    X(RTP_VERSION, 62, DROP, "rtp_version", "in a pinhole, but not RTP version 2")                           \
+    X(RTP_PAYLOAD_TYPE, 63, DROP, "rtp_payload_type", "RTP payload type that was not negotiated")            \
+    X(RTP_SIZE, 64, DROP, "rtp_size", "size that the negotiated codec cannot make")                          \
+    X(RTCP_FORM, 65, DROP, "rtcp_form", "in an RTCP pinhole, but not RTCP")                                  \
+    /* forwarding */                                                                                         \
+    X(NO_ROUTE, 75, DROP, "no_route", "router mode: unreachable, prohibited or a black hole")                \
+    X(REDIRECT_FAILED, 76, DROP, "redirect_failed", "the other port is not there")                           \
+    X(INTERNAL, 77, DROP, "internal", "a map that must exist does not: STEM's own defect")                   \
+    /* the controller's: signalling */                                                                       \
+    X(SIP_RELEASED, 100, RELEASE, "sip_released", "SIP message let through by stemd")                        \
+    X(SIP_REWRITTEN, 101, RELEASE, "sip_rewritten", "let through with a new request URI (forward)")          \
+    X(SIP_ANSWERED, 102, DROP, "sip_answered", "request taken in, and answered by stemd itself")             \
+    X(SIP_ABSORBED, 103, DROP, "sip_absorbed", "retransmission of a message that is held or was answered")   \
+    X(SIP_MALFORMED, 104, DROP, "sip_malformed", "not SIP, or SIP that breaks RFC 3261's grammar")           \
+    X(SIP_OVER_LIMIT, 105, DROP, "sip_over_limit", "a size or count above the configured cap")               \
+    X(SIP_NO_TRANSACTION, 106, DROP, "sip_no_transaction", "response that answers no request seen")          \
+    X(SIP_NO_DIALOG, 107, DROP, "sip_no_dialog", "request inside a dialog that does not exist")              \
+    X(SIP_STATE, 108, DROP, "sip_state", "message that the call's state does not allow")                     \
+    X(SIP_CSEQ, 109, DROP, "sip_cseq", "CSeq that does not follow its dialog's last")                        \
+    X(SIP_METHOD, 110, DROP, "sip_method", "method that the configuration does not let through")             \
+    X(SM_REJECTED, 111, DROP, "sm_rejected", "the Security Manager rejected the call")                       \
+    X(SM_DROPPED, 112, DROP, "sm_dropped", "the Security Manager dropped the call silently")                 \
+    X(SM_SPAM, 113, DROP, "sm_spam", "the caller is on a spam list")                                         \
+    X(SM_TIMEOUT, 114, DROP, "sm_timeout", "no decision in time, and the default is to refuse")              \
+    X(HOLD_LIMIT, 115, DROP, "hold_limit", "no room to hold another INVITE")                                 \
+    X(CALL_LIMIT, 116, DROP, "call_limit", "no room for another call or transaction")                        \
+    X(SDP_MALFORMED, 117, DROP, "sdp_malformed", "session description that cannot be read")                  \
+    X(MEDIA_ADDRESS, 118, DROP, "media_address", "media address or port that policy does not allow")         \
+    X(PINHOLE_LIMIT, 119, DROP, "pinhole_limit", "no room for another pinhole, or the kernel refused it")    \
+    X(SIP_TCP, 120, DROP, "sip_tcp", "SIP over TCP, which this version does not follow")                     \
+    X(RELEASE_FAILED, 121, DROP, "release_failed", "could not be sent on (ring full, no frame, no route)")   \
+    X(FRAME_UNREADABLE, 122, DROP, "frame_unreadable", "steered frame that is not UDP over IP")
+
+enum stem_reason {
+    STEM_CONTINUE = 0, /* no verdict yet: the next stage judges */
+#define STEM_REASON_ENUM(name, number, kind, label, help) STEM_##name = number,
+    STEM_REASONS(STEM_REASON_ENUM)
+#undef STEM_REASON_ENUM
+};
+
+/* Counters are arrays of this many reasons times the directions; room for the reasons to come. */
+#define STEM_REASON_SLOTS 192
+
+enum stem_reason_kind {
+    STEM_KIND_FORWARD = 1,
+    STEM_KIND_STACK = 2,
+    STEM_KIND_STEER = 3,
+    STEM_KIND_DROP = 4,
+    STEM_KIND_RELEASE = 5,
+};
+
+static inline enum stem_reason_kind stem_kind_of(enum stem_reason reason) {
+    switch (reason) {
+#define STEM_REASON_KIND(name, number, kind, label, help)                                                    \
+    case STEM_##name:                                                                                        \
+        return STEM_KIND_##kind;
+        STEM_REASONS(STEM_REASON_KIND)
+#undef STEM_REASON_KIND
+    default:
+        return STEM_KIND_DROP;
+    }
+}
+
+/* counters (per CPU) and controller_counters: index and value. */
+static inline __u32 stem_counter_index(enum stem_reason reason, enum stem_direction direction) {
+    return (__u32)reason * STEM_DIRECTIONS + (__u32)direction;
+}
+
+#define STEM_COUNTER_SLOTS (STEM_REASON_SLOTS * STEM_DIRECTIONS)
+
+struct stem_counter {
+    __u64 packets;
+    __u64 bytes; /* whole frames, from the Ethernet header on */
+};
+STEM_ABI_ASSERT(sizeof(struct stem_counter) == 16);
+
+#endif

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is asked of the Security Manager for each new call, and what it answers.
+#pragma once
+
+#include <stem/abi/address.h>
+#include <stem/address.h>
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace stem::sm {
+
+struct Query {
+    std::string caller; // From URI, as it stood
+    std::string callee; // request URI, as it stood
+    std::string call_id;
+    stem_direction direction = STEM_INBOUND;
+    std::chrono::system_clock::time_point at;
+};
+
+// Let the call in. `terminals`: where the callee's media may be; empty = not bound to an address.
+struct Accept {
+    std::vector<Address> terminals;
+};
+
+// Let it in with a new request URI.
+struct Forward {
+    std::string target; // a SIP URI
+    std::vector<Address> terminals;
+};
+
+struct Reject {
+    int status = 403;    // 400..699
+    std::string phrase;  // "" = RFC 3261's
+};
+
+struct Drop {
+    bool spam = false; // matched a spam list
+};
+
+struct Decision {
+    std::variant<Accept, Forward, Reject, Drop> action;
+    std::string user; // the user whose profile decided; "" = none
+    std::string why;  // for people: "rule 2 of profile office: caller *@example.org"
+};
+
+// The way to a Security Manager: in this process, or (later) over TLS. `done` is called exactly once, from the
+// event loop of the caller, at once or later, unless the link is destroyed first.
+class Link {
+  public:
+    Link() = default;
+    virtual ~Link() = default;
+    Link(const Link&) = delete;
+    Link& operator=(const Link&) = delete;
+
+    virtual void decide(const Query& query, std::function<void(Decision)> done) = 0;
+
+    // A binding that a REGISTER and its 200 have made known (RFC 3261 10.3).
+    struct Binding {
+        std::string address_of_record; // "sip:alice@example.org"
+        std::string contact;           // contact URI
+        Address address;               // where the terminal is: the source of the REGISTER as STEM saw it
+        std::chrono::seconds lifetime; // 0 = removed
+        bool all = false;              // "Contact: *" with Expires 0: remove each one
+    };
+    virtual void learn(const Binding& binding) = 0;
+};
+
+} // namespace stem::sm
