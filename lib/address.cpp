@@ -17,7 +17,9 @@ bool bit_is_set(const std::array<std::uint8_t, 16>& octets, unsigned bit) {
 
 } // namespace
 
-Address::Address(const stem_addr& raw) noexcept { std::copy_n(raw.octet, 16, octets_.begin()); }
+Address::Address(const stem_addr& raw) noexcept {
+    std::copy_n(raw.octet, 16, octets_.begin());
+}
 
 Address Address::v4(std::array<std::uint8_t, 4> octets) noexcept {
     Address address;
@@ -78,8 +80,8 @@ bool Address::is_link_local() const noexcept {
 }
 
 bool Address::is_broadcast() const noexcept {
-    return is_v4() && std::all_of(octets_.begin() + 12, octets_.end(),
-                                  [](std::uint8_t octet) { return octet == 0xff; });
+    return is_v4() &&
+           std::all_of(octets_.begin() + 12, octets_.end(), [](std::uint8_t octet) { return octet == 0xff; });
 }
 
 stem_addr Address::raw() const noexcept {

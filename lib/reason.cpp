@@ -24,7 +24,9 @@ static_assert(numbers_rise_and_fit(), "reason numbers must rise, be unique and f
 
 } // namespace
 
-std::span<const ReasonInfo> reasons() { return table; }
+std::span<const ReasonInfo> reasons() {
+    return table;
+}
 
 std::string_view label_of(unsigned reason) {
     for (const auto& info : table) {

@@ -22,7 +22,7 @@ std::span<const ReasonInfo> reasons();
 // "unknown" for a number that this build does not know.
 std::string_view label_of(unsigned reason);
 std::optional<stem_reason> reason_from(std::string_view label);
-std::string_view label_of(stem_reason_kind kind); // "drop"
+std::string_view label_of(stem_reason_kind kind);    // "drop"
 std::string_view label_of(stem_direction direction); // "inbound", "outbound"
 
 } // namespace stem

@@ -42,10 +42,8 @@ STEM_ABI_ASSERT(sizeof(struct stem_deny) == 72);
 struct stem_deny_filter {
     __u64 exact[STEM_DENY_FILTER_WORDS]; /* by stem_deny_filter_exact() */
     __u64 cidr[STEM_DENY_FILTER_WORDS];  /* by stem_deny_filter_cidr() */
-    __u32 generation; /* rises with every added entry: flows re-check then */
-    __u32 zero;
 };
-STEM_ABI_ASSERT(sizeof(struct stem_deny_filter) == 16392);
+STEM_ABI_ASSERT(sizeof(struct stem_deny_filter) == 16384);
 
 /* Word n of an address, as loaded by this machine: only for hashing. */
 static inline __u32 stem_addr_word(const struct stem_addr* address, int n) {

@@ -54,18 +54,18 @@ enum stem_dialog_state {
 };
 
 struct stem_dialog {
-    __u32 state;     /* enum stem_dialog_state */
-    __u8 direction;  /* enum stem_direction of the first INVITE */
-    __u8 offerer;    /* enum stem_party whose offer is pending, or STEM_PARTIES */
+    __u32 state;           /* enum stem_dialog_state */
+    __u8 direction;        /* enum stem_direction of the first INVITE */
+    __u8 offerer;          /* enum stem_party whose offer is pending, or STEM_PARTIES */
     __u8 accept_any_media; /* 1: the decision bound the callee's media to no address */
     __u8 zero;
     __u32 invite_cseq;
-    __u32 cseq[STEM_PARTIES];     /* last of each side */
-    __u32 session_expires_s;      /* RFC 4028; 0 = none */
-    __u64 started_ns;             /* CLOCK_MONOTONIC */
+    __u32 cseq[STEM_PARTIES]; /* last of each side */
+    __u32 session_expires_s;  /* RFC 4028; 0 = none */
+    __u64 started_ns;         /* CLOCK_MONOTONIC */
     __u64 answered_ns;
     __u64 changed_ns;
-    struct stem_addr terminal; /* where the callee's media may be, unless accept_any_media */
+    struct stem_addr terminal;                 /* where the callee's media may be, unless accept_any_media */
     struct stem_addr signalling[STEM_PARTIES]; /* source of each party's messages, as seen here */
     __u16 signalling_port[STEM_PARTIES];       /* host byte order */
     __u32 media_count[STEM_PARTIES];

@@ -13,10 +13,10 @@
 struct stem_flow_key {
     struct stem_addr src;
     struct stem_addr dst;
-    __u16 sport;     /* host byte order, so that a dump reads well */
-    __u16 dport;     /* host byte order */
-    __u8 direction;  /* enum stem_direction: a packet from the wrong side does not match */
-    __u8 protocol;   /* IPPROTO_UDP */
+    __u16 sport;    /* host byte order, so that a dump reads well */
+    __u16 dport;    /* host byte order */
+    __u8 direction; /* enum stem_direction: a packet from the wrong side does not match */
+    __u8 protocol;  /* IPPROTO_UDP */
     __u8 zero[2];
 };
 STEM_ABI_ASSERT(sizeof(struct stem_flow_key) == 40);
@@ -50,16 +50,14 @@ struct stem_flow {
     __u64 packets_burst_ns; /* depth of the packet bucket, as time */
     __u16 min_payload;      /* UDP payload, octets */
     __u16 max_payload;
-    __u8 kind;  /* enum stem_flow_kind */
-    __u8 flags; /* enum stem_flow_flag */
+    __u8 kind;         /* enum stem_flow_kind */
+    __u8 flags;        /* enum stem_flow_flag */
     __u16 media_index; /* which m= line, from 0 */
-    __u32 deny_generation; /* kernel; deny list generation that this flow's source was checked against */
-    __u32 zero;
-    __u64 dialog;          /* id of the dialog that opened it first */
+    __u64 dialog;      /* id of the dialog that opened it first */
     __u64 opened_ns;
     __u64 dropped_packets; /* kernel */
     __u64 dropped_bytes;   /* kernel; IP length */
 };
-STEM_ABI_ASSERT(sizeof(struct stem_flow) == 128);
+STEM_ABI_ASSERT(sizeof(struct stem_flow) == 120);
 
 #endif

@@ -32,11 +32,11 @@ struct stem_meta {
     __u32 ifindex[STEM_PORTS];
     __u32 xdp_mode[STEM_PORTS]; /* enum stem_xdp_mode */
     char ifname[STEM_PORTS][16];
-    __u64 attached_at; /* seconds since 1970 */
-    __u32 modules;     /* enum stem_module: which are built in and on */
+    __u64 attached_at;   /* seconds since 1970 */
+    __u32 modules;       /* enum stem_module: which are built in and on */
     __u32 fallback_open; /* 1: SIP is forwarded unjudged while stemd is away */
-    char boot_id[40];  /* /proc/sys/kernel/random/boot_id: CLOCK_MONOTONIC values mean nothing after it */
-    char version[24];  /* of the stemctl that attached */
+    char boot_id[40];    /* /proc/sys/kernel/random/boot_id: CLOCK_MONOTONIC values mean nothing after it */
+    char version[24];    /* of the stemctl that attached */
 };
 STEM_ABI_ASSERT(sizeof(struct stem_meta) == 136);
 

@@ -89,9 +89,8 @@
     X(SDP_MALFORMED, 117, DROP, "sdp_malformed", "session description that cannot be read")                  \
     X(MEDIA_ADDRESS, 118, DROP, "media_address", "media address or port that policy does not allow")         \
     X(PINHOLE_LIMIT, 119, DROP, "pinhole_limit", "no room for another pinhole, or the kernel refused it")    \
-    X(SIP_TCP, 120, DROP, "sip_tcp", "SIP over TCP, which this version does not follow")                     \
-    X(RELEASE_FAILED, 121, DROP, "release_failed", "could not be sent on (ring full, no frame, no route)")   \
-    X(FRAME_UNREADABLE, 122, DROP, "frame_unreadable", "steered frame that is not UDP over IP")
+    X(RELEASE_FAILED, 120, DROP, "release_failed", "could not be sent on (ring full, no frame, no route)")   \
+    X(FRAME_UNREADABLE, 121, DROP, "frame_unreadable", "steered frame that is not UDP over IP")
 
 enum stem_reason {
     STEM_CONTINUE = 0, /* no verdict yet: the next stage judges */

@@ -11,9 +11,9 @@
 #define STEM_RULES_MAX 64
 
 enum stem_rule_action {
-    STEM_RULE_PASS = 1,
-    STEM_RULE_DROP = 2,
-    STEM_RULE_STEER = 3,
+    STEM_ACTION_PASS = 1,
+    STEM_ACTION_DROP = 2,
+    STEM_ACTION_STEER = 3,
 };
 
 enum stem_rule_match {
@@ -29,19 +29,19 @@ enum stem_rule_match {
 };
 
 struct stem_rule {
-    __u64 source[2];           /* network byte order, already masked */
+    __u64 source[2]; /* network byte order, already masked */
     __u64 source_mask[2];
     __u64 destination[2];
     __u64 destination_mask[2];
-    __u16 source_port_low;     /* host byte order, inclusive */
+    __u16 source_port_low; /* host byte order, inclusive */
     __u16 source_port_high;
     __u16 destination_port_low;
     __u16 destination_port_high;
-    __u16 match;  /* enum stem_rule_match: which fields count; always at least one direction */
-    __u16 vlan;   /* outer VLAN id */
+    __u16 match; /* enum stem_rule_match: which fields count; always at least one direction */
+    __u16 vlan;  /* outer VLAN id */
     __u8 protocol;
     __u8 icmp_type;
-    __u8 action;  /* enum stem_rule_action */
+    __u8 action; /* enum stem_rule_action */
     __u8 zero;
     __u64 packets; /* kernel */
     __u64 bytes;   /* kernel */
@@ -60,7 +60,8 @@ struct stem_ruleset {
 STEM_ABI_ASSERT(sizeof(struct stem_ruleset) == 24 + 128 * STEM_RULES_MAX);
 
 /* The fail-safe list (map failsafe): what is let through before any policy, so that an operator cannot lock
- * themselves out. `port` is the service's; answers are let back when they carry TCP's ACK or come over UDP. */
+ * themselves out. `port` is the service's; answers are let back when they carry TCP's ACK or come over UDP.
+ */
 struct stem_failsafe_key {
     __u32 prefix_length; /* 32 + bits of `client`; the fields before the address always count whole */
     __u16 port;          /* host byte order */

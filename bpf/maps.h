@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Every map: who writes it, who expires its entries, what a full one means, bytes an entry.
+ * All are pinned under their names, and none holds what a flood could push out, but `keepalive`.
+ */
+#ifndef STEM_BPF_MAPS_H
+#define STEM_BPF_MAPS_H
+
+#include <stem/abi/deny.h>
+#include <stem/abi/dialog.h>
+#include <stem/abi/event.h>
+#include <stem/abi/flow.h>
+#include <stem/abi/meta.h>
+#include <stem/abi/reason.h>
+#include <stem/abi/rule.h>
+#include <stem/abi/steer.h>
+
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+
+/* Pinholes. Written and expired by stemd. Full: the call's pinhole is refused, and counted (pinhole_limit).
+ * 168 bytes and the kernel's 48 an entry. max_entries is set at attach. */
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, 131072);
+    __type(key, struct stem_flow_key);
+    __type(value, struct stem_flow);
+} flows SEC(".maps");
+
+/* What stemd must know to go on after its own death. Written and expired by stemd, not read here.
+ * Full: the call goes on, but does not survive a restart. */
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, 65536);
+    __type(key, __u64);
+    __type(value, struct stem_dialog);
+} dialogs SEC(".maps");
+
+/* Denied sources. Written by stemctl and stemd, expired by time here and swept by stemd.
+ * Full: the addition is refused to whoever asked. 88 bytes an entry. */
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, 65536);
+    __type(key, struct stem_deny_key);
+    __type(value, struct stem_deny);
+} deny SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_LPM_TRIE);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, 8192);
+    __type(key, struct stem_deny_cidr_key);
+    __type(value, struct stem_deny);
+} deny_cidr SEC(".maps");
+
+/* The bit filter in front of both (stem/abi/deny.h). Written by whoever writes them. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct stem_deny_filter);
+} deny_filter SEC(".maps");
+
+/* Management that is let through before any policy. Written at attach. */
+struct {
+    __uint(type, BPF_MAP_TYPE_LPM_TRIE);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, 256);
+    __type(key, struct stem_failsafe_key);
+    __type(value, struct stem_failsafe);
+} failsafe SEC(".maps");
+
+/* Static rules: slot 0 holds the generation in force. Flipped by `stemctl rules load`. */
+struct ruleset_map {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct stem_ruleset);
+} ruleset SEC(".maps"); /* the embedded default, filled in at attach */
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __array(values, struct ruleset_map);
+} rules SEC(".maps") = {
+    .values = {&ruleset},
+};
+
+/* UDP ports that carry SIP. Written at attach; the key is in host byte order. */
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 64);
+    __type(key, __u16);
+    __type(value, __u8);
+} sip_ports SEC(".maps");
+
+/* Keep-alive budget of each source. Written here, for sources that nobody knows: so LRU, and losing an entry
+ * only gives a source a fresh budget. */
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 65536);
+    __type(key, struct stem_addr);
+    __type(value, __u64); /* full at, ns */
+} keepalive SEC(".maps");
+
+/* Verdicts, by reason and direction (stem_counter_index). Written here. */
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, STEM_COUNTER_SLOTS);
+    __type(key, __u32);
+    __type(value, struct stem_counter);
+} counters SEC(".maps");
+
+/* The same for stemd's verdicts. Written by stemd through shared memory: outlives it, costs no system call.
+ */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, STEM_COUNTER_SLOTS);
+    __type(key, __u32);
+    __type(value, struct stem_counter);
+} controller_counters SEC(".maps");
+
+/* Sampled verdicts for people. Full: the event is lost, and counted. */
+struct {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, 256 * 1024);
+} events SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, STEM_EVENT_COUNTERS);
+    __type(key, __u32);
+    __type(value, __u64);
+} event_counters SEC(".maps");
+
+/* Budget of events of each CPU: "full at", ns. */
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, __u64);
+} event_budget SEC(".maps");
+
+/* The two ports (enum stem_port). Written at attach. */
+struct {
+    __uint(type, BPF_MAP_TYPE_DEVMAP);
+    __uint(max_entries, STEM_PORTS);
+    __type(key, __u32);
+    __type(value, __u32);
+} tx_ports SEC(".maps");
+
+/* stemd's AF_XDP sockets: port * STEM_QUEUES_MAX + queue. The kernel empties a slot when its socket closes.
+ */
+struct {
+    __uint(type, BPF_MAP_TYPE_XSKMAP);
+    __uint(max_entries, STEM_XSKS_MAX);
+    __type(key, __u32);
+    __type(value, __u32);
+} xsks SEC(".maps");
+
+/* What this instance is. Written at attach, not read here. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct stem_meta);
+} meta SEC(".maps");
+
+#endif

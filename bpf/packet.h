@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * A packet as the stages see it: what the parser found, and where. Lives on the stack of one run.
+ */
+#ifndef STEM_BPF_PACKET_H
+#define STEM_BPF_PACKET_H
+
+#include <stem/abi/flow.h>
+#include <stem/abi/reason.h>
+
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+
+#define STEM_ALWAYS_INLINE static inline __attribute__((always_inline))
+
+#define STEM_BE16(constant) ((__be16)__builtin_bswap16(constant))
+
+STEM_ALWAYS_INLINE __u16 from_be16(__be16 value) {
+    return __builtin_bswap16((__u16)value);
+}
+
+struct packet {
+    void* begin;
+    void* end;
+    void* l3;
+    void* l4;      /* NULL: a fragment, or a protocol without ports that STEM knows */
+    void* payload; /* of UDP */
+
+    struct stem_flow_key key; /* addresses, ports and direction; zero where the packet has none */
+
+    __u32 frame_length;   /* octets */
+    __u32 ip_length;      /* octets from the IP header to the end the header states */
+    __u16 payload_length; /* of UDP, as its header says */
+    __u16 vlan;           /* outer id, 0 = untagged */
+    __u8 tags;            /* VLAN tags */
+    __u8 ip_version;      /* 4, 6, 0 */
+    __u8 fragment;        /* 1: any fragment, the first too */
+    __u8 icmp_type;       /* of ICMP and ICMPv6 */
+    __u8 tcp_ack;         /* 1: TCP with ACK set */
+    __u8 neighbour;       /* 1: ARP or neighbour discovery */
+    __u8 ttl;
+};
+
+#endif

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * One bounded cursor parser: Ethernet, two VLAN tags, IPv4 with options, IPv6 with a bounded walk of
+ * extension headers, fragments, UDP, TCP, ICMP. Each parse_X moves the cursor and gives STEM_CONTINUE, or the
+ * reason why the packet cannot be read. A parser never decides what happens then.
+ *
+ * Owns no maps. Costs about 15 ns for an untagged UDP packet. Includes nothing of BPF, so that user space can
+ * compile and fuzz the same lines.
+ */
+#ifndef STEM_BPF_PARSE_H
+#define STEM_BPF_PARSE_H
+
+#include "packet.h"
+
+#define STEM_ETH_P_QINQ_OLD 0x9100 /* pre-standard double tagging, still seen */
+#define STEM_EXTENSIONS_MAX 6
+
+struct cursor {
+    void* at;
+    void* end;
+};
+
+struct vlan_tag {
+    __be16 tci;
+    __be16 protocol;
+};
+
+struct ipv6_extension {
+    __u8 next;
+    __u8 length; /* in 8-octet units after the first; AH: 4-octet units, less 2 */
+    __u8 type;   /* of a routing header */
+    __u8 segments_left;
+};
+
+struct ipv6_fragment {
+    __u8 next;
+    __u8 reserved;
+    __be16 offset; /* 13 bits offset, 2 reserved, 1 more */
+    __be32 id;
+};
+
+struct icmp_start {
+    __u8 type;
+    __u8 code;
+    __be16 checksum;
+};
+
+struct arp_ipv4 {
+    __be16 hardware;
+    __be16 protocol;
+    __u8 hardware_length;
+    __u8 protocol_length;
+    __be16 operation;
+    __u8 body[20];
+} __attribute__((packed));
+
+STEM_ALWAYS_INLINE enum stem_reason parse_ethernet(struct cursor* cursor, struct packet* packet,
+                                                   __be16* protocol) {
+    struct ethhdr* ethernet = (struct ethhdr*)cursor->at;
+    if ((void*)(ethernet + 1) > cursor->end) {
+        return STEM_ETHERNET_SHORT;
+    }
+    cursor->at = ethernet + 1;
+    *protocol = ethernet->h_proto;
+
+#define STEM_IS_TAG(p)                                                                                       \
+    ((p) == STEM_BE16(ETH_P_8021Q) || (p) == STEM_BE16(ETH_P_8021AD) || (p) == STEM_BE16(STEM_ETH_P_QINQ_OLD))
+    if (!STEM_IS_TAG(*protocol)) {
+        return STEM_CONTINUE;
+    }
+    struct vlan_tag* outer = (struct vlan_tag*)cursor->at;
+    if ((void*)(outer + 1) > cursor->end) {
+        return STEM_VLAN_DEPTH;
+    }
+    cursor->at = outer + 1;
+    packet->vlan = from_be16(outer->tci) & 0x0fff;
+    packet->tags = 1;
+    *protocol = outer->protocol;
+    if (!STEM_IS_TAG(*protocol)) {
+        return STEM_CONTINUE;
+    }
+    struct vlan_tag* inner = (struct vlan_tag*)cursor->at;
+    if ((void*)(inner + 1) > cursor->end) {
+        return STEM_VLAN_DEPTH;
+    }
+    cursor->at = inner + 1;
+    packet->tags = 2;
+    *protocol = inner->protocol;
+    return STEM_IS_TAG(*protocol) ? STEM_VLAN_DEPTH : STEM_CONTINUE;
+#undef STEM_IS_TAG
+}
+
+STEM_ALWAYS_INLINE void map_v4(struct stem_addr* address, __be32 v4) {
+    __builtin_memset(address->octet, 0, 10);
+    address->octet[10] = 0xff;
+    address->octet[11] = 0xff;
+    __builtin_memcpy(&address->octet[12], &v4, sizeof(v4));
+}
+
+/* RFC 791 3.1. The frame may be longer than the packet (Ethernet padding), never shorter. */
+STEM_ALWAYS_INLINE enum stem_reason parse_ipv4(struct cursor* cursor, struct packet* packet, __u8* protocol) {
+    struct iphdr* ip = (struct iphdr*)cursor->at;
+    if ((void*)(ip + 1) > cursor->end) {
+        return STEM_IPV4_HEADER;
+    }
+    const __u32 header = (__u32)ip->ihl * 4;
+    const __u32 total = from_be16(ip->tot_len);
+    if (ip->version != 4 || header < sizeof(*ip) || total < header ||
+        total > (__u32)((__u8*)cursor->end - (__u8*)cursor->at)) {
+        return STEM_IPV4_HEADER;
+    }
+    packet->l3 = ip;
+    packet->ip_version = 4;
+    packet->ip_length = total;
+    packet->ttl = ip->ttl;
+    map_v4(&packet->key.src, ip->saddr);
+    map_v4(&packet->key.dst, ip->daddr);
+    *protocol = ip->protocol;
+    packet->fragment = (ip->frag_off & STEM_BE16(0x3fff)) != 0; /* offset or "more" */
+    cursor->at = (__u8*)cursor->at + header;
+    return STEM_CONTINUE;
+}
+
+/* RFC 8200 4. A header that is not skipped here ends the walk: it is the transport, or unknown. */
+STEM_ALWAYS_INLINE enum stem_reason parse_ipv6(struct cursor* cursor, struct packet* packet, __u8* protocol) {
+    struct ipv6hdr* ip = (struct ipv6hdr*)cursor->at;
+    if ((void*)(ip + 1) > cursor->end) {
+        return STEM_IPV6_HEADER;
+    }
+    const __u32 payload = from_be16(ip->payload_len);
+    if (ip->version != 6 || payload + sizeof(*ip) > (__u32)((__u8*)cursor->end - (__u8*)cursor->at)) {
+        return STEM_IPV6_HEADER;
+    }
+    packet->l3 = ip;
+    packet->ip_version = 6;
+    packet->ip_length = payload + (__u32)sizeof(*ip);
+    packet->ttl = ip->hop_limit;
+    __builtin_memcpy(packet->key.src.octet, &ip->saddr, 16);
+    __builtin_memcpy(packet->key.dst.octet, &ip->daddr, 16);
+    __u8 next = ip->nexthdr;
+    cursor->at = ip + 1;
+
+    for (int i = 0; i <= STEM_EXTENSIONS_MAX; i++) {
+        if (next != IPPROTO_HOPOPTS && next != IPPROTO_ROUTING && next != IPPROTO_DSTOPTS &&
+            next != IPPROTO_FRAGMENT && next != IPPROTO_AH) {
+            *protocol = next;
+            return STEM_CONTINUE;
+        }
+        if (i == STEM_EXTENSIONS_MAX) {
+            break;
+        }
+        struct ipv6_extension* extension = (struct ipv6_extension*)cursor->at;
+        if ((void*)((__u8*)cursor->at + 8) > cursor->end) {
+            return STEM_IPV6_EXTENSION;
+        }
+        __u32 length = ((__u32)extension->length + 1) * 8;
+        if (next == IPPROTO_FRAGMENT) {
+            struct ipv6_fragment* fragment = (struct ipv6_fragment*)cursor->at;
+            length = sizeof(*fragment); /* its second octet is reserved, not a length */
+            packet->fragment = 1;
+            if ((fragment->offset & STEM_BE16(0xfff8)) != 0) { /* no first fragment: no headers follow */
+                *protocol = fragment->next;
+                return STEM_CONTINUE;
+            }
+        } else if (next == IPPROTO_AH) {
+            length = ((__u32)extension->length + 2) * 4;
+        } else if (next == IPPROTO_ROUTING && extension->type == 0 && extension->segments_left != 0) {
+            return STEM_IPV6_EXTENSION; /* type 0 is obsolete: an amplifier (RFC 5095) */
+        }
+        next = extension->next;
+        cursor->at = (__u8*)cursor->at + length;
+        if (cursor->at > cursor->end) {
+            return STEM_IPV6_EXTENSION;
+        }
+    }
+    return STEM_IPV6_EXTENSION;
+}
+
+STEM_ALWAYS_INLINE enum stem_reason parse_udp(struct cursor* cursor, struct packet* packet) {
+    struct udphdr* udp = (struct udphdr*)cursor->at;
+    if ((void*)(udp + 1) > cursor->end) {
+        return STEM_UDP_HEADER;
+    }
+    const __u32 length = from_be16(udp->len);
+    const __u32 before = (__u32)((__u8*)cursor->at - (__u8*)packet->l3);
+    if (length < sizeof(*udp) || before + length > packet->ip_length) {
+        return STEM_UDP_HEADER;
+    }
+    packet->l4 = udp;
+    packet->payload = udp + 1;
+    packet->payload_length = (__u16)(length - sizeof(*udp));
+    packet->key.sport = from_be16(udp->source);
+    packet->key.dport = from_be16(udp->dest);
+    return STEM_CONTINUE;
+}
+
+STEM_ALWAYS_INLINE enum stem_reason parse_tcp(struct cursor* cursor, struct packet* packet) {
+    struct tcphdr* tcp = (struct tcphdr*)cursor->at;
+    if ((void*)(tcp + 1) > cursor->end) {
+        return STEM_TCP_HEADER;
+    }
+    const __u32 header = (__u32)tcp->doff * 4;
+    const __u32 before = (__u32)((__u8*)cursor->at - (__u8*)packet->l3);
+    if (header < sizeof(*tcp) || before + header > packet->ip_length) {
+        return STEM_TCP_HEADER;
+    }
+    packet->l4 = tcp;
+    packet->key.sport = from_be16(tcp->source);
+    packet->key.dport = from_be16(tcp->dest);
+    packet->tcp_ack = tcp->ack;
+    return STEM_CONTINUE;
+}
+
+/* Neighbour discovery (RFC 4861) and multicast listening (RFC 2710, 3810): what IPv6 cannot live without on a
+ * link. Discovery counts only with the hop limit that shows it came from this link. */
+STEM_ALWAYS_INLINE int is_ipv6_neighbour(const struct packet* packet) {
+    const __u8 type = packet->icmp_type;
+    if (type >= 133 && type <= 137) {
+        return packet->ttl == 255;
+    }
+    return packet->ttl == 1 && ((type >= 130 && type <= 132) || type == 143);
+}
+
+STEM_ALWAYS_INLINE enum stem_reason parse_icmp(struct cursor* cursor, struct packet* packet, __u8 protocol) {
+    struct icmp_start* icmp = (struct icmp_start*)cursor->at;
+    if ((void*)(icmp + 1) > cursor->end) {
+        return STEM_ICMP_HEADER;
+    }
+    packet->l4 = icmp;
+    packet->icmp_type = icmp->type;
+    packet->neighbour = protocol == IPPROTO_ICMPV6 && packet->ip_version == 6 && is_ipv6_neighbour(packet);
+    return STEM_CONTINUE;
+}
+
+STEM_ALWAYS_INLINE enum stem_reason parse_arp(struct cursor* cursor, struct packet* packet) {
+    struct arp_ipv4* arp = (struct arp_ipv4*)cursor->at;
+    if ((void*)(arp + 1) > cursor->end || arp->hardware != STEM_BE16(1) ||
+        arp->protocol != STEM_BE16(ETH_P_IP) || arp->hardware_length != 6 || arp->protocol_length != 4) {
+        return STEM_ARP_HEADER;
+    }
+    packet->neighbour = 1;
+    return STEM_CONTINUE;
+}
+
+/* `packet` comes zeroed but for begin, end and the key's direction. */
+STEM_ALWAYS_INLINE enum stem_reason parse(struct packet* packet) {
+    struct cursor cursor = {packet->begin, packet->end};
+    __be16 ethertype = 0;
+    __u8 protocol = 0;
+
+    enum stem_reason fault = parse_ethernet(&cursor, packet, &ethertype);
+    if (fault != STEM_CONTINUE) {
+        return fault;
+    }
+    if (ethertype == STEM_BE16(ETH_P_IP)) {
+        fault = parse_ipv4(&cursor, packet, &protocol);
+    } else if (ethertype == STEM_BE16(ETH_P_IPV6)) {
+        fault = parse_ipv6(&cursor, packet, &protocol);
+    } else if (ethertype == STEM_BE16(ETH_P_ARP)) {
+        return parse_arp(&cursor, packet);
+    } else {
+        return STEM_ETHERTYPE;
+    }
+    if (fault != STEM_CONTINUE) {
+        return fault;
+    }
+    packet->key.protocol = protocol;
+    if (packet->fragment) {
+        return STEM_CONTINUE; /* ports, where there are any, are not trusted */
+    }
+    if (protocol == IPPROTO_UDP) {
+        return parse_udp(&cursor, packet);
+    }
+    if (protocol == IPPROTO_TCP) {
+        return parse_tcp(&cursor, packet);
+    }
+    if (protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6) {
+        return parse_icmp(&cursor, packet, protocol);
+    }
+    return STEM_CONTINUE;
+}
+
+#endif

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * SIP to stemd. What is on a SIP port is told apart by its first octets: keep-alives are forwarded here, on a
+ * budget of their own; the rest is stemd's, if stemd is there.
+ *
+ * Reads sip_ports and xsks, writes keepalive. Two hash lookups for a UDP packet that is no flow's.
+ */
+#ifndef STEM_BPF_STEER_H
+#define STEM_BPF_STEER_H
+
+#include "bucket.h"
+#include "clock.h"
+#include "maps.h"
+#include "packet.h"
+
+#define STUN_HEADER 20
+#define STUN_MAGIC_COOKIE 0x2112A442u /* RFC 8489 5 */
+#define NS_PER_SECOND 1000000000ull
+
+struct stun_start {
+    __be16 type;
+    __be16 length;
+    __be32 cookie;
+};
+
+static __always_inline int is_sip_port(const __u16* port) {
+    return bpf_map_lookup_elem(&sip_ports, port) != NULL;
+}
+
+/* RFC 5626 3.5.1 has CRLF CRLF and CRLF; phones also send up to four zero octets, or nothing. */
+static __always_inline int is_crlf_keepalive(const struct packet* packet) {
+    const __u8* octet = packet->payload;
+    const __u16 length = packet->payload_length;
+    if (length == 0) {
+        return 1;
+    }
+    if (length > 4) {
+        return 0;
+    }
+    for (int i = 0; i < 4; i++) {
+        if (i >= length) {
+            break;
+        }
+        if ((void*)(octet + i + 1) > packet->end ||
+            (octet[i] != '\r' && octet[i] != '\n' && octet[i] != '\0')) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static __always_inline int is_stun(const struct packet* packet) {
+    const struct stun_start* stun = packet->payload;
+    if ((void*)(stun + 1) > packet->end || packet->payload_length < STUN_HEADER) {
+        return 0;
+    }
+    const __u32 length = from_be16(stun->length);
+    return (stun->type & STEM_BE16(0xc000)) == 0 &&
+           stun->cookie == (__be32)__builtin_bswap32(STUN_MAGIC_COOKIE) && length % 4 == 0 &&
+           length + STUN_HEADER == packet->payload_length;
+}
+
+static __always_inline int keepalive_within_rate(const struct packet* packet) {
+    const __u64 cost = NS_PER_SECOND / (stem_keepalive_rate ? stem_keepalive_rate : 1);
+    const __u64 now = now_ns();
+    __u64* full_at = bpf_map_lookup_elem(&keepalive, &packet->key.src);
+    if (!full_at) {
+        const __u64 first = now + cost;
+        bpf_map_update_elem(&keepalive, &packet->key.src, &first, BPF_ANY);
+        return 1;
+    }
+    const __u64 next = bucket_take(*full_at, now, cost, NS_PER_SECOND);
+    if (!next) {
+        return 0;
+    }
+    *full_at = next;
+    return 1;
+}
+
+static __always_inline __u32 xsk_index(const struct xdp_md* context, const struct packet* packet) {
+    return (__u32)packet->key.direction * STEM_QUEUES_MAX + context->rx_queue_index % STEM_QUEUES_MAX;
+}
+
+/* To stemd; or, when nobody listens on this queue, the configured fallback. */
+static __always_inline enum stem_reason
+steer_or_fall_back(const struct xdp_md* context, const struct packet* packet, enum stem_reason reason) {
+    const __u32 index = xsk_index(context, packet);
+    if (bpf_map_lookup_elem(&xsks, &index)) {
+        return reason;
+    }
+    return stem_fallback_open ? STEM_FALLBACK_OPEN : STEM_CONTROLLER_AWAY;
+}
+
+static __always_inline enum stem_reason judge_steering(const struct xdp_md* context,
+                                                       const struct packet* packet) {
+    if (packet->key.protocol != IPPROTO_UDP || !packet->payload ||
+        !(is_sip_port(&packet->key.dport) || is_sip_port(&packet->key.sport))) {
+        return STEM_CONTINUE;
+    }
+    const enum stem_reason keepalive_kind = is_crlf_keepalive(packet) ? STEM_KEEPALIVE_CRLF
+                                            : is_stun(packet)         ? STEM_KEEPALIVE_STUN
+                                                                      : STEM_CONTINUE;
+    if (keepalive_kind != STEM_CONTINUE) {
+        return keepalive_within_rate(packet) ? keepalive_kind : STEM_KEEPALIVE_RATE;
+    }
+    return steer_or_fall_back(context, packet, STEM_STEER_SIP);
+}
+
+#endif

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/*
+ * STEM's data plane: the path of a packet, top to bottom. A stage gives a reason, or leaves the packet to the
+ * next one; stem_exit() turns the reason into a counter, an event and an action.
+ */
+#include "deny.h"
+#include "exit.h"
+#include "failsafe.h"
+#include "flow.h"
+#include "forward.h"
+#include "maps.h"
+#include "packet.h"
+#include "parse.h"
+#include "rule.h"
+#include "settings.h"
+#include "steer.h"
+
+#include <bpf/bpf_helpers.h>
+
+char _license[] SEC("license") = "Dual BSD/GPL";
+
+static __always_inline enum stem_reason judge(struct xdp_md* context, struct packet* packet) {
+    enum stem_reason reason = parse(packet);
+    if (reason != STEM_CONTINUE) {
+        return reason;
+    }
+    if (stem_mode == STEM_MODE_ROUTER && !is_for_us(packet)) {
+        return STEM_OTHER_HOST;
+    }
+    if (packet->neighbour) {
+        return STEM_NEIGHBOUR;
+    }
+
+    reason = judge_failsafe(packet);
+    if (reason != STEM_CONTINUE) {
+        return reason;
+    }
+    reason = judge_deny(packet);
+    if (reason != STEM_CONTINUE) {
+        return reason;
+    }
+    if (stem_modules & STEM_MODULE_FLOW_MONITOR) {
+        reason = judge_flow(packet);
+        if (reason != STEM_CONTINUE) {
+            return reason;
+        }
+    }
+    struct stem_ruleset* set = ruleset_in_force();
+    if (!set) {
+        return STEM_INTERNAL;
+    }
+    if (stem_modules & STEM_MODULE_PATTERN_MATCHER) {
+        reason = judge_rules(packet, set);
+        if (reason == STEM_RULE_STEER) {
+            return steer_or_fall_back(context, packet, reason);
+        }
+        if (reason != STEM_CONTINUE) {
+            return reason;
+        }
+    }
+    if (stem_modules & STEM_MODULE_SIP_STEERING) {
+        reason = judge_steering(context, packet);
+        if (reason != STEM_CONTINUE) {
+            return reason;
+        }
+    }
+    return judge_policy(packet, set);
+}
+
+static __always_inline int run(struct xdp_md* context, enum stem_direction direction) {
+    struct packet packet = {
+        .begin = (void*)(long)context->data,
+        .end = (void*)(long)context->data_end,
+        .key.direction = (__u8)direction,
+    };
+    packet.frame_length = context->data_end - context->data;
+    return stem_exit(context, &packet, judge(context, &packet));
+}
+
+/* One program a port: the side that a packet comes from is then a constant, and shows in `bpftool prog`. */
+SEC("xdp")
+int stem_external(struct xdp_md* context) {
+    return run(context, STEM_INBOUND);
+}
+
+SEC("xdp")
+int stem_internal(struct xdp_md* context) {
+    return run(context, STEM_OUTBOUND);
+}
