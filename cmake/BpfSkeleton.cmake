@@ -1,5 +1,6 @@
 # bpf_skeleton(NAME SOURCE [HEADERS...]): compiles SOURCE to BPF and makes NAME_skeleton, an interface library
-# whose <NAME.skel.h> holds the object. Nothing that is generated here is ever committed.
+# whose <NAME.skel.h> holds the object as `struct NAME_bpf` (a plain `stem` would clash with the C++ namespace).
+# Nothing that is generated here is ever committed.
 find_program(STEM_BPF_CLANG NAMES clang-19 REQUIRED)
 find_program(STEM_BPFTOOL NAMES bpftool PATHS /usr/sbin /sbin REQUIRED)
 
@@ -25,7 +26,7 @@ function(bpf_skeleton name source)
         VERBATIM)
     add_custom_command(
         OUTPUT ${skeleton}
-        COMMAND ${STEM_BPFTOOL} gen skeleton ${object} name ${name} > ${skeleton}
+        COMMAND ${STEM_BPFTOOL} gen skeleton ${object} name ${name}_bpf > ${skeleton}
         DEPENDS ${object}
         COMMENT "Skeleton ${name}"
         VERBATIM)
