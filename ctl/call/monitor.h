@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// The call monitor: follows every call by its dialogs (Call-ID, From tag, To tag), never by its 5-tuple; holds an
+// INVITE until the Security Manager has decided; opens and closes pinholes; drops what breaks the protocol.
+//
+// One thread. Time comes in with every call (nanoseconds of CLOCK_MONOTONIC), so tests own the clock.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ctl/call/packet.h"
+#include "ctl/call/settings.h"
+#include "ctl/call/stores.h"
+#include "sm/decision.h"
+
+namespace stem::call {
+
+struct MediaInfo {
+    stem_flow_key key;
+    stem_flow flow;
+};
+
+struct DialogInfo {
+    std::uint64_t id = 0;
+    std::string state; // "held", "calling", "early", "answered", "up", "closing", "refused", "dead"
+    stem_direction direction = STEM_INBOUND;
+    std::string caller; // From URI
+    std::string callee; // To URI
+    std::string target; // request URI after a forward decision, else ""
+    std::string call_id;
+    std::string decision; // why it was let in, in the Security Manager's words
+    std::uint64_t started_ns = 0;
+    std::uint64_t answered_ns = 0; // 0 = not yet
+    std::vector<MediaInfo> media;
+};
+
+struct Totals {
+    std::uint64_t calls_seen = 0;
+    std::uint64_t calls_answered = 0;
+    std::uint64_t calls_refused = 0; // by a decision
+    std::uint64_t calls_silent = 0;  // ended because their media stopped
+    std::uint64_t pinholes_opened = 0;
+    std::uint64_t pinholes_closed = 0;
+    std::size_t calls = 0; // now, without lingering ones
+    std::size_t held = 0;
+    std::size_t transactions = 0;
+    std::size_t pinholes = 0;
+};
+
+class Monitor {
+  public:
+    Monitor(Settings settings, Egress& egress, FlowStore& flows, RecordStore& records, sm::Link& sm);
+    ~Monitor();
+    Monitor(const Monitor&) = delete;
+    Monitor& operator=(const Monitor&) = delete;
+
+    // Takes over what an earlier stemd left in the maps: calls go on, orphaned pinholes close.
+    // Gives the number of dialogs adopted. Before the first receive().
+    std::size_t adopt(std::uint64_t now_ns);
+
+    void receive(Packet packet, std::uint64_t now_ns);
+    // Runs what is due. Call it every 20 ms or so; a late call delays timers and loses nothing.
+    void tick(std::uint64_t now_ns);
+
+    [[nodiscard]] std::vector<DialogInfo> dialogs() const;
+    [[nodiscard]] Totals totals() const;
+    // Closes a call's pinholes and forgets it, but for its BYE. False: no such dialog.
+    bool drop(std::uint64_t dialog_id, std::uint64_t now_ns);
+
+  private:
+    class Machine;
+    std::unique_ptr<Machine> machine_;
+};
+
+} // namespace stem::call
