@@ -13,7 +13,8 @@
 #define STEM_TAG_MAX 128
 #define STEM_URI_MAX 256
 #define STEM_BRANCH_MAX 128
-#define STEM_MEDIA_MAX 4 /* m= lines of one session that can have pinholes */
+#define STEM_MEDIA_MAX 4     /* m= lines of one session that can have pinholes */
+#define STEM_TERMINALS_MAX 4 /* addresses that one decision can bind the callee's media to */
 
 /* The two ends of a dialog: who sent the first INVITE, and who answers it. */
 enum stem_party {
@@ -54,22 +55,22 @@ enum stem_dialog_state {
 };
 
 struct stem_dialog {
-    __u32 state;           /* enum stem_dialog_state */
-    __u8 direction;        /* enum stem_direction of the first INVITE */
-    __u8 offerer;          /* enum stem_party whose offer is pending, or STEM_PARTIES */
-    __u8 accept_any_media; /* 1: the decision bound the callee's media to no address */
+    __u32 state;         /* enum stem_dialog_state */
+    __u8 direction;      /* enum stem_direction of the first INVITE */
+    __u8 offerer;        /* enum stem_party whose offer is pending, or STEM_PARTIES */
+    __u8 terminal_count; /* addresses in `terminal`; 0: the decision bound the callee's media to none */
     __u8 zero;
     __u32 invite_cseq;
     __u32 cseq[STEM_PARTIES]; /* last of each side */
-    __u32 session_expires_s;  /* RFC 4028; 0 = none */
-    __u64 started_ns;         /* CLOCK_MONOTONIC */
+    __u32 offer_count;
+    __u64 started_ns; /* CLOCK_MONOTONIC */
     __u64 answered_ns;
     __u64 changed_ns;
-    struct stem_addr terminal;                 /* where the callee's media may be, unless accept_any_media */
-    struct stem_addr signalling[STEM_PARTIES]; /* source of each party's messages, as seen here */
-    __u16 signalling_port[STEM_PARTIES];       /* host byte order */
+    struct stem_addr terminal[STEM_TERMINALS_MAX]; /* where the callee's media may be */
+    struct stem_addr signalling[STEM_PARTIES];     /* source of each party's messages, as seen here */
+    __u16 signalling_port[STEM_PARTIES];           /* host byte order */
     __u32 media_count[STEM_PARTIES];
-    __u32 offer_count;
+    __u32 zero2;
     struct stem_media media[STEM_PARTIES][STEM_MEDIA_MAX]; /* agreed */
     struct stem_media offer[STEM_MEDIA_MAX];               /* pending */
     char call_id[STEM_CALL_ID_MAX];
@@ -78,5 +79,6 @@ struct stem_dialog {
     char uri[STEM_PARTIES][STEM_URI_MAX]; /* From and To, for people */
     char target[STEM_URI_MAX];            /* request URI after a forward decision; "" = as it came */
 };
+STEM_ABI_ASSERT(sizeof(struct stem_dialog) == 2240);
 
 #endif
