@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <ctl/frame/checksum.h>
+
+#include <ctl/frame/octets.h>
+
+#include <netinet/in.h>
+
+namespace stem::frame {
+namespace {
+
+// Sum of 16-bit words; an odd last octet counts as if a zero followed it.
+std::uint64_t sum_of(Bytes octets) noexcept {
+    std::uint64_t sum = 0;
+    std::size_t at = 0;
+    for (; at + 2 <= octets.size(); at += 2) {
+        sum += read16(octets, at);
+    }
+    if (at < octets.size()) {
+        sum += static_cast<std::uint64_t>(octets[at]) << 8U;
+    }
+    return sum;
+}
+
+std::uint16_t complement(std::uint64_t sum) noexcept {
+    while (sum >> 16U != 0) {
+        sum = (sum & 0xffffU) + (sum >> 16U);
+    }
+    return static_cast<std::uint16_t>(~sum);
+}
+
+} // namespace
+
+void write_ipv4_checksum(MutableBytes frame, std::size_t l3) noexcept {
+    const std::size_t header = (frame[l3] & 0x0fU) * std::size_t{4};
+    write16(frame, l3 + 10, 0);
+    write16(frame, l3 + 10, complement(sum_of(frame.subspan(l3, header))));
+}
+
+void write_udp_checksum(MutableBytes frame, std::size_t l3, std::size_t l4, bool v4) noexcept {
+    const std::size_t length = read16(frame, l4 + 4);
+    const Bytes addresses = v4 ? frame.subspan(l3 + 12, 8) : frame.subspan(l3 + 8, 32);
+    write16(frame, l4 + 6, 0);
+    const std::uint16_t checksum =
+        complement(sum_of(addresses) + IPPROTO_UDP + length + sum_of(frame.subspan(l4, length)));
+    // Zero would mean "none" (RFC 768), which IPv6 does not allow (RFC 8200, 8.1).
+    write16(frame, l4 + 6, checksum == 0 ? 0xffff : checksum);
+}
+
+} // namespace stem::frame

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "frame_samples.h"
+
+#include <ctl/frame/build.h>
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <string>
+
+namespace stem::frame {
+namespace {
+
+using test::Octets;
+using test::Sample;
+
+Bytes octets_of(std::string_view text) {
+    return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
+
+const Octets options{0, 1, 4, 0, 0, 0, 0};
+
+std::vector<Sample> samples() {
+    return {
+        {},
+        {.payload = "odd"},
+        {.vlans = {{0x8100, 0x6064}}},
+        {.vlans = {{0x88a8, 200}, {0x8100, 100}}, .padding = 3},
+        {.ip_options = {1, 1, 1, 0}, .fragment_field = 0},
+        {.v4 = false},
+        {.v4 = false, .payload = "odd", .padding = 1},
+        {.v4 = false, .vlans = {{0x88a8, 200}, {0x8100, 100}}},
+        {.v4 = false, .extensions = {{0, options}, {60, options}}},
+    };
+}
+
+void expect_checksums(Bytes frame, const IpView& view) {
+    if (view.v4) {
+        EXPECT_EQ(test::plain_checksum(frame.subspan(view.l3, view.l4 - view.l3)), 0U);
+    }
+    EXPECT_EQ(test::udp_residue(frame, view.l3, view.l4), 0U);
+    EXPECT_FALSE(frame[view.l4 + 6] == 0 && frame[view.l4 + 7] == 0);
+}
+
+TEST(MakeReply, GoesBackTheWayItCame) {
+    for (const Sample& sample : samples()) {
+        for (const std::string_view text : {"SIP/2.0 100 Trying\r\n\r\n", "odd", ""}) {
+            const Octets original = sample.frame();
+            const auto view = parse_frame(original);
+            ASSERT_TRUE(view);
+            Octets out(2048, 0xcc);
+            const auto length = make_reply(*view, original, octets_of(text), out, 1500);
+            ASSERT_TRUE(length);
+            EXPECT_GE(*length, ethernet_minimum);
+            out.resize(*length);
+            const auto reply = parse_frame(out);
+            ASSERT_TRUE(reply);
+            EXPECT_EQ(test::text_of(reply->payload_of(out)), text);
+            EXPECT_EQ(reply->source, view->destination);
+            EXPECT_EQ(reply->destination, view->source);
+            EXPECT_TRUE(std::equal(out.begin(), out.begin() + 6, original.begin() + 6));
+            EXPECT_TRUE(std::equal(out.begin() + 6, out.begin() + 12, original.begin()));
+            EXPECT_TRUE(std::equal(out.begin() + 12, out.begin() + static_cast<std::ptrdiff_t>(view->l3),
+                                   original.begin() + 12));
+            EXPECT_EQ(reply->ttl, 64);
+            EXPECT_EQ(reply->traffic_class, 0x60);
+            EXPECT_EQ(reply->dont_fragment, view->dont_fragment);
+            EXPECT_EQ(reply->l4 - reply->l3, view->v4 ? 20U : 40U);
+            EXPECT_TRUE(std::all_of(out.begin() + static_cast<std::ptrdiff_t>(reply->end()), out.end(),
+                                    [](std::uint8_t octet) { return octet == 0; }));
+            expect_checksums(out, *reply);
+        }
+    }
+}
+
+TEST(MakeReply, KnowsItsLimits) {
+    for (const bool v4 : {true, false}) {
+        const Octets original = Sample{.v4 = v4}.frame();
+        const auto view = parse_frame(original);
+        ASSERT_TRUE(view);
+        const std::size_t headers = (v4 ? 20U : 40U) + 8U;
+        const Octets payload(1500 - headers, 'x');
+        Octets out(1514);
+        EXPECT_EQ(make_reply(*view, original, payload, out, 1500), 1514U);
+        EXPECT_EQ(make_reply(*view, original, payload, out, 1499).error(), BuildError::over_mtu);
+        out.resize(1513);
+        EXPECT_EQ(make_reply(*view, original, payload, out, 1500).error(), BuildError::no_room);
+        const Octets huge(65536, 'x');
+        EXPECT_EQ(make_reply(*view, original, huge, out, 1U << 20U).error(), BuildError::over_mtu);
+    }
+}
+
+TEST(MakeReply, RefusesWhatCannotBeAnswered) {
+    Octets out(2048);
+    const auto error_for = [&out](const Octets& original) {
+        const auto view = parse_frame(original);
+        EXPECT_TRUE(view);
+        const auto reply = make_reply(*view, original, octets_of("x"), out, 1500);
+        EXPECT_FALSE(reply);
+        return reply.error();
+    };
+    EXPECT_EQ(error_for(Sample{.fragment_field = 0x2000}.frame()), BuildError::fragment);
+    Octets group4 = Sample{}.frame();
+    group4[30] = 224;
+    EXPECT_EQ(error_for(group4), BuildError::not_unicast);
+    Octets group6 = Sample{.v4 = false}.frame();
+    group6[38] = 0xff;
+    EXPECT_EQ(error_for(group6), BuildError::not_unicast);
+    Octets link_group = Sample{}.frame();
+    link_group[0] = 1;
+    EXPECT_EQ(error_for(link_group), BuildError::not_unicast);
+    Octets no_port = Sample{}.frame();
+    no_port[34] = no_port[35] = 0;
+    EXPECT_EQ(error_for(no_port), BuildError::not_answerable);
+    Octets no_address = Sample{}.frame();
+    std::fill_n(no_address.begin() + 26, 4, std::uint8_t{0});
+    EXPECT_EQ(error_for(no_address), BuildError::not_answerable);
+}
+
+TEST(ReplacePayload, ReplacesAnyRange) {
+    for (const Sample& sample : samples()) {
+        const std::size_t size = sample.payload.size();
+        for (const PayloadRange range : {PayloadRange{0, 0}, PayloadRange{0, size}, PayloadRange{1, 1},
+                                         PayloadRange{size, 0}, PayloadRange{2, size - 2}}) {
+            for (const std::string_view text : {"", "z", "sip:bob@198.51.100.77:5070;transport=udp"}) {
+                const Octets original = sample.frame();
+                const auto view = parse_frame(original);
+                ASSERT_TRUE(view);
+                Octets buffer = original;
+                buffer.resize(2048, 0xcc);
+                const auto length = replace_payload(*view, buffer, range, octets_of(text), 1500);
+                ASSERT_TRUE(length);
+                buffer.resize(*length);
+                const auto changed = parse_frame(buffer);
+                ASSERT_TRUE(changed);
+                std::string expected(sample.payload);
+                expected.replace(range.offset, range.length, text);
+                EXPECT_EQ(test::text_of(changed->payload_of(buffer)), expected);
+                EXPECT_EQ(changed->source, view->source);
+                EXPECT_EQ(changed->destination, view->destination);
+                EXPECT_EQ(changed->ttl, view->ttl);
+                EXPECT_EQ(changed->traffic_class, view->traffic_class);
+                EXPECT_EQ(changed->l4, view->l4);
+                EXPECT_TRUE(std::equal(buffer.begin(), buffer.begin() + 14, original.begin()));
+                expect_checksums(buffer, *changed);
+            }
+        }
+    }
+}
+
+TEST(ReplacePayload, ChangesNothingOnAnError) {
+    for (const bool v4 : {true, false}) {
+        const Octets original = Sample{.v4 = v4, .payload = "0123456789"}.frame();
+        const auto view = parse_frame(original);
+        ASSERT_TRUE(view);
+        Octets buffer = original;
+        const Octets more(11, 'x');
+        const std::size_t ip_length = original.size() - 14;
+        EXPECT_EQ(replace_payload(*view, buffer, {0, 10}, more, 1500).error(), BuildError::no_room);
+        EXPECT_EQ(replace_payload(*view, buffer, {0, 10}, more, ip_length).error(), BuildError::over_mtu);
+        EXPECT_EQ(replace_payload(*view, buffer, {11, 0}, more, 1500).error(), BuildError::bad_range);
+        EXPECT_EQ(replace_payload(*view, buffer, {4, 7}, more, 1500).error(), BuildError::bad_range);
+        EXPECT_EQ(replace_payload(*view, buffer, {4, SIZE_MAX}, more, 1500).error(), BuildError::bad_range);
+        EXPECT_EQ(buffer, original);
+        buffer.resize(original.size() + 1);
+        EXPECT_TRUE(replace_payload(*view, buffer, {0, 10}, more, ip_length + 1));
+    }
+    const Octets fragment = Sample{.fragment_field = 185}.frame();
+    Octets buffer = fragment;
+    EXPECT_EQ(replace_payload(*parse_frame(fragment), buffer, {0, 0}, {}, 1500).error(),
+              BuildError::fragment);
+}
+
+// A payload chosen so that the sum comes out as zero, which must go out as 0xffff.
+TEST(ReplacePayload, NeverWritesAZeroChecksum) {
+    for (const bool v4 : {true, false}) {
+        const Octets original = Sample{.v4 = v4, .payload = "ab"}.frame();
+        const auto view = parse_frame(original);
+        ASSERT_TRUE(view);
+        Octets buffer = original;
+        buffer.resize(256);
+        const std::array<std::uint8_t, 2> zeros{};
+        ASSERT_TRUE(replace_payload(*view, buffer, {0, 2}, zeros, 1500));
+        // With zeros for payload the checksum field is what the payload must be to make the field zero.
+        const std::array<std::uint8_t, 2> balance{buffer[view->l4 + 6], buffer[view->l4 + 7]};
+        ASSERT_TRUE(replace_payload(*view, buffer, {0, 2}, balance, 1500));
+        EXPECT_EQ(buffer[view->l4 + 6], 0xff);
+        EXPECT_EQ(buffer[view->l4 + 7], 0xff);
+        EXPECT_EQ(test::udp_residue(buffer, view->l3, view->l4), 0U);
+    }
+}
+
+} // namespace
+} // namespace stem::frame
