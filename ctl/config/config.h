@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// stemd's configuration: a TOML file, of which every key has a default. ctl/config/table.cpp lists the keys.
+#pragma once
+
+#include <stem/error.h>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ctl/call/settings.h"
+#include "sm/settings.h"
+
+namespace stem::config {
+
+enum class LogLevel : std::uint8_t { debug, info, warn, error };
+
+struct Log {
+    LogLevel level = LogLevel::info;
+    std::uint32_t drops_per_second = 10; // lines about dropped messages; the rest is told as a number
+};
+
+struct Api {
+    std::string socket;        // "" = <run-dir>/<instance>/stemd.sock
+    std::string mode = "0660"; // octal
+    std::uint32_t connections = 32;
+    std::chrono::milliseconds timeout{5000}; // for a request to come and its answer to go
+};
+
+struct SecurityManager {
+    std::string database; // "" = /var/lib/stem/<instance>.db
+    sm::Settings policy;
+    std::chrono::milliseconds drill_delay{0}; // decisions come this late, on purpose
+};
+
+struct Frames {
+    std::uint32_t chunks = 8192;    // of 4 KiB, shared by all sockets
+    std::uint32_t ring_size = 2048; // entries of each ring; a power of two
+};
+
+struct Config {
+    call::Settings call;
+    SecurityManager sm;
+    Frames frames;
+    Log log;
+    Api api;
+};
+
+inline constexpr std::string_view default_file = "/etc/stem/stemd.toml";
+
+// Errors name file, line and key, and what is allowed there.
+Result<Config> read_text(std::string_view toml, const std::string& file);
+Result<Config> read_file(const std::filesystem::path& file);
+
+// "calls.max_calls" of each parameter that differs, by whether a running stemd can take it over.
+struct Changes {
+    std::vector<std::string> live;
+    std::vector<std::string> after_restart;
+};
+Changes compare(const Config& before, const Config& after);
+
+// `before` with those parameters of `after` that a running stemd can take over.
+Config merge_live(const Config& before, const Config& after);
+
+// All sections and keys with type, range, default and help, in Markdown: docs/config.md.
+std::string describe();
+
+} // namespace stem::config

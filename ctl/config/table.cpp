@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+// The table: every key that stemd's configuration knows.
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <concepts>
+#include <type_traits>
+
+#include "ctl/config/parameter.h"
+
+namespace stem::config {
+namespace {
+
+template<typename T>
+concept Duration = requires(T value) { value.count(); };
+
+// `Field` maps a configuration to its member, const or not. `Unit` is the unit of a member that is a
+// duration.
+template<auto Field, typename Unit = std::chrono::milliseconds>
+constexpr Integer integer(std::string_view unit, std::int64_t low, std::int64_t high,
+                          bool power_of_two = false) {
+    return {.unit = unit,
+            .low = low,
+            .high = high,
+            .power_of_two = power_of_two,
+            .read = [](const Config& config) -> std::int64_t {
+                const auto& field = Field(config);
+                if constexpr (Duration<decltype(field)>) {
+                    return std::chrono::duration_cast<Unit>(field).count();
+                } else {
+                    return static_cast<std::int64_t>(field);
+                }
+            },
+            .write =
+                [](Config& config, std::int64_t value) {
+                    auto& field = Field(config);
+                    if constexpr (Duration<decltype(field)>) {
+                        field = Unit(value);
+                    } else {
+                        field = static_cast<std::remove_reference_t<decltype(field)>>(value);
+                    }
+                }};
+}
+
+template<auto Field>
+constexpr Choice choice(std::span<const std::string_view> words) {
+    return {.words = words,
+            .read = [](const Config& config) { return static_cast<std::size_t>(Field(config)); },
+            .write =
+                [](Config& config, std::size_t index) {
+                    auto& field = Field(config);
+                    field = static_cast<std::remove_reference_t<decltype(field)>>(index);
+                }};
+}
+
+template<auto Field>
+constexpr Text text(std::string_view form, bool (*fits)(std::string_view)) {
+    return {.form = form,
+            .fits = fits,
+            .read = [](const Config& config) -> const std::string& { return Field(config); },
+            .write = [](Config& config, std::string value) { Field(config) = std::move(value); }};
+}
+
+template<auto Field>
+constexpr TextList text_list(std::string_view form, bool (*fits)(std::string_view)) {
+    return {
+        .form = form,
+        .fits = fits,
+        .read = [](const Config& config) -> const std::vector<std::string>& { return Field(config); },
+        .write = [](Config& config, std::vector<std::string> value) { Field(config) = std::move(value); }};
+}
+
+template<auto Field>
+constexpr NetworkList networks() {
+    return {.read = [](const Config& config) -> const std::vector<Cidr>& { return Field(config); },
+            .write = [](Config& config, std::vector<Cidr> value) { Field(config) = std::move(value); }};
+}
+
+bool is_absolute_path_or_empty(std::string_view value) {
+    return value.empty() || (value.front() == '/' && value.find('\0') == std::string_view::npos);
+}
+
+// sun_path has 108 octets, the last of them NUL.
+bool is_socket_path_or_empty(std::string_view value) {
+    return is_absolute_path_or_empty(value) && value.size() < 108;
+}
+
+bool is_mode(std::string_view value) {
+    return (value.size() == 3 || (value.size() == 4 && value.front() == '0')) &&
+           std::ranges::all_of(value, [](char digit) { return digit >= '0' && digit <= '7'; });
+}
+
+// RFC 3261 25.1: token.
+bool is_method(std::string_view value) {
+    constexpr std::string_view marks = "-.!%*_+`'~";
+    return !value.empty() && value.size() <= 32 && std::ranges::all_of(value, [&](char c) {
+        return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+               marks.find(c) != std::string_view::npos;
+    });
+}
+
+constexpr std::array<std::string_view, 3> accept_reject_drop{"accept", "reject", "drop"};
+constexpr std::array<std::string_view, 2> accept_reject{"accept", "reject"};
+constexpr std::array<std::string_view, 4> log_levels{"debug", "info", "warn", "error"};
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+#define STEM_FIELD(member) [](auto& config) -> auto& { return config.member; }
+
+const std::array section_table{
+    Section{"sip", "What is let through at all."},
+    Section{"sip.limits",
+            "Caps on a SIP message, checked before it is parsed. What is above one is dropped as "
+            "`sip_over_limit`."},
+    Section{"sdp.limits", "Caps on a session description. What is above one is dropped as `sdp_malformed`."},
+    Section{"calls", "How many calls are followed, and for how long."},
+    Section{"media", "Where media may flow, and when a pinhole closes."},
+    Section{"sm", "The Security Manager inside stemd."},
+    Section{"frames", "Memory for the packets that the data plane gives to stemd."},
+    Section{"log", "The log goes to the standard error output."},
+    Section{"api", "HTTP over a unix socket, for stemctl, curl and Prometheus."},
+};
+
+const std::array parameter_table{
+    Parameter{"sip", "refused_methods",
+              text_list<STEM_FIELD(call.refused_methods)>("a SIP method, such as \"REFER\"", is_method),
+              "Requests with these methods are dropped as `sip_method`. Methods are case-sensitive."},
+
+    Parameter{"sip.limits", "message", integer<STEM_FIELD(call.sip.message)>("octets", 256, 65507),
+              "A whole message. An AF_XDP frame holds 3,840 octets with all its headers."},
+    Parameter{"sip.limits", "start_line", integer<STEM_FIELD(call.sip.start_line)>("octets", 32, 8192),
+              "Request line or status line."},
+    Parameter{"sip.limits", "header_line", integer<STEM_FIELD(call.sip.header_line)>("octets", 64, 8192),
+              "One header, its folded lines counted together."},
+    Parameter{"sip.limits", "headers", integer<STEM_FIELD(call.sip.headers)>("", 6, 1024),
+              "Header lines of a message."},
+    Parameter{"sip.limits", "values_per_header", integer<STEM_FIELD(call.sip.values_per_header)>("", 1, 256),
+              "Comma-separated values of one header other than Via, Route and Record-Route."},
+    Parameter{"sip.limits", "hops", integer<STEM_FIELD(call.sip.hops)>("", 1, 256),
+              "Values of Via, Route and Record-Route."},
+    Parameter{"sip.limits", "values", integer<STEM_FIELD(call.sip.values)>("", 1, 1024),
+              "Values of all headers together."},
+    Parameter{"sip.limits", "parameters_per_value",
+              integer<STEM_FIELD(call.sip.parameters_per_value)>("", 1, 256), "Parameters of one value."},
+    Parameter{"sip.limits", "parameters", integer<STEM_FIELD(call.sip.parameters)>("", 1, 4096),
+              "Parameters of all values together."},
+    Parameter{"sip.limits", "body", integer<STEM_FIELD(call.sip.body)>("octets", 0, 65507), "The body."},
+    Parameter{"sip.limits", "identifier",
+              integer<STEM_FIELD(call.sip.identifier)>("octets", 16, STEM_CALL_ID_MAX - 1),
+              "Call-ID; tags and branches have half of it."},
+
+    Parameter{"sdp.limits", "body", integer<STEM_FIELD(call.sdp.body)>("octets", 64, 65507),
+              "The description."},
+    Parameter{"sdp.limits", "lines", integer<STEM_FIELD(call.sdp.lines)>("", 8, 4096), "Its lines."},
+    Parameter{"sdp.limits", "line", integer<STEM_FIELD(call.sdp.line)>("octets", 64, 8192), "One line."},
+    Parameter{"sdp.limits", "media", integer<STEM_FIELD(call.sdp.media)>("", 1, 64), "Its m= lines."},
+    Parameter{"sdp.limits", "formats", integer<STEM_FIELD(call.sdp.formats)>("", 1, 128),
+              "Payload types of one m= line."},
+
+    Parameter{"calls", "max_calls", integer<STEM_FIELD(call.max_calls)>("", 1, 1048576),
+              "Calls followed at once, those that ended a moment ago too. One more is dropped as "
+              "`call_limit`."},
+    Parameter{"calls", "max_held", integer<STEM_FIELD(call.max_held)>("", 1, 65536),
+              "INVITEs held at once while their decision is made. One more is dropped as `hold_limit`. Each "
+              "has a frame of [frames] chunks."},
+    Parameter{"calls", "max_transactions", integer<STEM_FIELD(call.max_transactions)>("", 16, 4194304),
+              "Requests that wait for responses."},
+    Parameter{"calls", "trying_after_ms",
+              integer<STEM_FIELD(call.trying_after), milliseconds>("ms", 0, 30000),
+              "The caller is told 100 Trying when the decision takes longer (RFC 3261 17.2.1 wants it within "
+              "200 ms)."},
+    Parameter{"calls", "linger_seconds", integer<STEM_FIELD(call.linger), seconds>("s", 1, 600),
+              "An ended call is remembered this long, to absorb retransmissions (RFC 3261: 64*T1 = 32 s)."},
+    Parameter{"calls", "ring_seconds", integer<STEM_FIELD(call.ring_timeout), seconds>("s", 10, 3600),
+              "A call that rings is given up after this time; each provisional response starts it anew (RFC "
+              "3261 16.6, Timer C)."},
+
+    Parameter{"media", "silence_seconds", integer<STEM_FIELD(call.silence), seconds>("s", 5, 86400),
+              "A call of which no media came for this long, in neither direction, is over; calls on hold are "
+              "not counted."},
+    Parameter{"media", "relays", networks<STEM_FIELD(call.media_relays)>(),
+              "Hosts that may carry anybody's media: rtpengine, a session border controller."},
+    Parameter{"media", "forbidden", networks<STEM_FIELD(call.forbidden_media)>(),
+              "No pinhole opens to these, nor ever to loopback, link-local and multicast addresses."},
+    Parameter{"media", "close_grace_ms", integer<STEM_FIELD(call.close_grace), milliseconds>("ms", 0, 10000),
+              "Media flow on for this long after the 200 to a BYE."},
+    Parameter{"media", "change_grace_ms",
+              integer<STEM_FIELD(call.change_grace), milliseconds>("ms", 0, 60000),
+              "The old media flow on for this long after a re-INVITE changed them."},
+
+    Parameter{"sm", "database",
+              text<STEM_FIELD(sm.database)>("an absolute path, or \"\" for /var/lib/stem/INSTANCE.db",
+                                            is_absolute_path_or_empty),
+              "SQLite file with users, profiles, locations and spam lists. The option --db goes before it."},
+    Parameter{"sm", "unknown_user", choice<STEM_FIELD(sm.policy.unknown_user)>(accept_reject_drop),
+              "What becomes of a call from outside to a URI that no user has."},
+    Parameter{"sm", "unknown_user_status", integer<STEM_FIELD(sm.policy.unknown_user_status)>("", 400, 699),
+              "SIP status of that rejection."},
+    Parameter{"sm", "unlocated", choice<STEM_FIELD(sm.policy.unlocated)>(accept_reject),
+              "What becomes of an accepted call to a user of whom no terminal is known: let in without a "
+              "bound on the terminal's address, or rejected with 480."},
+    Parameter{"sm", "outgoing", choice<STEM_FIELD(sm.policy.outgoing)>(accept_reject),
+              "What becomes of calls from inside."},
+    Parameter{"sm", "outgoing_status", integer<STEM_FIELD(sm.policy.outgoing_status)>("", 400, 699),
+              "SIP status of that rejection."},
+    Parameter{"sm", "decision_timeout_ms",
+              integer<STEM_FIELD(call.decision_timeout), milliseconds>("ms", 10, 31000),
+              "An INVITE without a decision after this time is refused with 503."},
+    Parameter{"sm", "drill_delay_ms", integer<STEM_FIELD(sm.drill_delay), milliseconds>("ms", 0, 60000),
+              "Gives every decision this late, on purpose: a drill, to see how phones behave while they are "
+              "held. 0 in normal service.",
+              true},
+
+    Parameter{"frames", "chunks", integer<STEM_FIELD(frames.chunks)>("chunks of 4 KiB", 256, 1048576),
+              "Shared by all queues of both ports, and by the INVITEs that are held."},
+    Parameter{"frames", "ring_size", integer<STEM_FIELD(frames.ring_size)>("entries", 64, 32768, true),
+              "Of each ring of each AF_XDP socket."},
+
+    Parameter{"log", "level", choice<STEM_FIELD(log.level)>(log_levels),
+              "Least weight of what is logged. The option --log-level goes before it.", true},
+    Parameter{"log", "drops_per_second", integer<STEM_FIELD(log.drops_per_second)>("lines", 0, 10000),
+              "Lines about dropped messages; what is above is told once a second as a number.", true},
+
+    Parameter{"api", "socket",
+              text<STEM_FIELD(api.socket)>(
+                  "an absolute path of at most 107 octets, or \"\" for RUN-DIR/INSTANCE/stemd.sock",
+                  is_socket_path_or_empty),
+              "Where stemd listens."},
+    Parameter{"api", "mode", text<STEM_FIELD(api.mode)>("three octal digits, such as \"0660\"", is_mode),
+              "Permissions of the socket. Who can write to it rules the instance."},
+    Parameter{"api", "connections", integer<STEM_FIELD(api.connections)>("", 1, 1024),
+              "Connections at once; one more is closed."},
+    Parameter{"api", "timeout_ms", integer<STEM_FIELD(api.timeout), milliseconds>("ms", 100, 60000),
+              "For a request to come in, and for its answer to be taken."},
+};
+
+#undef STEM_FIELD
+
+} // namespace
+
+std::span<const Section> sections() {
+    return section_table;
+}
+
+std::span<const Parameter> parameters() {
+    return parameter_table;
+}
+
+} // namespace stem::config
