@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The call monitor: follows every call by its dialogs (Call-ID, From tag, To tag), never by its 5-tuple; holds an
-// INVITE until the Security Manager has decided; opens and closes pinholes; drops what breaks the protocol.
+// The call monitor: follows every call by its dialogs (Call-ID, From tag, To tag), never by its 5-tuple;
+// holds an INVITE until the Security Manager has decided; opens and closes pinholes; drops what breaks the
+// protocol.
 //
 // One thread. Time comes in with every call (nanoseconds of CLOCK_MONOTONIC), so tests own the clock.
 #pragma once

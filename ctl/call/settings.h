@@ -17,19 +17,19 @@ namespace stem::call {
 struct Settings {
     sip::Limits sip;
     sdp::Limits sdp;
-    std::vector<std::string> refused_methods;               // dropped as sip_method
-    std::size_t max_calls = 32768;                          // calls followed at once, lingering ones too
-    std::size_t max_held = 1024;                            // INVITEs held at once
-    std::size_t max_transactions = 131072;                  // requests that wait for responses
-    std::chrono::milliseconds trying_after{150};            // 100 Trying when the decision takes longer (17.2.1)
-    std::chrono::milliseconds decision_timeout{5000};       // then the INVITE is refused with 503
-    std::chrono::milliseconds linger{32000};                // 64*T1: a dead call absorbs retransmissions
-    std::chrono::milliseconds ring_timeout{180000};         // Timer C (16.6), refreshed by each 1xx
-    std::chrono::milliseconds close_grace{200};             // media after the 200 to BYE
-    std::chrono::milliseconds change_grace{2000};           // old media after a re-INVITE
-    std::chrono::milliseconds silence{60000};               // no media in both directions: the call is over
-    std::vector<Cidr> forbidden_media;                      // beside loopback, link-local, multicast
-    std::vector<Cidr> media_relays;                         // may carry anybody's media (rtpengine, SBC)
+    std::vector<std::string> refused_methods;         // dropped as sip_method
+    std::size_t max_calls = 32768;                    // calls followed at once, lingering ones too
+    std::size_t max_held = 1024;                      // INVITEs held at once
+    std::size_t max_transactions = 131072;            // requests that wait for responses
+    std::chrono::milliseconds trying_after{150};      // 100 Trying when the decision takes longer (17.2.1)
+    std::chrono::milliseconds decision_timeout{5000}; // then the INVITE is refused with 503
+    std::chrono::milliseconds linger{32000};          // 64*T1: a dead call absorbs retransmissions
+    std::chrono::milliseconds ring_timeout{180000};   // Timer C (16.6), refreshed by each 1xx
+    std::chrono::milliseconds close_grace{200};       // media after the 200 to BYE
+    std::chrono::milliseconds change_grace{2000};     // old media after a re-INVITE
+    std::chrono::milliseconds silence{60000};         // no media in both directions: the call is over
+    std::vector<Cidr> forbidden_media;                // beside loopback, link-local, multicast
+    std::vector<Cidr> media_relays;                   // may carry anybody's media (rtpengine, SBC)
 };
 
 } // namespace stem::call

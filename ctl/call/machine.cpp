@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ctl/call/machine.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <random>
+
+namespace stem::call {
+namespace {
+
+std::uint64_t random_id() {
+    std::random_device device;
+    // 48 bits: unlikely to meet an id of an earlier stemd, and short enough to type.
+    return (std::uint64_t{device()} << 16 ^ device()) & 0xffffffffffffU;
+}
+
+// These live only inside a dialog.
+bool begins_no_dialog(sip::Method method) {
+    return method == sip::Method::bye || method == sip::Method::prack || method == sip::Method::update;
+}
+
+} // namespace
+
+std::string call_key(stem_direction direction, std::string_view call_id, std::string_view caller_tag) {
+    std::string key(direction == STEM_INBOUND ? ">" : "<");
+    key += call_id;
+    key += '\n';
+    key += caller_tag;
+    return key;
+}
+
+stem_direction opposite(stem_direction direction) {
+    return direction == STEM_INBOUND ? STEM_OUTBOUND : STEM_INBOUND;
+}
+
+stem_party other_party(stem_party party) {
+    return party == STEM_CALLER ? STEM_CALLEE : STEM_CALLER;
+}
+
+Dialog* Call::dialog(std::string_view tag) {
+    const auto found = std::ranges::find(dialogs, tag, &Dialog::tag);
+    return found == dialogs.end() ? nullptr : &*found;
+}
+
+Monitor::Machine::Machine(Settings settings, Egress& egress, FlowStore& flows, RecordStore& records,
+                          sm::Link& sm)
+    : settings_(std::move(settings)), egress_(egress), flows_(flows), records_(records), sm_(sm),
+      pinholes_(flows, egress), transactions_(settings_.max_transactions), next_id_(random_id()) {
+}
+
+void Monitor::Machine::receive(Packet packet, std::uint64_t now_ns) {
+    now_ns_ = now_ns;
+    const auto message = sip::parse(packet.payload, settings_.sip);
+    if (!message) {
+        egress_.drop(std::move(packet), message.error().reason, message.error().what);
+        return;
+    }
+    if (message->request) {
+        on_request(std::move(packet), *message);
+    } else {
+        on_response(std::move(packet), *message);
+    }
+    pinholes_.run(now_ns_);
+}
+
+void Monitor::Machine::on_request(Packet packet, const sip::Message& message) {
+    if (std::ranges::find(settings_.refused_methods, message.method_name) !=
+        settings_.refused_methods.end()) {
+        egress_.drop(std::move(packet), STEM_SIP_METHOD,
+                     message.method_name + " is refused by configuration");
+        return;
+    }
+    switch (message.method) {
+    case sip::Method::invite:
+        message.to_tag.empty() ? on_invite(std::move(packet), message)
+                               : on_inside_request(std::move(packet), message);
+        return;
+    case sip::Method::ack:
+        on_ack(std::move(packet), message);
+        return;
+    case sip::Method::cancel:
+        on_cancel(std::move(packet), message);
+        return;
+    default:
+        message.to_tag.empty() ? on_outside_request(std::move(packet), message)
+                               : on_inside_request(std::move(packet), message);
+    }
+}
+
+// REGISTER, OPTIONS and the like: not part of a call; followed so that their responses find the way back.
+void Monitor::Machine::on_outside_request(Packet packet, const sip::Message& message) {
+    if (begins_no_dialog(message.method)) {
+        egress_.drop(std::move(packet), STEM_SIP_NO_DIALOG, message.method_name + " without a To tag");
+        return;
+    }
+    Transaction* transaction = begin_transaction(message, packet.direction, {});
+    if (transaction == nullptr) {
+        egress_.drop(std::move(packet), STEM_CALL_LIMIT, "no room for another transaction");
+        return;
+    }
+    if (message.method == sip::Method::register_) {
+        transaction->address_of_record = message.to.address_of_record();
+        transaction->contacts = message.contacts;
+        transaction->expires = message.expires;
+        transaction->registrant = packet.source.address;
+        // Came through a proxy: then the source is the proxy's, and only the Contact says where the phone is.
+        if (message.vias.size() > 1 && !message.contacts.empty()) {
+            if (const auto phone = Address::parse(message.contacts.front().uri.host); phone) {
+                transaction->registrant = *phone;
+            }
+        }
+    }
+    release(std::move(packet), message, nullptr);
+}
+
+Monitor::Machine::Place Monitor::Machine::place_of(const sip::Message& message,
+                                                   stem_direction request_direction) {
+    Place place;
+    if (const auto found = calls_.find(call_key(request_direction, message.call_id, message.from_tag));
+        found != calls_.end()) {
+        place.call = found->second.get();
+        place.dialog = place.call->dialog(message.to_tag);
+        return place;
+    }
+    if (message.to_tag.empty()) {
+        return place;
+    }
+    const auto found = calls_.find(call_key(opposite(request_direction), message.call_id, message.to_tag));
+    if (found != calls_.end()) {
+        place.call = found->second.get();
+        place.dialog = place.call->dialog(message.from_tag);
+        place.party = STEM_CALLEE;
+    }
+    return place;
+}
+
+Call* Monitor::Machine::call_of(std::uint64_t id) {
+    const auto found = by_id_.find(id);
+    return found == by_id_.end() ? nullptr : found->second;
+}
+
+// Requests that share the INVITE's branch (its retransmissions, CANCEL, the ACK of a failure) must carry the
+// request URI that the INVITE left with (RFC 3261 9.1, 17.1.1.3).
+void Monitor::Machine::release(Packet packet, const sip::Message& message, const Call* call) {
+    if (call != nullptr && !call->target.empty() && message.request &&
+        message.vias.front().branch == call->branch) {
+        egress_.release_rewritten(std::move(packet), message.request_uri_span, call->target);
+    } else {
+        egress_.release(std::move(packet));
+    }
+}
+
+// Finds the transaction that a repeated request belongs to, or opens one. Null: no room.
+Transaction* Monitor::Machine::begin_transaction(const sip::Message& message, stem_direction direction,
+                                                 const Place& place) {
+    const std::string key = Transactions::key_of(message, direction);
+    if (Transaction* there = transactions_.find(key); there != nullptr) {
+        return there;
+    }
+    Transaction transaction;
+    transaction.method = message.method;
+    transaction.cseq = message.cseq;
+    transaction.party = place.party;
+    if (place.call != nullptr) {
+        transaction.call = place.call->id;
+    }
+    if (place.dialog != nullptr) {
+        transaction.callee_tag = place.dialog->tag;
+    }
+    const auto lifetime =
+        message.method == sip::Method::invite ? settings_.ring_timeout + settings_.linger : settings_.linger;
+    return transactions_.insert(key, std::move(transaction), now_ns_ + ns_of(lifetime));
+}
+
+std::vector<DialogInfo> Monitor::Machine::dialogs() const {
+    const auto name_of = [](const Call& call, stem_dialog_state state) -> std::string {
+        switch (call.state) {
+        case CallState::held:
+            return "held";
+        case CallState::refused:
+        case CallState::ignored:
+            return "refused";
+        case CallState::failed:
+            return "dead";
+        case CallState::going:
+            break;
+        }
+        switch (state) {
+        case STEM_DIALOG_CALLING:
+            return "calling";
+        case STEM_DIALOG_EARLY:
+            return "early";
+        case STEM_DIALOG_ANSWERED:
+            return "answered";
+        case STEM_DIALOG_UP:
+            return "up";
+        case STEM_DIALOG_CLOSING:
+            return "closing";
+        case STEM_DIALOG_DEAD:
+            break;
+        }
+        return "dead";
+    };
+    std::vector<DialogInfo> all;
+    for (const auto& [key, call] : calls_) {
+        for (const auto& dialog : call->dialogs) {
+            DialogInfo info;
+            info.id = dialog.id;
+            info.state = name_of(*call, dialog.state);
+            info.direction = call->direction;
+            info.caller = call->caller;
+            info.callee = call->callee;
+            info.target = call->target;
+            info.call_id = call->call_id;
+            info.decision = call->why;
+            info.started_ns = call->started_ns;
+            info.answered_ns = dialog.answered_ns;
+            for (const auto& flow_key : pinholes_.keys_of(dialog.id)) {
+                if (const auto flow = flows_.get(flow_key); flow) {
+                    info.media.push_back({.key = flow_key, .flow = *flow});
+                }
+            }
+            all.push_back(std::move(info));
+        }
+    }
+    std::ranges::sort(all, {}, &DialogInfo::started_ns);
+    return all;
+}
+
+Totals Monitor::Machine::totals() const {
+    Totals totals = totals_;
+    totals.calls = static_cast<std::size_t>(std::ranges::count_if(calls_, [](const auto& entry) {
+        return entry.second->dead_since_ns == 0 &&
+               (entry.second->state == CallState::held || entry.second->state == CallState::going);
+    }));
+    totals.held = held_;
+    totals.transactions = transactions_.size();
+    totals.pinholes = pinholes_.size();
+    totals.pinholes_opened = pinholes_.opened();
+    totals.pinholes_closed = pinholes_.closed();
+    return totals;
+}
+
+bool Monitor::Machine::drop(std::uint64_t dialog_id, std::uint64_t now_ns) {
+    now_ns_ = now_ns;
+    for (const auto& [key, call] : calls_) {
+        for (auto& dialog : call->dialogs) {
+            if (dialog.id != dialog_id || dialog.state == STEM_DIALOG_DEAD) {
+                continue;
+            }
+            if (call->state == CallState::held) {
+                refuse(*call, 603, "Decline", STEM_SM_REJECTED, "dropped by the operator while held");
+                return true;
+            }
+            end(*call, dialog, now_ns_, "dropped by the operator");
+            pinholes_.run(now_ns_);
+            return true;
+        }
+    }
+    return false;
+}
+
+// Monitor only hides the machine.
+Monitor::Monitor(Settings settings, Egress& egress, FlowStore& flows, RecordStore& records, sm::Link& sm)
+    : machine_(std::make_unique<Machine>(std::move(settings), egress, flows, records, sm)) {
+}
+Monitor::~Monitor() = default;
+std::size_t Monitor::adopt(std::uint64_t now_ns) {
+    return machine_->adopt(now_ns);
+}
+void Monitor::receive(Packet packet, std::uint64_t now_ns) {
+    machine_->receive(std::move(packet), now_ns);
+}
+void Monitor::tick(std::uint64_t now_ns) {
+    machine_->tick(now_ns);
+}
+std::vector<DialogInfo> Monitor::dialogs() const {
+    return machine_->dialogs();
+}
+Totals Monitor::totals() const {
+    return machine_->totals();
+}
+bool Monitor::drop(std::uint64_t dialog_id, std::uint64_t now_ns) {
+    return machine_->drop(dialog_id, now_ns);
+}
+
+} // namespace stem::call

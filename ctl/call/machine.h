@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+// The state behind Monitor. One file a concern: machine_invite.cpp (a call begins), machine_dialog.cpp
+// (requests inside it), machine_response.cpp, machine_media.cpp (offers, answers, pinholes),
+// machine_record.cpp (what survives stemd), machine_timer.cpp.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "ctl/call/monitor.h"
+#include "ctl/call/pinholes.h"
+#include "ctl/call/transactions.h"
+
+namespace stem::call {
+
+// An offer that came in a response, to a request without one; the ACK or PRACK answers it (RFC 3264 5).
+struct ResponseOffer {
+    stem_party by = STEM_CALLEE;
+    std::vector<stem_media> media;
+};
+
+struct Dialog {
+    std::uint64_t id = 0;
+    std::string tag = {}; // the callee's; "" until a response brings it
+    stem_dialog_state state = STEM_DIALOG_CALLING;
+    std::uint32_t cseq[STEM_PARTIES] = {0, 0}; // last request of each side; 0 = none
+    std::vector<stem_media> media[STEM_PARTIES] = {};
+    std::optional<ResponseOffer> response_offer = {};
+    std::uint64_t answered_ns = 0;
+    std::uint64_t changed_ns = 0;
+};
+
+enum class CallState : std::uint8_t {
+    held,    // waits for the decision
+    going,   // released
+    refused, // we answered it; absorbs what belongs to it
+    ignored, // dropped silently; absorbs what belongs to it
+    failed,  // answered with 3xx to 6xx; an INVITE with a higher CSeq may follow
+};
+
+// An INVITE that waits: its bytes, and what was read of them.
+struct Held {
+    Packet packet;
+    sip::Message message;
+};
+
+struct Call {
+    std::uint64_t id = 0;
+    std::string key;
+    stem_direction direction = STEM_INBOUND;
+    std::string call_id;
+    std::string caller_tag;
+    std::string caller; // URIs, for people
+    std::string callee;
+    CallState state = CallState::held;
+    std::string branch; // of the INVITE in force
+    std::uint32_t cseq = 0;
+    std::optional<Held> held;
+    std::uint64_t serial = 0; // tells a late decision from the one that is waited for
+    bool trying_sent = false;
+    std::string refusal; // the response that we gave
+    std::string target;  // request URI after a forward
+    std::string why;
+    std::vector<Address> terminals;
+    std::optional<std::vector<stem_media>> offer; // of the INVITE in force
+    Endpoint signalling[STEM_PARTIES];
+    std::vector<Dialog> dialogs;
+    std::uint64_t started_ns = 0;
+    std::uint64_t ring_until_ns = 0;
+    std::uint64_t dead_since_ns = 0; // 0 = alive
+
+    Dialog* dialog(std::string_view tag);
+};
+
+class Monitor::Machine {
+  public:
+    Machine(Settings settings, Egress& egress, FlowStore& flows, RecordStore& records, sm::Link& sm);
+
+    std::size_t adopt(std::uint64_t now_ns);
+    void receive(Packet packet, std::uint64_t now_ns);
+    void tick(std::uint64_t now_ns);
+    [[nodiscard]] std::vector<DialogInfo> dialogs() const;
+    [[nodiscard]] Totals totals() const;
+    bool drop(std::uint64_t dialog_id, std::uint64_t now_ns);
+
+  private:
+    enum class Alarm : std::uint8_t {
+        trying,
+        decision,
+        ringing,
+        unacknowledged,
+        silence,
+        closing,
+        forks,
+        burial
+    };
+    struct Timer {
+        Alarm alarm;
+        std::uint64_t call;
+        std::uint64_t serial; // of a held INVITE, or the dialog's id
+    };
+    struct Place { // where a message belongs
+        Call* call = nullptr;
+        Dialog* dialog = nullptr;
+        stem_party party = STEM_CALLER; // who sent the request
+    };
+
+    // machine.cpp
+    void on_request(Packet packet, const sip::Message& message);
+    void on_outside_request(Packet packet, const sip::Message& message);
+    Place place_of(const sip::Message& message, stem_direction request_direction);
+    Call* call_of(std::uint64_t id);
+    void release(Packet packet, const sip::Message& message, const Call* call);
+    Transaction* begin_transaction(const sip::Message& message, stem_direction direction, const Place& place);
+
+    // machine_invite.cpp
+    void on_invite(Packet packet, const sip::Message& message);
+    void on_repeated_invite(Packet packet, const sip::Message& message, Call& call);
+    void hold(Packet packet, const sip::Message& message, Call& call);
+    void ask(const Call& call, const sip::Message& message);
+    Held take_held(Call& call);
+    void decided(std::uint64_t call_id, std::uint64_t serial, const sm::Decision& decision);
+    void let_go(Call& call, const std::string& target, std::vector<Address> terminals);
+    void refuse(Call& call, int status, std::string_view phrase, stem_reason reason, std::string_view what);
+    void on_cancel(Packet packet, const sip::Message& message);
+
+    // machine_dialog.cpp
+    void on_ack(Packet packet, const sip::Message& message);
+    void on_inside_request(Packet packet, const sip::Message& message);
+    bool follows(const Dialog& dialog, stem_party party, std::uint32_t cseq) const;
+
+    // machine_response.cpp
+    void on_response(Packet packet, const sip::Message& message);
+    void on_first_invite_response(const Packet& packet, const sip::Message& message, Call& call,
+                                  Transaction& transaction);
+    void on_dialog_response(const sip::Message& message, Call& call, Dialog& dialog,
+                            Transaction& transaction);
+    void learn_registration(const sip::Message& message, const Transaction& transaction);
+    Dialog& dialog_for(Call& call, const std::string& tag);
+
+    // machine_media.cpp
+    enum class Sdp : std::uint8_t { none, usable, malformed, refused };
+    struct Described {
+        Sdp sdp = Sdp::none;
+        std::vector<stem_media> media;
+        std::string what;
+    };
+    Described describe(const Packet& packet, const sip::Message& message, const Call* call, stem_party party);
+    void agree(Call& call, Dialog& dialog, stem_party offerer, const std::vector<stem_media>& offer,
+               const std::vector<stem_media>& answer);
+    void answer_response_offer(Call& call, Dialog& dialog, const Described& answer);
+    void end(Call& call, Dialog& dialog, std::uint64_t close_at_ns, std::string_view why);
+    void bury_when_over(Call& call);
+
+    // machine_record.cpp
+    void remember(const Call& call, const Dialog& dialog);
+
+    // machine_timer.cpp
+    void set_timer(std::chrono::nanoseconds after, Alarm alarm, std::uint64_t call, std::uint64_t serial);
+    void ring(const Timer& timer);
+    void check_silence(Call& call, Dialog& dialog);
+    void forget(Call& call);
+
+    Settings settings_;
+    Egress& egress_;
+    FlowStore& flows_;
+    RecordStore& records_;
+    sm::Link& sm_;
+    Pinholes pinholes_;
+    Transactions transactions_;
+    std::unordered_map<std::string, std::unique_ptr<Call>> calls_; // by key
+    std::unordered_map<std::uint64_t, Call*> by_id_;
+    std::multimap<std::uint64_t, Timer> timers_;
+    std::uint64_t now_ns_ = 0;
+    std::uint64_t next_id_;
+    std::size_t held_ = 0;
+    Totals totals_;
+    std::shared_ptr<bool> alive_ =
+        std::make_shared<bool>(true); // a decision may come after the machine is gone
+};
+
+// Who a call is: direction of its first INVITE, Call-ID and the caller's tag.
+std::string call_key(stem_direction direction, std::string_view call_id, std::string_view caller_tag);
+stem_direction opposite(stem_direction direction);
+stem_party other_party(stem_party party);
+constexpr std::uint64_t ns_of(std::chrono::nanoseconds duration) {
+    return static_cast<std::uint64_t>(duration.count());
+}
+
+} // namespace stem::call

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// What happens because time goes by.
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "ctl/call/machine.h"
+
+namespace stem::call {
+
+void Monitor::Machine::set_timer(std::chrono::nanoseconds after, Alarm alarm, std::uint64_t call,
+                                 std::uint64_t serial) {
+    timers_.emplace(now_ns_ + ns_of(after), Timer{.alarm = alarm, .call = call, .serial = serial});
+}
+
+void Monitor::Machine::tick(std::uint64_t now_ns) {
+    now_ns_ = now_ns;
+    while (!timers_.empty() && timers_.begin()->first <= now_ns) {
+        const Timer due = timers_.begin()->second;
+        timers_.erase(timers_.begin());
+        ring(due);
+    }
+    pinholes_.run(now_ns);
+    transactions_.erase_expired(now_ns);
+}
+
+// Timers are never taken back: each looks whether its cause still stands.
+void Monitor::Machine::ring(const Timer& timer) {
+    Call* call = call_of(timer.call);
+    if (call == nullptr) {
+        return;
+    }
+    const bool still_held = call->state == CallState::held && call->serial == timer.serial;
+    const auto found = std::ranges::find(call->dialogs, timer.serial, &Dialog::id);
+    Dialog* dialog = found == call->dialogs.end() ? nullptr : &*found;
+    switch (timer.alarm) {
+    case Alarm::trying:
+        if (still_held) {
+            call->trying_sent = true;
+            const auto& [packet, message] = *call->held;
+            egress_.reply(packet, sip::make_response(packet.payload, message, 100, sip::phrase_of(100), {}));
+        }
+        return;
+    case Alarm::decision:
+        if (still_held) {
+            refuse(*call, 503, {}, STEM_SM_TIMEOUT, "no decision in time");
+        }
+        return;
+    case Alarm::ringing: {
+        const bool ringing = call->state == CallState::going && call->serial == timer.serial &&
+                             std::ranges::all_of(call->dialogs, [](const Dialog& d) {
+                                 return d.state == STEM_DIALOG_CALLING || d.state == STEM_DIALOG_EARLY;
+                             });
+        if (!ringing) {
+            return;
+        }
+        if (call->ring_until_ns > now_ns_) {
+            set_timer(std::chrono::nanoseconds(call->ring_until_ns - now_ns_), Alarm::ringing, call->id,
+                      call->serial);
+            return;
+        }
+        for (auto& each : call->dialogs) {
+            end(*call, each, now_ns_, "nobody answered");
+        }
+        return;
+    }
+    case Alarm::unacknowledged:
+        if (dialog == nullptr || dialog->state != STEM_DIALOG_ANSWERED) {
+            return;
+        }
+        // The ACK may take another path. Media that flow show that the caller has the answer.
+        if (pinholes_.last_seen_ns(dialog->id) > dialog->answered_ns) {
+            dialog->state = STEM_DIALOG_UP;
+            remember(*call, *dialog);
+            set_timer(settings_.silence, Alarm::silence, call->id, dialog->id);
+        } else {
+            end(*call, *dialog, now_ns_, "answered, but never acknowledged");
+        }
+        return;
+    case Alarm::silence:
+        if (dialog != nullptr && dialog->state == STEM_DIALOG_UP) {
+            check_silence(*call, *dialog);
+        }
+        return;
+    case Alarm::closing:
+        if (dialog != nullptr && dialog->state == STEM_DIALOG_CLOSING) {
+            end(*call, *dialog, now_ns_, "BYE, and no answer to it");
+        }
+        return;
+    case Alarm::forks:
+        for (auto& each : call->dialogs) {
+            if (each.state == STEM_DIALOG_CALLING || each.state == STEM_DIALOG_EARLY) {
+                end(*call, each, now_ns_, {});
+            }
+        }
+        return;
+    case Alarm::burial:
+        if (call->dead_since_ns != 0 && call->dead_since_ns + ns_of(settings_.linger) <= now_ns_) {
+            forget(*call);
+        }
+        return;
+    }
+}
+
+// No media in either direction for the interval: the call is over, whatever its ends believe. A call on hold
+// sends nothing, and is left alone.
+void Monitor::Machine::check_silence(Call& call, Dialog& dialog) {
+    bool media_expected = false;
+    for (const auto& key : pinholes_.keys_of(dialog.id)) {
+        const auto flow = flows_.get(key);
+        media_expected = media_expected || (flow && flow->kind == STEM_FLOW_RTP);
+    }
+    const std::uint64_t last =
+        std::max({pinholes_.last_seen_ns(dialog.id), dialog.answered_ns, dialog.changed_ns});
+    const std::uint64_t deadline = last + ns_of(settings_.silence);
+    if (media_expected && deadline <= now_ns_) {
+        totals_.calls_silent++;
+        end(call, dialog, now_ns_, "no media for the silence interval");
+        return;
+    }
+    const std::uint64_t wait = deadline > now_ns_ ? deadline - now_ns_ : ns_of(settings_.silence);
+    set_timer(std::chrono::nanoseconds(wait), Alarm::silence, call.id, dialog.id);
+}
+
+void Monitor::Machine::forget(Call& call) {
+    for (const auto& dialog : call.dialogs) {
+        pinholes_.close(dialog.id, now_ns_);
+    }
+    by_id_.erase(call.id);
+    const std::string key = call.key;
+    calls_.erase(key);
+}
+
+} // namespace stem::call

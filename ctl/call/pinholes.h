@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which flows two parties' media make, and who holds them open.
+#pragma once
+
+#include <stem/abi/dialog.h>
+#include <stem/abi/flow.h>
+
+#include <compare>
+#include <cstdint>
+#include <cstring>
+#include <map>
+#include <set>
+#include <span>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "ctl/call/packet.h"
+#include "ctl/call/stores.h"
+
+namespace stem::call {
+
+struct FlowKeyHash {
+    std::size_t operator()(const stem_flow_key& key) const noexcept {
+        return std::hash<std::string_view>{}({reinterpret_cast<const char*>(&key), sizeof(key)});
+    }
+};
+struct FlowKeyEqual {
+    bool operator()(const stem_flow_key& a, const stem_flow_key& b) const noexcept {
+        return std::memcmp(&a, &b, sizeof(a)) == 0;
+    }
+};
+using Flows = std::unordered_map<stem_flow_key, stem_flow, FlowKeyHash, FlowKeyEqual>;
+
+// The flows of a session: for each m= line that both sides keep, RTP towards each side that wants to receive,
+// described by the receiver's own words, and RTCP both ways (on its own ports, or RFC 5761's shared one).
+// `direction` is that of the first INVITE: the caller's packets travel so.
+Flows flows_between(std::span<const stem_media> caller, std::span<const stem_media> callee,
+                    stem_direction direction, std::uint64_t dialog, std::uint64_t now_ns);
+
+// All open pinholes. Two dialogs may hold the same one (two calls between the same two ports): it closes when
+// the last lets go.
+class Pinholes {
+  public:
+    Pinholes(FlowStore& store, Egress& egress) : store_(store), egress_(egress) {}
+
+    // Makes `wanted` the dialog's pinholes: opens what is missing at once, and closes the rest at
+    // `close_at_ns`.
+    void replace(std::uint64_t dialog, const Flows& wanted, std::uint64_t close_at_ns);
+    // Closes all of the dialog's pinholes at `at_ns`.
+    void close(std::uint64_t dialog, std::uint64_t at_ns);
+    // Closes what is due. Call after every change and on every tick.
+    void run(std::uint64_t now_ns);
+    // Counts flows that are in the kernel already as the dialog's, and opens those that are not.
+    void adopt(std::uint64_t dialog, const Flows& flows);
+    // Removes flows from the kernel that no dialog holds: those of calls that ended while stemd was away.
+    std::size_t sweep_orphans();
+
+    // When the dialog's media were last seen; 0 = never.
+    std::uint64_t last_seen_ns(std::uint64_t dialog);
+    [[nodiscard]] std::vector<stem_flow_key> keys_of(std::uint64_t dialog) const;
+    [[nodiscard]] std::size_t size() const { return holders_.size(); }
+    [[nodiscard]] std::uint64_t opened() const { return opened_; }
+    [[nodiscard]] std::uint64_t closed() const { return closed_; }
+
+  private:
+    using Keys = std::vector<stem_flow_key>;
+    void open(std::uint64_t dialog, const stem_flow_key& key, const stem_flow& flow);
+    void let_go(std::uint64_t dialog, const stem_flow_key& key);
+
+    FlowStore& store_;
+    Egress& egress_;
+    std::unordered_map<stem_flow_key, std::set<std::uint64_t>, FlowKeyHash, FlowKeyEqual> holders_;
+    std::unordered_map<std::uint64_t, Keys> held_by_;
+    struct Closing {
+        std::uint64_t dialog;
+        Keys keys;
+    };
+    std::multimap<std::uint64_t, Closing> closing_; // by time
+    std::uint64_t opened_ = 0;
+    std::uint64_t closed_ = 0;
+};
+
+} // namespace stem::call

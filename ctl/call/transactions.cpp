@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ctl/call/transactions.h"
+
+#include <utility>
+
+namespace stem::call {
+
+std::string Transactions::key_of(const sip::Message& message, stem_direction request_direction) {
+    // A branch is unique over space and time (8.1.1.7). Elements older than RFC 3261 have none: Call-ID and
+    // CSeq then tell their requests apart. CANCEL shares its INVITE's branch, so the method counts (17.2.3).
+    std::string key = message.vias.front().branch;
+    key += '\n';
+    key += message.call_id;
+    key += '\n';
+    key += std::to_string(message.cseq);
+    key += request_direction == STEM_INBOUND ? '>' : '<';
+    key += message.method_name;
+    return key;
+}
+
+Transaction* Transactions::find(const std::string& key) {
+    const auto found = table_.find(key);
+    return found == table_.end() ? nullptr : &found->second;
+}
+
+Transaction* Transactions::insert(const std::string& key, Transaction transaction, std::uint64_t expires_ns) {
+    if (table_.size() >= limit_) {
+        return nullptr;
+    }
+    transaction.expires_ns = expires_ns;
+    auto& there = table_[key] = std::move(transaction);
+    due_.emplace(expires_ns, key);
+    return &there;
+}
+
+void Transactions::erase_expired(std::uint64_t now_ns) {
+    while (!due_.empty() && due_.begin()->first <= now_ns) {
+        auto node = due_.extract(due_.begin());
+        const auto found = table_.find(node.mapped());
+        if (found == table_.end()) {
+            continue;
+        }
+        if (found->second.expires_ns > now_ns) { // was given more time
+            node.key() = found->second.expires_ns;
+            due_.insert(std::move(node));
+            continue;
+        }
+        table_.erase(found);
+    }
+}
+
+} // namespace stem::call

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// Requests that went through and wait for their responses (RFC 3261 17.1.3). A response that answers none of
+// them is nobody's.
+#pragma once
+
+#include <stem/abi/dialog.h>
+#include <stem/address.h>
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "ctl/sip/message.h"
+
+namespace stem::call {
+
+struct Transaction {
+    sip::Method method = sip::Method::other;
+    std::uint32_t cseq = 0;
+    std::uint64_t call = 0;                       // id of the call; 0 = of none
+    stem_party party = STEM_CALLER;               // who asked
+    std::string callee_tag;                       // names the dialog; "" = none yet
+    std::optional<std::vector<stem_media>> offer; // the request's SDP, if it was an offer
+    bool answered = false;                        // a final response went by
+    // REGISTER: what a 2xx will make known.
+    std::string address_of_record;
+    std::vector<sip::Contact> contacts;
+    std::optional<std::uint32_t> expires;
+    Address registrant;
+
+    std::uint64_t expires_ns = 0;
+};
+
+class Transactions {
+  public:
+    explicit Transactions(std::size_t limit) : limit_(limit) {}
+
+    // The key of a request that travels in `direction`, or of a response that travels against it.
+    static std::string key_of(const sip::Message& message, stem_direction request_direction);
+
+    Transaction* find(const std::string& key);
+    // Null when there is no room.
+    Transaction* insert(const std::string& key, Transaction transaction, std::uint64_t expires_ns);
+    void erase_expired(std::uint64_t now_ns);
+    [[nodiscard]] std::size_t size() const { return table_.size(); }
+
+  private:
+    std::size_t limit_;
+    std::unordered_map<std::string, Transaction> table_;
+    std::multimap<std::uint64_t, std::string> due_;
+};
+
+} // namespace stem::call
