@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ctl/kernel/data_plane.h"
+
+#include "ctl/kernel/clock.h"
+#include "ctl/kernel/instance.h"
+#include "ctl/kernel/libbpf_log.h"
+
+#include <stem.skel.h>
+
+#include <fcntl.h>
+#include <netinet/in.h>
+
+#include <algorithm>
+
+namespace stem::kernel {
+namespace {
+
+// The skeleton keeps its descriptors; Map gets one of its own.
+template<typename M>
+Result<M> view(const bpf_map* map) {
+    UniqueFd fd(fcntl(bpf_map__fd(map), F_DUPFD_CLOEXEC, 3));
+    if (!fd) {
+        return fail_errno(std::string("open map ") + bpf_map__name(map));
+    }
+    return M::adopt(std::move(fd), bpf_map__name(map));
+}
+
+template<typename M, typename Key, typename Value>
+Result<> put_one(const bpf_map* map, const Key& key, const Value& value) {
+    const auto typed = view<M>(map);
+    if (!typed) {
+        return std::unexpected(typed.error());
+    }
+    return typed->put(key, value);
+}
+
+// Any client: a trie entry whose prefix ends before the address covers both families at once.
+stem_failsafe_key failsafe_key(const Failsafe& entry) {
+    stem_failsafe_key key{.prefix_length = STEM_FAILSAFE_PREFIX_BASE,
+                          .port = entry.port,
+                          .protocol = entry.protocol,
+                          .direction = static_cast<std::uint8_t>(entry.direction),
+                          .client = {}};
+    if (entry.client) {
+        key.prefix_length += entry.client->mapped_length();
+        std::ranges::copy(entry.client->network().octets(), key.client);
+    }
+    return key;
+}
+
+} // namespace
+
+void DataPlane::Deleter::operator()(stem_bpf* object) const noexcept {
+    stem_bpf__destroy(object);
+}
+
+Result<DataPlane> DataPlane::load(const AttachRequest& request, const Ports& ports) {
+    const LibbpfLog log;
+    DataPlane plane{Object(stem_bpf__open())};
+    if (!plane.object_) {
+        return fail_errno("open the embedded data plane", errno, log.tail());
+    }
+    plane.configure(request, ports);
+    if (const int status = stem_bpf__load(plane.object_.get()); status != 0) {
+        return std::unexpected(Error{.attempt = "load the data plane into the kernel",
+                                     .cause = std::string(std::strerror(-status)) + "\n" + log.tail(),
+                                     .remedy = status == -EPERM ? "run as root"
+                                                                : "the kernel's verifier or its memory "
+                                                                  "refused it: report this text",
+                                     .code = -status});
+    }
+    if (auto filled = plane.fill(request, ports); !filled) {
+        return std::unexpected(filled.error());
+    }
+    return plane;
+}
+
+void DataPlane::configure(const AttachRequest& request, const Ports& ports) noexcept {
+    auto* settings = object_->rodata;
+    settings->stem_mode = request.mode;
+    settings->stem_fallback_open = request.fallback_open ? 1 : 0;
+    settings->stem_event_rate = request.event_rate;
+    settings->stem_failsafe_udp = std::ranges::any_of(
+        request.failsafe, [](const Failsafe& entry) { return entry.protocol == IPPROTO_UDP; });
+    for (std::size_t port = 0; port < STEM_PORTS; port++) {
+        std::ranges::copy(ports[port].mac, settings->stem_port_mac[port]);
+    }
+    bpf_map__set_max_entries(object_->maps.flows, request.max_flows);
+}
+
+Result<> DataPlane::fill(const AttachRequest& request, const Ports& ports) const {
+    const auto& maps = object_->maps;
+    for (const std::uint16_t port : request.sip_ports) {
+        if (auto put = put_one<SipPortMap>(maps.sip_ports, port, std::uint8_t{1}); !put) {
+            return put;
+        }
+    }
+    for (const auto& entry : request.failsafe) {
+        if (auto put = put_one<FailsafeMap>(maps.failsafe, failsafe_key(entry), stem_failsafe{}); !put) {
+            return put;
+        }
+    }
+    auto rules = std::make_unique<stem_ruleset>(request.rules);
+    rules->generation = 1;
+    rules->loaded_ns = realtime_ns();
+    for (auto& policy : rules->policy) {
+        policy = policy == STEM_ACTION_PASS ? STEM_ACTION_PASS : STEM_ACTION_DROP;
+    }
+    if (auto put = put_one<RulesetMap>(maps.ruleset, std::uint32_t{0}, *rules); !put) {
+        return put;
+    }
+    for (std::uint32_t port = 0; port < STEM_PORTS; port++) {
+        if (auto put = put_one<IndexMap>(maps.tx_ports, port, ports[port].index); !put) {
+            return put;
+        }
+    }
+    return {};
+}
+
+Result<> DataPlane::pin_maps(const std::filesystem::path& folder) const {
+    bpf_map* map = nullptr;
+    bpf_object__for_each_map(map, object_->obj) {
+        // Generations of rules live by the slot in `rules` alone; a pin would keep the first one for ever.
+        if (bpf_map__is_internal(map) || map == object_->maps.ruleset) {
+            continue;
+        }
+        const auto pin = folder / bpf_map__name(map);
+        if (const int status = bpf_map__pin(map, pin.c_str()); status != 0) {
+            return fail_errno("pin map " + pin.string(), -status);
+        }
+    }
+    return {};
+}
+
+Result<> DataPlane::write_meta(const stem_meta& meta) const {
+    return put_one<MetaMap>(object_->maps.meta, std::uint32_t{0}, meta);
+}
+
+int DataPlane::program(std::size_t port) const noexcept {
+    return bpf_program__fd(port == STEM_PORT_EXTERNAL ? object_->progs.stem_external
+                                                      : object_->progs.stem_internal);
+}
+
+std::uint32_t DataPlane::modules() const noexcept {
+    return object_->rodata->stem_modules;
+}
+
+} // namespace stem::kernel

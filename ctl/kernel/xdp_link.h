@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// The links that hold the data plane's programs on the two ports.
+#pragma once
+
+#include "ctl/kernel/data_plane.h"
+
+#include <stem/unique_fd.h>
+
+namespace stem::kernel {
+
+struct XdpLinks {
+    std::array<UniqueFd, STEM_PORTS> link; // closing one that is not pinned takes the program off its port
+    stem_xdp_mode mode = STEM_XDP_NATIVE;  // of both ports
+    bool fell_back = false;
+    std::string fall_back_cause;
+};
+
+// Both ports get the same mode: a redirect from a native port to one whose driver knows no XDP loses packets.
+Result<XdpLinks> link_ports(const DataPlane& plane, const Ports& ports, XdpChoice choice);
+
+// Pins them as link_external and link_internal.
+Result<> pin_links(const XdpLinks& links, const std::filesystem::path& folder);
+
+} // namespace stem::kernel
