@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a measure is. Each lives in files of its own and is named once, in registry.cpp.
+#pragma once
+
+#include "statistics.h"
+
+#include <stem/error.h>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace stem::bench {
+
+struct Settings {
+    unsigned repetitions = 7;
+    // How long one run of one subject is driven. --quick makes both smaller.
+    std::chrono::milliseconds run_time{1000};
+};
+
+// One line of the table and one object in results.json.
+struct Figure {
+    std::string name; // "rtp_forward_100k_vs_minimal"
+    std::string unit; // "ratio", "Mpps", "us"
+    Spread spread;    // value is its median
+    std::string peer = {};
+    std::optional<double> peer_value = {}; // in `peer_unit`
+    std::string peer_unit = {};
+    std::optional<double> aim = {}; // what issue 2 asks for
+    bool aim_is_floor = true;       // false: the figure should be below it
+
+    [[nodiscard]] bool meets_aim() const {
+        return !aim || (aim_is_floor ? spread.median >= *aim : spread.median <= *aim);
+    }
+};
+
+// "A of B" lines for whoever waits.
+using Progress = std::function<void(const std::string& line)>;
+
+class Measure {
+  public:
+    Measure() = default;
+    Measure(const Measure&) = delete;
+    Measure& operator=(const Measure&) = delete;
+    virtual ~Measure() = default;
+
+    // The name for --only; also the prefix of its figures' names.
+    [[nodiscard]] virtual std::string name() const = 0;
+    [[nodiscard]] virtual std::string help() const = 0;
+    // Leaves nothing behind, also when it fails. An invalid run (packets lost) is an error, not a figure.
+    virtual Result<std::vector<Figure>> run(const Settings& settings, const Progress& progress) = 0;
+};
+
+} // namespace stem::bench

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// The line that the data plane measures run on, in namespaces of its own:
+//
+//   outside            middle                 inside
+//   source ──veth── external | internal ──veth── sink
+//
+// The middle judges. What reaches an outer end is dropped there in the driver. The middle also routes, for the
+// peers that live in the kernel's IP layer; next hops are fixed, so that no frame but the generator's is about.
+#pragma once
+
+#include "lab/netns.h"
+
+#include <stem/error.h>
+#include <stem/unique_fd.h>
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace stem::bench {
+
+struct Port {
+    const lab::Netns* netns;
+    std::string name;
+    std::uint32_t index = 0;
+    std::array<std::uint8_t, 6> station{};
+
+    // Frames received by the driver since the port was made.
+    [[nodiscard]] Result<std::uint64_t> received() const;
+    // Attaches in the driver; closing the result detaches.
+    [[nodiscard]] Result<UniqueFd> attach(int program) const;
+    // Makes the port entry `slot` of a devmap.
+    [[nodiscard]] Result<> enter_devmap(int map, std::uint32_t slot) const;
+};
+
+class Line {
+  public:
+    static Result<std::unique_ptr<Line>> create();
+    Line(const Line&) = delete;
+    Line& operator=(const Line&) = delete;
+    ~Line();
+
+    [[nodiscard]] const lab::Netns& middle() const noexcept { return middle_; }
+    [[nodiscard]] const Port& source() const noexcept { return source_; }
+    [[nodiscard]] const Port& external() const noexcept { return external_; }
+    [[nodiscard]] const Port& internal() const noexcept { return internal_; }
+    [[nodiscard]] const Port& sink() const noexcept { return sink_; }
+
+  private:
+    Line(lab::Netns outside, lab::Netns middle, lab::Netns inside);
+    Result<> connect();
+    Result<> route();
+    Result<> end();
+
+    lab::Netns outside_;
+    lab::Netns middle_;
+    lab::Netns inside_;
+    Port source_;
+    Port external_;
+    Port internal_;
+    Port sink_;
+    struct Ends;
+    std::unique_ptr<Ends> ends_;
+};
+
+} // namespace stem::bench

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plane/race.h"
+
+#include "plane/pinned.h"
+
+#include <fmt/format.h>
+
+#include <thread>
+
+namespace stem::bench {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using namespace std::chrono_literals;
+
+constexpr std::uint32_t slice = 32768; // frames; 8 to 50 ms
+// The counters of a run may be off by what is not the generator's; a loss would be far more.
+constexpr std::uint64_t strays = 64;
+
+struct Run {
+    double mpps = 0;
+    std::uint64_t sent = 0;
+};
+
+// The median of slices, so that another process on this CPU spoils some slices and not the run. The first fifth
+// of the time warms caches up.
+Result<Run> drive(Generator& generator, std::chrono::milliseconds run_time) {
+    Run run;
+    std::vector<double> rates;
+    const auto start = Clock::now();
+    for (auto before = start; before - start < run_time || rates.empty();) {
+        auto sent = generator.send(slice);
+        if (!sent) {
+            return std::unexpected(sent.error());
+        }
+        const auto after = Clock::now();
+        run.sent += *sent;
+        if (before - start >= run_time / 5) {
+            rates.push_back(static_cast<double>(*sent) /
+                            std::chrono::duration<double, std::micro>(after - before).count());
+        }
+        before = after;
+    }
+    run.mpps = spread_of(std::move(rates)).median;
+    return run;
+}
+
+struct Passage {
+    std::uint64_t came = 0;
+    std::uint64_t left = 0;
+};
+
+Result<Passage> passage(const Line& line) {
+    auto came = line.external().received();
+    if (!came) {
+        return std::unexpected(came.error());
+    }
+    auto left = line.sink().received();
+    if (!left) {
+        return std::unexpected(left.error());
+    }
+    return Passage{.came = *came, .left = *left};
+}
+
+// The last frames may still be in the hands of the kernel's softirq thread.
+Result<Passage> settled_passage(const Line& line) {
+    auto last = passage(line);
+    for (int i = 0; i < 50 && last; ++i) {
+        std::this_thread::sleep_for(4ms);
+        auto now = passage(line);
+        if (!now || (now->came == last->came && now->left == last->left)) {
+            return now;
+        }
+        last = now;
+    }
+    return last;
+}
+
+Result<> judge(const std::string& name, Fate fate, std::uint64_t sent, std::uint64_t came,
+               std::uint64_t left) {
+    const std::uint64_t due = fate == Fate::forwarded ? sent : 0;
+    if (came < sent || came > sent + strays || left < due || left > due + strays) {
+        return fail("measure " + name,
+                    fmt::format("of {} frames sent, {} came to the middle and {} left it", sent, came, left),
+                    "the run is invalid; is the machine overloaded?");
+    }
+    return {};
+}
+
+Result<double> run_once(const Line& line, Generator& generator, Subject& subject, Fate fate,
+                        std::chrono::milliseconds run_time) {
+    if (auto in = subject.step_in(); !in) {
+        return std::unexpected(in.error());
+    }
+    auto before = settled_passage(line);
+    if (!before) {
+        return std::unexpected(before.error());
+    }
+    auto run = drive(generator, run_time);
+    if (!run) {
+        return std::unexpected(run.error());
+    }
+    auto after = settled_passage(line);
+    if (!after) {
+        return std::unexpected(after.error());
+    }
+    auto valid =
+        judge(subject.name(), fate, run->sent, after->came - before->came, after->left - before->left);
+    if (valid) {
+        valid = subject.verify(run->sent);
+    }
+    subject.step_out();
+    if (!valid) {
+        return std::unexpected(valid.error());
+    }
+    return run->mpps;
+}
+
+} // namespace
+
+Result<> race(const Line& line, const Mix& mix, Fate fate, std::vector<Lane>& lanes, const Settings& settings,
+              const Progress& progress) {
+    auto generator = Generator::create(line, mix);
+    if (!generator) {
+        return std::unexpected(generator.error());
+    }
+    const Pinned pinned;
+    for (unsigned repetition = 0; repetition < settings.repetitions; ++repetition) {
+        std::string report = fmt::format("repetition {} of {}:", repetition + 1, settings.repetitions);
+        for (auto& lane : lanes) {
+            auto mpps = run_once(line, *generator, *lane.subject, fate, settings.run_time);
+            if (!mpps) {
+                return std::unexpected(mpps.error());
+            }
+            lane.mpps.push_back(*mpps);
+            report += fmt::format(" {} {:.2f}", lane.subject->name(), *mpps);
+        }
+        progress(report + " Mpps");
+    }
+    return {};
+}
+
+} // namespace stem::bench

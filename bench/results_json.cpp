@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "results_json.h"
+
+#include "lab/text_file.h"
+
+#include <boost/json.hpp>
+
+#include <cmath>
+
+namespace stem::bench {
+namespace {
+
+namespace json = boost::json;
+
+// Four significant digits: more would be noise.
+double rounded(double value) {
+    if (value == 0 || !std::isfinite(value)) {
+        return 0;
+    }
+    const double scale = std::pow(10.0, 3 - std::floor(std::log10(std::abs(value))));
+    return std::round(value * scale) / scale;
+}
+
+json::object object_of(const std::vector<Fact>& facts) {
+    json::object object;
+    for (const auto& fact : facts) {
+        object[fact.name] = fact.value;
+    }
+    return object;
+}
+
+json::object object_of(const Figure& figure) {
+    json::object object{{"name", figure.name},
+                        {"value", rounded(figure.spread.median)},
+                        {"unit", figure.unit},
+                        {"median", rounded(figure.spread.median)},
+                        {"min", rounded(figure.spread.min)},
+                        {"max", rounded(figure.spread.max)},
+                        {"peer", nullptr},
+                        {"peer_value", nullptr}};
+    if (figure.peer_value) {
+        object["peer"] = figure.peer;
+        object["peer_value"] = rounded(*figure.peer_value);
+        object["peer_unit"] = figure.peer_unit;
+    }
+    if (figure.aim) {
+        object["aim"] = *figure.aim;
+    }
+    return object;
+}
+
+} // namespace
+
+std::string results_json(const HostFacts& host, const Settings& settings, std::span<const Figure> figures) {
+    json::object about = object_of(host.facts);
+    about["cores"] = host.cores;
+    about["mitigations"] = object_of(host.mitigations);
+    about["repetitions"] = settings.repetitions;
+    json::array results;
+    for (const auto& figure : figures) {
+        results.push_back(object_of(figure));
+    }
+    return json::serialize(json::object{{"host", about}, {"results", results}}) + "\n";
+}
+
+Result<> write_results(const std::filesystem::path& path, const std::string& json) {
+    std::error_code error;
+    if (path.has_parent_path()) {
+        std::filesystem::create_directories(path.parent_path(), error);
+    }
+    auto draft = path;
+    draft += ".new";
+    if (auto written = lab::write_text(draft, json); !written) {
+        return written;
+    }
+    std::filesystem::rename(draft, path, error);
+    if (error) {
+        return fail("write " + path.string(), error.message());
+    }
+    return {};
+}
+
+} // namespace stem::bench
