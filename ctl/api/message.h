@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// What of HTTP/1.1 the local API uses.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace stem::api {
+
+struct Request {
+    std::string method; // "GET"
+    std::string target; // as it stood, percent signs and query included: "/v1/calls/17"
+    std::string body;   // JSON, or ""
+
+    // The target up to its query.
+    [[nodiscard]] std::string_view path() const {
+        return std::string_view(target).substr(0, target.find('?'));
+    }
+};
+
+struct Response {
+    int status = 200;
+    std::string body = {};
+    std::string content_type = "application/json";
+};
+
+// {"error": what}
+Response refusal(int status, std::string_view what);
+
+} // namespace stem::api
