@@ -30,7 +30,7 @@ std::string add_address(bool foreign_network, unsigned host_number, const char* 
 std::string default_routes(bool foreign_network) {
     std::string lines;
     for (const Family family : both_families) {
-        lines += fmt::format("-{} route add default via {}\n", family == Family::v4 ? 4 : 6,
+        lines += fmt::format("route add default via {}\n",
                              address_text(foreign_network, host::middle, family));
     }
     return lines;
