@@ -60,7 +60,7 @@ Result<Generator> Generator::create(const Line& line, const Mix& mix, Way way) {
     return generator;
 }
 
-Result<std::uint64_t> Generator::send(std::uint32_t count) {
+Result<Burst> Generator::send(std::uint32_t count) {
     std::array<std::uint8_t, 512> frame{};
     LIBBPF_OPTS(bpf_test_run_opts, options);
     options.data_in = frame.data();
@@ -73,7 +73,8 @@ Result<std::uint64_t> Generator::send(std::uint32_t count) {
         return fail_errno("run the packet generator on live frames", -error,
                           "needs Linux 5.18, and CAP_NET_ADMIN and CAP_BPF");
     }
-    return static_cast<std::uint64_t>(options.repeat);
+    return Burst{.frames = static_cast<std::uint64_t>(options.repeat),
+                 .ns_per_frame = static_cast<double>(options.duration)};
 }
 
 } // namespace stem::bench

@@ -13,7 +13,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
-constexpr std::uint32_t slice = 32768; // frames; 8 to 50 ms
+constexpr std::uint32_t burst_frames = 65536; // 13 to 200 ms
 // The counters of a run may be off by what is not the generator's; a loss would be far more.
 constexpr std::uint64_t strays = 64;
 
@@ -22,24 +22,21 @@ struct Run {
     std::uint64_t sent = 0;
 };
 
-// The median of slices, so that another process on this CPU spoils some slices and not the run. The first fifth
-// of the time warms caches up.
+// The median of bursts, so that what the CPU has to do beside spoils some of them and not the run. The first one
+// warms caches up.
 Result<Run> drive(Generator& generator, std::chrono::milliseconds run_time) {
     Run run;
     std::vector<double> rates;
-    const auto start = Clock::now();
-    for (auto before = start; before - start < run_time || rates.empty();) {
-        auto sent = generator.send(slice);
-        if (!sent) {
-            return std::unexpected(sent.error());
+    const auto end = Clock::now() + run_time;
+    while (rates.empty() || Clock::now() < end) {
+        auto burst = generator.send(burst_frames);
+        if (!burst) {
+            return std::unexpected(burst.error());
         }
-        const auto after = Clock::now();
-        run.sent += *sent;
-        if (before - start >= run_time / 5) {
-            rates.push_back(static_cast<double>(*sent) /
-                            std::chrono::duration<double, std::micro>(after - before).count());
+        if (run.sent != 0) {
+            rates.push_back(1000 / burst->ns_per_frame);
         }
-        before = after;
+        run.sent += burst->frames;
     }
     run.mpps = spread_of(std::move(rates)).median;
     return run;
