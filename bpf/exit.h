@@ -44,14 +44,21 @@ static __always_inline int send_to_controller(struct xdp_md* context, struct pac
 }
 
 static __always_inline int stem_exit(struct xdp_md* context, struct packet* packet, enum stem_reason reason) {
+    int action = XDP_DROP;
     if (stem_kind_of(reason) == STEM_KIND_FORWARD) {
         reason = prepare(context, packet, reason);
+    }
+    if (stem_kind_of(reason) == STEM_KIND_FORWARD) {
+        /* Neighbour discovery is the router's own business, and the bridge's to pass. */
+        action = stem_mode == STEM_MODE_ROUTER && packet->neighbour ? XDP_PASS : send_to_other_port(packet);
+        if (action == XDP_DROP) {
+            reason = STEM_REDIRECT_FAILED;
+        }
     }
     count_verdict(packet, reason);
     switch (stem_kind_of(reason)) {
     case STEM_KIND_FORWARD:
-        /* Neighbour discovery is the router's own business, and the bridge's to pass. */
-        return stem_mode == STEM_MODE_ROUTER && packet->neighbour ? XDP_PASS : send_to_other_port(packet);
+        return action;
     case STEM_KIND_STACK:
         return XDP_PASS;
     case STEM_KIND_STEER:

@@ -117,9 +117,10 @@ static __always_inline enum stem_reason prepare(struct xdp_md* context, const st
     return packet->neighbour ? reason : route(context, packet, reason);
 }
 
+/* XDP_DROP when the other port is not there. */
 static __always_inline int send_to_other_port(const struct packet* packet) {
     const __u32 other = packet->key.direction == STEM_INBOUND ? STEM_PORT_INTERNAL : STEM_PORT_EXTERNAL;
-    return (int)bpf_redirect_map(&tx_ports, other, XDP_ABORTED);
+    return (int)bpf_redirect_map(&tx_ports, other, XDP_DROP);
 }
 
 #endif

@@ -54,6 +54,12 @@ struct arp_ipv4 {
     __u8 body[20];
 } __attribute__((packed));
 
+/* How far the cursor is into the IP packet, octets. What the frame has behind the packet is padding and must
+ * not be read as a header: so each header is held against ip_length too. */
+STEM_ALWAYS_INLINE __u32 octets_before(const struct cursor* cursor, const struct packet* packet) {
+    return (__u32)((__u8*)cursor->at - (__u8*)packet->l3);
+}
+
 STEM_ALWAYS_INLINE enum stem_reason parse_ethernet(struct cursor* cursor, struct packet* packet,
                                                    __be16* protocol) {
     struct ethhdr* ethernet = (struct ethhdr*)cursor->at;
@@ -150,7 +156,8 @@ STEM_ALWAYS_INLINE enum stem_reason parse_ipv6(struct cursor* cursor, struct pac
             break;
         }
         struct ipv6_extension* extension = (struct ipv6_extension*)cursor->at;
-        if ((void*)((__u8*)cursor->at + 8) > cursor->end) {
+        if ((void*)((__u8*)cursor->at + 8) > cursor->end ||
+            octets_before(cursor, packet) + 8 > packet->ip_length) {
             return STEM_IPV6_EXTENSION;
         }
         __u32 length = ((__u32)extension->length + 1) * 8;
@@ -169,7 +176,7 @@ STEM_ALWAYS_INLINE enum stem_reason parse_ipv6(struct cursor* cursor, struct pac
         }
         next = extension->next;
         cursor->at = (__u8*)cursor->at + length;
-        if (cursor->at > cursor->end) {
+        if (cursor->at > cursor->end || octets_before(cursor, packet) > packet->ip_length) {
             return STEM_IPV6_EXTENSION;
         }
     }
@@ -182,8 +189,7 @@ STEM_ALWAYS_INLINE enum stem_reason parse_udp(struct cursor* cursor, struct pack
         return STEM_UDP_HEADER;
     }
     const __u32 length = from_be16(udp->len);
-    const __u32 before = (__u32)((__u8*)cursor->at - (__u8*)packet->l3);
-    if (length < sizeof(*udp) || before + length > packet->ip_length) {
+    if (length < sizeof(*udp) || octets_before(cursor, packet) + length > packet->ip_length) {
         return STEM_UDP_HEADER;
     }
     packet->l4 = udp;
@@ -200,8 +206,7 @@ STEM_ALWAYS_INLINE enum stem_reason parse_tcp(struct cursor* cursor, struct pack
         return STEM_TCP_HEADER;
     }
     const __u32 header = (__u32)tcp->doff * 4;
-    const __u32 before = (__u32)((__u8*)cursor->at - (__u8*)packet->l3);
-    if (header < sizeof(*tcp) || before + header > packet->ip_length) {
+    if (header < sizeof(*tcp) || octets_before(cursor, packet) + header > packet->ip_length) {
         return STEM_TCP_HEADER;
     }
     packet->l4 = tcp;
@@ -223,7 +228,8 @@ STEM_ALWAYS_INLINE int is_ipv6_neighbour(const struct packet* packet) {
 
 STEM_ALWAYS_INLINE enum stem_reason parse_icmp(struct cursor* cursor, struct packet* packet, __u8 protocol) {
     struct icmp_start* icmp = (struct icmp_start*)cursor->at;
-    if ((void*)(icmp + 1) > cursor->end) {
+    if ((void*)(icmp + 1) > cursor->end ||
+        octets_before(cursor, packet) + sizeof(*icmp) > packet->ip_length) {
         return STEM_ICMP_HEADER;
     }
     packet->l4 = icmp;
