@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "data_plane.h"
+
+#include "map_access.h"
+#include "network.h"
+
+#include <stem/unique_fd.h>
+
+#include <stem.skel.h>
+
+#include <algorithm>
+#include <map>
+
+namespace stem::test {
+namespace {
+
+constexpr std::uint32_t zero = 0;
+
+stem_deny_key key_of(const Address& source) {
+    return {.source = source.raw()};
+}
+
+stem_deny_cidr_key key_of(const Cidr& network) {
+    stem_deny_cidr_key key{.prefix_length = network.mapped_length(), .source = {}};
+    std::ranges::copy(network.network().octets(), key.source);
+    return key;
+}
+
+stem_failsafe_key key_of(const Cidr& client, std::uint16_t port, std::uint8_t protocol, stem_direction way) {
+    stem_failsafe_key key{.prefix_length = STEM_FAILSAFE_PREFIX_BASE + client.mapped_length(),
+                          .port = port,
+                          .protocol = protocol,
+                          .direction = static_cast<std::uint8_t>(way),
+                          .client = {}};
+    std::ranges::copy(client.network().octets(), key.client);
+    return key;
+}
+
+void set_bit(__u64* words, std::uint32_t bit) {
+    words[bit / 64] |= 1ULL << (bit % 64);
+}
+
+// The event's bytes are the map's own; libbpf hands them out untyped.
+int keep_event(void* context, void* data, std::size_t size) {
+    if (size != sizeof(stem_event)) {
+        return -EINVAL;
+    }
+    static_cast<std::vector<stem_event>*>(context)->push_back(*static_cast<const stem_event*>(data));
+    return 0;
+}
+
+} // namespace
+
+DataPlane::DataPlane(const Settings& settings) : settings_(settings) {
+    skeleton_ = stem_bpf::open();
+    if (!skeleton_) {
+        refuse(errno, "open the skeleton");
+    }
+    auto* rodata = skeleton_->rodata;
+    rodata->stem_mode = settings.mode;
+    rodata->stem_modules = settings.modules;
+    rodata->stem_fallback_open = settings.fallback_open ? 1 : 0;
+    rodata->stem_failsafe_udp = settings.failsafe_udp ? 1 : 0;
+    rodata->stem_event_rate = settings.event_rate;
+    rodata->stem_keepalive_rate = settings.keepalive_rate;
+    rodata->stem_test_clock = 1;
+    std::ranges::copy(TestNetwork::external_station, rodata->stem_port_mac[STEM_PORT_EXTERNAL]);
+    std::ranges::copy(TestNetwork::internal_station, rodata->stem_port_mac[STEM_PORT_INTERNAL]);
+    if (const int result = stem_bpf::load(skeleton_); result != 0) {
+        stem_bpf::destroy(skeleton_);
+        refuse(result, "load the data plane");
+    }
+    ring_ = ring_buffer__new(bpf_map__fd(skeleton_->maps.events), keep_event, &events_, nullptr);
+    if (!ring_) {
+        const int code = errno;
+        stem_bpf::destroy(skeleton_);
+        refuse(code, "open the events");
+    }
+}
+
+DataPlane::~DataPlane() {
+    ring_buffer__free(ring_);
+    stem_bpf::destroy(skeleton_);
+}
+
+DataPlane& DataPlane::with(const Settings& settings) {
+    static std::map<Settings, std::unique_ptr<DataPlane>> planes;
+    auto& plane = planes[settings];
+    if (!plane) {
+        plane.reset(new DataPlane(settings));
+    }
+    plane->reset();
+    return *plane;
+}
+
+void DataPlane::reset() {
+    const auto& maps = skeleton_->maps;
+    clear<stem_flow_key>(bpf_map__fd(maps.flows));
+    clear<stem_deny_key>(bpf_map__fd(maps.deny));
+    clear<stem_deny_cidr_key>(bpf_map__fd(maps.deny_cidr));
+    clear<stem_failsafe_key>(bpf_map__fd(maps.failsafe));
+    clear<std::uint16_t>(bpf_map__fd(maps.sip_ports));
+    clear<stem_addr>(bpf_map__fd(maps.keepalive));
+    put(bpf_map__fd(maps.deny_filter), zero, stem_deny_filter{}, "the deny filter");
+    for (std::uint32_t slot = 0; slot < STEM_XSKS_MAX; slot++) {
+        (void)bpf_map_delete_elem(bpf_map__fd(maps.xsks), &slot); // most are empty
+    }
+    const std::vector<std::uint64_t> no_budget_used(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+    if (const int result =
+            bpf_map_update_elem(bpf_map__fd(maps.event_budget), &zero, no_budget_used.data(), 0);
+        result != 0) {
+        refuse(result, "empty the event budget");
+    }
+    (void)take_events();
+    set_time(start_ns);
+    add_sip_port(5060);
+    set_port(STEM_PORT_EXTERNAL, TestNetwork::get().external());
+    set_port(STEM_PORT_INTERNAL, TestNetwork::get().internal());
+    put(bpf_map__fd(maps.rules), zero, bpf_map__fd(maps.ruleset), "the rules' generation");
+    set_rules({});
+}
+
+Outcome DataPlane::run(stem_direction direction, std::span<const std::uint8_t> frame, std::uint32_t queue,
+                       std::uint32_t metadata, int repeat) {
+    const bool inbound = direction == STEM_INBOUND;
+    xdp_md context{};
+    context.data = metadata;
+    context.data_end = static_cast<std::uint32_t>(frame.size());
+    context.ingress_ifindex = inbound ? TestNetwork::get().external() : TestNetwork::get().internal();
+    context.rx_queue_index = queue;
+    Bytes output(4096);
+    bpf_test_run_opts options{};
+    options.sz = sizeof(options);
+    options.data_in = frame.data();
+    options.data_size_in = static_cast<std::uint32_t>(frame.size());
+    options.data_out = output.data();
+    options.data_size_out = static_cast<std::uint32_t>(output.size());
+    options.ctx_in = &context;
+    options.ctx_size_in = sizeof(context);
+    options.repeat = repeat;
+    const auto* program = inbound ? skeleton_->progs.stem_external : skeleton_->progs.stem_internal;
+    if (const int result = bpf_prog_test_run_opts(bpf_program__fd(program), &options); result != 0) {
+        refuse(result, "run the program");
+    }
+    output.resize(options.data_size_out);
+    return {.action = options.retval, .output = std::move(output), .duration_ns = options.duration};
+}
+
+void DataPlane::set_time(std::uint64_t ns) {
+    skeleton_->bss->stem_test_now_ns = ns;
+}
+
+std::uint64_t DataPlane::now() const {
+    return skeleton_->bss->stem_test_now_ns;
+}
+
+Counters DataPlane::counters() const {
+    const int cpus = libbpf_num_possible_cpus();
+    const auto all =
+        fetch_per_cpu<stem_counter>(bpf_map__fd(skeleton_->maps.counters), STEM_COUNTER_SLOTS, cpus);
+    Counters sums{};
+    for (std::size_t i = 0; i < all.size(); i++) {
+        sums[i / static_cast<std::size_t>(cpus)].packets += all[i].packets;
+        sums[i / static_cast<std::size_t>(cpus)].bytes += all[i].bytes;
+    }
+    return sums;
+}
+
+EventCounters DataPlane::event_counters() const {
+    const int cpus = libbpf_num_possible_cpus();
+    const auto all =
+        fetch_per_cpu<std::uint64_t>(bpf_map__fd(skeleton_->maps.event_counters), STEM_EVENT_COUNTERS, cpus);
+    EventCounters sums{};
+    for (std::size_t i = 0; i < all.size(); i++) {
+        sums[i / static_cast<std::size_t>(cpus)] += all[i];
+    }
+    return sums;
+}
+
+std::vector<stem_event> DataPlane::take_events() {
+    events_.clear();
+    if (const int result = ring_buffer__consume(ring_); result < 0) {
+        refuse(result, "read the events");
+    }
+    return std::exchange(events_, {});
+}
+
+void DataPlane::add_deny(const Address& source, std::uint64_t expires_ns, bool set_filter) {
+    if (set_filter) {
+        const int fd = bpf_map__fd(skeleton_->maps.deny_filter);
+        auto filter = fetch<stem_deny_filter>(fd, zero, "the deny filter");
+        const stem_addr raw = source.raw();
+        set_bit(filter.exact, stem_deny_filter_exact(&raw));
+        put(fd, zero, filter, "the deny filter");
+    }
+    stem_deny entry{};
+    entry.expires_ns = expires_ns;
+    entry.origin = STEM_DENY_OPERATOR;
+    put(bpf_map__fd(skeleton_->maps.deny), key_of(source), entry, "a denied source");
+}
+
+void DataPlane::add_deny(const Cidr& network, std::uint64_t expires_ns, bool set_filter) {
+    if (set_filter) {
+        const int fd = bpf_map__fd(skeleton_->maps.deny_filter);
+        auto filter = fetch<stem_deny_filter>(fd, zero, "the deny filter");
+        const stem_addr raw = network.network().raw();
+        set_bit(filter.cidr, stem_deny_filter_cidr(&raw));
+        put(fd, zero, filter, "the deny filter");
+    }
+    stem_deny entry{};
+    entry.expires_ns = expires_ns;
+    entry.origin = STEM_DENY_SM;
+    put(bpf_map__fd(skeleton_->maps.deny_cidr), key_of(network), entry, "a denied network");
+}
+
+stem_deny DataPlane::deny_of(const Address& source) const {
+    return fetch<stem_deny>(bpf_map__fd(skeleton_->maps.deny), key_of(source), "a denied source");
+}
+
+stem_deny DataPlane::deny_of(const Cidr& network) const {
+    return fetch<stem_deny>(bpf_map__fd(skeleton_->maps.deny_cidr), key_of(network), "a denied network");
+}
+
+void DataPlane::add_failsafe(const Cidr& client, std::uint16_t port, std::uint8_t protocol,
+                             stem_direction way) {
+    put(bpf_map__fd(skeleton_->maps.failsafe), key_of(client, port, protocol, way), stem_failsafe{},
+        "a fail-safe entry");
+}
+
+std::uint64_t DataPlane::failsafe_packets(const Cidr& client, std::uint16_t port, std::uint8_t protocol,
+                                          stem_direction way) const {
+    return fetch<stem_failsafe>(bpf_map__fd(skeleton_->maps.failsafe), key_of(client, port, protocol, way),
+                                "a fail-safe entry")
+        .packets;
+}
+
+void DataPlane::set_flow(const stem_flow_key& key, const stem_flow& flow) {
+    put(bpf_map__fd(skeleton_->maps.flows), key, flow, "a flow");
+}
+
+stem_flow DataPlane::flow_of(const stem_flow_key& key) const {
+    return fetch<stem_flow>(bpf_map__fd(skeleton_->maps.flows), key, "a flow");
+}
+
+void DataPlane::set_rules(const std::vector<stem_rule>& rules, stem_rule_action inbound,
+                          stem_rule_action outbound) {
+    stem_ruleset set{};
+    set.generation = 1;
+    set.count = static_cast<std::uint32_t>(rules.size());
+    set.policy[STEM_INBOUND] = static_cast<std::uint8_t>(inbound);
+    set.policy[STEM_OUTBOUND] = static_cast<std::uint8_t>(outbound);
+    std::ranges::copy(rules, set.rule);
+    put(bpf_map__fd(skeleton_->maps.ruleset), zero, set, "the rules");
+}
+
+stem_ruleset DataPlane::ruleset() const {
+    return fetch<stem_ruleset>(bpf_map__fd(skeleton_->maps.ruleset), zero, "the rules");
+}
+
+void DataPlane::flip_rules(const stem_ruleset& set) {
+    const UniqueFd inner(
+        bpf_map_create(BPF_MAP_TYPE_ARRAY, "ruleset", sizeof(zero), sizeof(set), 1, nullptr));
+    if (!inner) {
+        refuse(errno, "create a generation of rules");
+    }
+    put(inner.get(), zero, set, "the new generation");
+    put(bpf_map__fd(skeleton_->maps.rules), zero, inner.get(), "the rules' generation");
+}
+
+void DataPlane::remove_rules() {
+    if (const int result = bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.rules), &zero); result != 0) {
+        refuse(result, "remove the rules");
+    }
+}
+
+void DataPlane::add_sip_port(std::uint16_t port) {
+    put(bpf_map__fd(skeleton_->maps.sip_ports), port, std::uint8_t{1}, "a SIP port");
+}
+
+void DataPlane::remove_sip_port(std::uint16_t port) {
+    (void)bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.sip_ports), &port);
+}
+
+void DataPlane::set_port(stem_port port, std::uint32_t ifindex) {
+    put(bpf_map__fd(skeleton_->maps.tx_ports), static_cast<std::uint32_t>(port), ifindex, "a port");
+}
+
+void DataPlane::remove_port(stem_port port) {
+    const auto slot = static_cast<std::uint32_t>(port);
+    if (const int result = bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.tx_ports), &slot); result != 0) {
+        refuse(result, "remove a port");
+    }
+}
+
+void DataPlane::set_socket(std::uint32_t slot, int fd) {
+    put(bpf_map__fd(skeleton_->maps.xsks), slot, fd, "an AF_XDP socket's slot");
+}
+
+void DataPlane::remove_socket(std::uint32_t slot) {
+    (void)bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.xsks), &slot);
+}
+
+} // namespace stem::test

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// The data plane, loaded but attached to nothing: packets are put through it with BPF_PROG_TEST_RUN.
+#pragma once
+
+#include <packet/bytes.h>
+#include <stem/abi/deny.h>
+#include <stem/abi/event.h>
+#include <stem/abi/flow.h>
+#include <stem/abi/meta.h>
+#include <stem/abi/reason.h>
+#include <stem/abi/rule.h>
+#include <stem/abi/steer.h>
+#include <stem/address.h>
+
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+struct bpf_map;
+struct ring_buffer;
+struct stem_bpf;
+
+namespace stem::test {
+
+// The program's constants (bpf/settings.h). One object is loaded for each set of them that a test asks for.
+struct Settings {
+    stem_mode mode = STEM_MODE_BRIDGE;
+    std::uint32_t modules = STEM_MODULE_PATTERN_MATCHER | STEM_MODULE_FLOW_MONITOR | STEM_MODULE_SIP_STEERING;
+    bool fallback_open = false;
+    bool failsafe_udp = false;
+    std::uint32_t event_rate = 1000;    // per second and CPU
+    std::uint32_t keepalive_rate = 100; // per second and source
+
+    auto operator<=>(const Settings&) const = default;
+};
+
+using Counters = std::array<stem_counter, STEM_COUNTER_SLOTS>; // summed over the CPUs
+using EventCounters = std::array<std::uint64_t, STEM_EVENT_COUNTERS>;
+
+struct Outcome {
+    std::uint32_t action = 0; // XDP_*
+    Bytes output;             // from the metadata on, where there is any
+    std::uint32_t duration_ns = 0;
+};
+
+// Everything here throws std::system_error when the kernel refuses: in a test that is a defect.
+class DataPlane {
+  public:
+    // The plane with these settings, emptied: SIP on 5060, policy drop both ways, no rules, both ports there,
+    // the clock at `start_ns`. Lives until the process ends.
+    static DataPlane& with(const Settings& settings = {});
+    static constexpr std::uint64_t start_ns = 1'000'000'000'000;
+
+    ~DataPlane();
+    DataPlane(const DataPlane&) = delete;
+    DataPlane& operator=(const DataPlane&) = delete;
+
+    [[nodiscard]] const Settings& settings() const { return settings_; }
+
+    // Runs the program of the port that `direction` comes in by. `metadata` octets at the front of `frame`
+    // are XDP metadata, not packet.
+    Outcome run(stem_direction direction, std::span<const std::uint8_t> frame, std::uint32_t queue = 0,
+                std::uint32_t metadata = 0, int repeat = 1);
+
+    void set_time(std::uint64_t ns);
+    void advance(std::uint64_t ns) { set_time(now() + ns); }
+    [[nodiscard]] std::uint64_t now() const;
+
+    [[nodiscard]] Counters counters() const;
+    [[nodiscard]] EventCounters event_counters() const;
+    std::vector<stem_event> take_events();
+
+    void add_deny(const Address& source, std::uint64_t expires_ns = 0, bool set_filter = true);
+    void add_deny(const Cidr& network, std::uint64_t expires_ns = 0, bool set_filter = true);
+    [[nodiscard]] stem_deny deny_of(const Address& source) const;
+    [[nodiscard]] stem_deny deny_of(const Cidr& network) const;
+
+    void add_failsafe(const Cidr& client, std::uint16_t port, std::uint8_t protocol, stem_direction way);
+    [[nodiscard]] std::uint64_t failsafe_packets(const Cidr& client, std::uint16_t port,
+                                                 std::uint8_t protocol, stem_direction way) const;
+
+    void set_flow(const stem_flow_key& key, const stem_flow& flow);
+    [[nodiscard]] stem_flow flow_of(const stem_flow_key& key) const;
+
+    void set_rules(const std::vector<stem_rule>& rules, stem_rule_action inbound = STEM_ACTION_DROP,
+                   stem_rule_action outbound = STEM_ACTION_DROP);
+    [[nodiscard]] stem_ruleset ruleset() const;
+    // A new generation in an inner map of its own, then one flip, as `stemctl rules load` does it.
+    void flip_rules(const stem_ruleset& set);
+    void remove_rules(); // leaves the outer slot empty, which must never happen
+
+    void add_sip_port(std::uint16_t port);
+    void remove_sip_port(std::uint16_t port);
+    void set_port(stem_port port, std::uint32_t ifindex);
+    void remove_port(stem_port port);
+    void set_socket(std::uint32_t slot, int fd);
+    void remove_socket(std::uint32_t slot);
+
+  private:
+    explicit DataPlane(const Settings& settings);
+    void reset();
+
+    Settings settings_;
+    stem_bpf* skeleton_ = nullptr;
+    ring_buffer* ring_ = nullptr;
+    std::vector<stem_event> events_;
+};
+
+} // namespace stem::test
