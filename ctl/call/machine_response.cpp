@@ -27,7 +27,8 @@ bool asks_for_credentials(int status) {
 
 void Monitor::Machine::on_response(Packet packet, const sip::Message& message) {
     const stem_direction request_direction = opposite(packet.direction);
-    Transaction* transaction = transactions_.find(Transactions::key_of(message, request_direction));
+    const std::string key = Transactions::key_of(message, request_direction);
+    Transaction* transaction = transactions_.find(key);
     if (transaction == nullptr) {
         egress_.drop(std::move(packet), STEM_SIP_NO_TRANSACTION,
                      fmt::format("{} {} answers no request seen", message.status, message.method_name));
@@ -69,7 +70,7 @@ void Monitor::Machine::on_response(Packet packet, const sip::Message& message) {
         learn_registration(message, *transaction);
     }
     if (message.status >= 200) {
-        transaction->answered = true;
+        transactions_.finish(key, now_ns_ + ns_of(settings_.linger));
     }
     release(std::move(packet), message, nullptr);
 }

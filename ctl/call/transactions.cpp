@@ -33,6 +33,14 @@ Transaction* Transactions::insert(const std::string& key, Transaction transactio
     return &there;
 }
 
+void Transactions::finish(const std::string& key, std::uint64_t expires_ns) {
+    if (Transaction* transaction = find(key);
+        transaction != nullptr && transaction->expires_ns > expires_ns) {
+        transaction->expires_ns = expires_ns;
+        due_.emplace(expires_ns, key);
+    }
+}
+
 void Transactions::erase_expired(std::uint64_t now_ns) {
     while (!due_.empty() && due_.begin()->first <= now_ns) {
         auto node = due_.extract(due_.begin());

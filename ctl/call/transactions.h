@@ -24,7 +24,6 @@ struct Transaction {
     stem_party party = STEM_CALLER;               // who asked
     std::string callee_tag;                       // names the dialog; "" = none yet
     std::optional<std::vector<stem_media>> offer; // the request's SDP, if it was an offer
-    bool answered = false;                        // a final response went by
     // REGISTER: what a 2xx will make known.
     std::string address_of_record;
     std::vector<sip::Contact> contacts;
@@ -44,6 +43,8 @@ class Transactions {
     Transaction* find(const std::string& key);
     // Null when there is no room.
     Transaction* insert(const std::string& key, Transaction transaction, std::uint64_t expires_ns);
+    // A final response went by: only its repetitions are waited for now.
+    void finish(const std::string& key, std::uint64_t expires_ns);
     void erase_expired(std::uint64_t now_ns);
     [[nodiscard]] std::size_t size() const { return table_.size(); }
 
