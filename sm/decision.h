@@ -34,8 +34,8 @@ struct Forward {
 };
 
 struct Reject {
-    int status = 403;    // 400..699
-    std::string phrase;  // "" = RFC 3261's
+    int status = 403;   // 400..699
+    std::string phrase; // "" = RFC 3261's
 };
 
 struct Drop {
@@ -48,8 +48,8 @@ struct Decision {
     std::string why;  // for people: "rule 2 of profile office: caller *@example.org"
 };
 
-// The way to a Security Manager: in this process, or (later) over TLS. `done` is called exactly once, from the
-// event loop of the caller, at once or later, unless the link is destroyed first.
+// The way to a Security Manager: in this process, or (later) over TLS. `done` is called exactly once, from
+// the event loop of the caller, at once or later, unless the link is destroyed first.
 class Link {
   public:
     Link() = default;

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// All that the Security Manager knows, in memory, where decisions read it. A verb checks what it is given,
+// writes it to the Store, and only then changes the memory: what a decision sees is what a restart will see,
+// and a change counts from the next call on.
+//
+// Belongs to one event loop: not for several threads at once. Errors that the asker can mend carry ENOENT,
+// EEXIST or EINVAL in their code (sm/failure.h); others come from the database.
+#pragma once
+
+#include "sm/decision.h"
+#include "sm/model.h"
+#include "sm/pattern_set.h"
+#include "sm/store.h"
+#include "sm/string_map.h"
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+namespace stem::sm {
+
+// Learned locations kept for one user; one more pushes out the one that expires first.
+inline constexpr std::size_t max_learned_locations = 32;
+
+class Directory {
+  public:
+    // As Store::open(). Locations that expired before `now` are forgotten.
+    static Result<std::unique_ptr<Directory>> open(const std::filesystem::path& file, TimePoint now);
+
+    // What a decision needs of one user.
+    struct Entry {
+        User user;
+        std::vector<Location> locations;
+        PatternSet spam;
+    };
+    // By address of record; else by telephone number: of tel: URIs, and of sip: URIs whose user part is a
+    // global number ("+49..."), whatever their host. A number that several users share without a tel: URI is
+    // nobody's.
+    [[nodiscard]] const Entry* find_callee(const AddressOfRecord& callee) const;
+    [[nodiscard]] const Entry* find_user(std::string_view name) const;
+    [[nodiscard]] const Profile* find_profile(std::string_view name) const;
+    [[nodiscard]] const PatternSet& spam_of_all() const noexcept { return spam_of_all_; }
+
+    // Users. A profile that is named must exist; URIs are sip:, sips: or tel:, each of one user only.
+    Result<> add_user(User user);
+    Result<> remove_user(std::string_view name);
+    struct UserChange {
+        std::optional<std::string> display_name;
+        std::optional<std::string> profile; // "" = none
+    };
+    Result<> change_user(std::string_view name, const UserChange& change);
+    [[nodiscard]] Result<User> user(std::string_view name) const;
+    [[nodiscard]] std::vector<User> users() const; // by name
+    Result<> add_uri(std::string_view user, std::string_view uri);
+    Result<> remove_uri(std::string_view user, std::string_view uri);
+
+    // Locations. `contact` "" = "sip:ADDRESS"; the same contact again replaces the address.
+    Result<> set_location(std::string_view user, std::string_view contact, const Address& address,
+                          std::optional<TimePoint> expires);
+    // All locations with that contact, learned and set; "" = all of the user. Returns how many; fails on none
+    // with that contact.
+    Result<std::size_t> remove_locations(std::string_view user, std::string_view contact);
+    [[nodiscard]] Result<std::vector<Location>> locations(std::string_view user) const;
+    enum class Learned { stored, removed, unknown_user };
+    Result<Learned> learn(const Link::Binding& binding, TimePoint now);
+    // Forgets what has expired; returns how many. Decisions pass over the expired without it.
+    Result<std::size_t> expire(TimePoint now);
+
+    // Profiles. Positions count from 1.
+    Result<> add_profile(Profile profile);
+    Result<> remove_profile(std::string_view name); // not while a user has it
+    Result<> set_fallback(std::string_view profile, const Treatment& fallback);
+    [[nodiscard]] Result<Profile> profile(std::string_view name) const;
+    [[nodiscard]] std::vector<Profile> profiles() const; // by name
+    // nullopt = behind the last.
+    Result<std::size_t> add_rule(std::string_view profile, const Rule& rule,
+                                 std::optional<std::size_t> position);
+    Result<> replace_rule(std::string_view profile, std::size_t position, const Rule& rule);
+    Result<> remove_rule(std::string_view profile, std::size_t position);
+    Result<> move_rule(std::string_view profile, std::size_t from, std::size_t to);
+
+    // Spam lists. user "" = of all users.
+    Result<> add_spam(SpamEntry entry);
+    Result<> remove_spam(const Pattern& caller, std::string_view user);
+    // nullopt = each list, in the order of adding; "" = the list of all users.
+    [[nodiscard]] std::vector<SpamEntry> spam(const std::optional<std::string>& user) const;
+
+  private:
+    explicit Directory(Store store) : store_(std::move(store)) {}
+
+    void fill(Store::Contents contents);
+    void index_uri(const std::string& uri, const std::string& user);
+    void unindex_uri(const std::string& uri, const std::string& user);
+    Result<std::string> free_uri(std::string_view uri) const;
+    Result<> check_profile_of_user(std::string_view attempt, std::string_view profile) const;
+    Result<Entry*> entry(std::string_view attempt, std::string_view name);
+    Result<Profile*> writable_profile(std::string_view attempt, std::string_view name);
+    Result<> write_rules(Profile& profile, std::vector<Rule> rules);
+    Result<> forget(Entry& entry, const std::vector<Location>& gone);
+
+    Store store_;
+    StringMap<Entry> users_;
+    StringMap<std::string> user_of_uri_;
+    // Plain number -> names of the users with a sip: URI of it, one entry per URI.
+    StringMap<std::vector<std::string>> users_of_number_;
+    StringMap<Profile> profiles_;
+    PatternSet spam_of_all_;
+    std::vector<SpamEntry> spam_; // all lists, for people
+};
+
+} // namespace stem::sm

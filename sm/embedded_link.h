@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// The Security Manager in this process: decisions are answered before decide() returns.
+#pragma once
+
+#include "sm/decider.h"
+#include "sm/decision.h"
+#include "sm/directory.h"
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+namespace stem::sm {
+
+class EmbeddedLink final : public Link {
+  public:
+    using Clock = std::function<TimePoint()>;
+    // `directory` must outlive the link.
+    EmbeddedLink(Directory& directory, const Settings& settings,
+                 Clock clock = std::chrono::system_clock::now);
+
+    void decide(const Query& query, std::function<void(Decision)> done) override;
+    void learn(const Binding& binding) override;
+
+    // Bindings seen, by what became of them.
+    struct Counters {
+        std::uint64_t stored = 0;
+        std::uint64_t removed = 0;
+        std::uint64_t unknown_user = 0; // ignored: no user has that address of record
+        std::uint64_t failed = 0;       // unreadable, or the database did not take it: last_failure()
+    };
+    [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
+    [[nodiscard]] const std::string& last_failure() const noexcept { return last_failure_; } // "" = none
+
+  private:
+    Directory& directory_;
+    Decider decider_;
+    Clock clock_;
+    Counters counters_;
+    std::string last_failure_;
+};
+
+} // namespace stem::sm

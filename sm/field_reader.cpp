@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sm/field_reader.h"
+
+#include "sm/failure.h"
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/string.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace stem::sm {
+namespace {
+
+std::string_view view(const boost::json::string& text) {
+    return {text.data(), text.size()};
+}
+
+} // namespace
+
+FieldReader::FieldReader(const boost::json::value& value, std::string_view what,
+                         std::initializer_list<std::string_view> known)
+    : what_(what), object_(value.if_object()) {
+    if (object_ == nullptr) {
+        fault_ = invalid(fmt::format("read {}", what_), "not a JSON object", "send {\"field\": value, ...}")
+                     .error();
+        return;
+    }
+    for (const auto& item : *object_) {
+        const std::string_view key(item.key().data(), item.key().size());
+        if (std::ranges::find(known, key) == known.end()) {
+            wrong(key, fmt::format("unknown; the fields are {}", fmt::join(known, ", ")));
+        }
+    }
+}
+
+bool FieldReader::has(std::string_view field) const {
+    if (object_ == nullptr) {
+        return false;
+    }
+    const auto* value = object_->if_contains({field.data(), field.size()});
+    return value != nullptr && !value->is_null();
+}
+
+const boost::json::value* FieldReader::any(std::string_view field) {
+    return has(field) ? object_->if_contains({field.data(), field.size()}) : nullptr;
+}
+
+const boost::json::array* FieldReader::list(std::string_view field) {
+    const auto* value = any(field);
+    if (value != nullptr && !value->is_array()) {
+        wrong_type(field, "a list");
+        return nullptr;
+    }
+    return value == nullptr ? nullptr : value->if_array();
+}
+
+std::string FieldReader::required_text(std::string_view field) {
+    auto value = text(field);
+    if (!value) {
+        wrong(field, "missing");
+    }
+    return value.value_or("");
+}
+
+std::optional<std::string> FieldReader::text(std::string_view field) {
+    const auto* value = any(field);
+    if (value == nullptr) {
+        return std::nullopt;
+    }
+    if (!value->is_string()) {
+        wrong_type(field, "text");
+        return std::nullopt;
+    }
+    return std::string(view(value->get_string()));
+}
+
+std::optional<std::int64_t> FieldReader::integer(std::string_view field, std::int64_t least,
+                                                 std::int64_t most) {
+    const auto* value = any(field);
+    if (value == nullptr) {
+        return std::nullopt;
+    }
+    if (!value->is_int64() || value->get_int64() < least || value->get_int64() > most) {
+        wrong(field, fmt::format("not a whole number in {}..{}", least, most));
+        return std::nullopt;
+    }
+    return value->get_int64();
+}
+
+std::vector<std::string> FieldReader::texts(std::string_view field) {
+    std::vector<std::string> all;
+    const auto* values = list(field);
+    if (values == nullptr) {
+        return all;
+    }
+    for (const auto& value : *values) {
+        if (!value.is_string()) {
+            wrong_type(field, "a list of texts");
+            return {};
+        }
+        all.emplace_back(view(value.get_string()));
+    }
+    return all;
+}
+
+void FieldReader::blame(std::string_view field, const Error& error) {
+    if (!fault_) {
+        fault_ = Error{fmt::format("read {}, field '{}'", what_, field),
+                       fmt::format("{}: {}", error.attempt, error.cause), error.remedy, error.code};
+    }
+}
+
+void FieldReader::wrong(std::string_view field, std::string cause) {
+    if (!fault_) {
+        fault_ = invalid(fmt::format("read {}, field '{}'", what_, field.substr(0, 40)), std::move(cause),
+                         "docs/api-sm.md has the fields")
+                     .error();
+    }
+}
+
+void FieldReader::wrong_type(std::string_view field, std::string_view wanted) {
+    wrong(field, fmt::format("not {}", wanted));
+}
+
+} // namespace stem::sm

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the Security Manager knows: users, where they are, how calls to them are treated, and spam callers.
+#pragma once
+
+#include "sm/pattern.h"
+#include "sm/schedule.h"
+
+#include <stem/address.h>
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace stem::sm {
+
+using TimePoint = std::chrono::system_clock::time_point;
+
+struct User {
+    std::string name;              // 1..64 of letters, digits, '.', '_', '+', '-'; the key everywhere
+    std::string display_name;      // UTF-8, at most 128 octets; may be empty
+    std::string profile;           // "" = none: calls are accepted
+    std::vector<std::string> uris; // addresses of record, as AddressOfRecord::to_string() spells them
+};
+
+struct Location {
+    enum class Origin : std::uint8_t { learned, set };
+
+    std::string uri;     // the address of record that was registered; "" for a set one
+    std::string contact; // contact URI; of a set one that names none: "sip:ADDRESS"
+    Address address;
+    Origin origin = Origin::set;
+    std::optional<TimePoint> expires; // nullopt = never
+
+    [[nodiscard]] bool alive(TimePoint now) const { return !expires || *expires > now; }
+};
+
+// What is done with a call.
+struct Treatment {
+    enum class Action : std::uint8_t { accept, forward, reject, drop };
+
+    Action action = Action::accept;
+    std::string target; // of forward: a SIP URI; else ""
+    int status = 0;     // of reject: 400..699; else 0
+
+    // Fails on a target or status that is missing, out of range or out of place.
+    [[nodiscard]] Result<> check() const;
+    [[nodiscard]] std::string to_string() const; // "forward to sip:bob@example.org", "reject 486"
+    bool operator==(const Treatment&) const = default;
+};
+
+struct Rule {
+    Pattern caller;
+    std::optional<Schedule> when; // nullopt = always
+    Treatment then;
+
+    [[nodiscard]] std::string to_string() const; // "caller *@example.org, mon-fri 08:00-18:00 -> reject 486"
+    bool operator==(const Rule&) const = default;
+};
+
+struct Profile {
+    std::string name;        // as User::name
+    Treatment fallback;      // where no rule matches
+    std::vector<Rule> rules; // the first that matches decides
+};
+
+struct SpamEntry {
+    Pattern caller;
+    std::string user; // "" = for all users
+    std::string note; // for people; UTF-8, at most 256 octets
+};
+
+std::string_view name_of(Treatment::Action action);
+std::optional<Treatment::Action> action_from(std::string_view name);
+std::string_view name_of(Location::Origin origin);
+std::optional<Location::Origin> origin_from(std::string_view name);
+
+// `kind`: "user", "profile".
+Result<> check_name(std::string_view kind, std::string_view name);
+// Text for people: valid UTF-8, no control characters, at most `limit` octets. `field` is named in the error.
+Result<> check_text(std::string_view field, std::string_view text, std::size_t limit);
+
+} // namespace stem::sm

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sm/pattern_set.h"
+
+#include <algorithm>
+
+namespace stem::sm {
+namespace {
+
+// Numbers have 15 digits at most (E.164); longer prefixes are compared up to here.
+constexpr std::size_t longest_prefix = 32;
+
+} // namespace
+
+bool PatternSet::insert(const Pattern& pattern) {
+    return patterns_.emplace(pattern.to_string(), pattern).second;
+}
+
+bool PatternSet::erase(const Pattern& pattern) {
+    return patterns_.erase(pattern.to_string()) != 0;
+}
+
+bool PatternSet::contains(const Pattern& pattern) const {
+    return patterns_.contains(pattern.to_string());
+}
+
+std::optional<Pattern> PatternSet::match(const Caller& caller) const {
+    if (patterns_.empty()) {
+        return std::nullopt;
+    }
+    const auto found = [&](std::string_view key) -> const Pattern* {
+        const auto at = patterns_.find(key);
+        return at != patterns_.end() && at->second.matches(caller) ? &at->second : nullptr;
+    };
+    const Pattern* hit = caller.address.empty() ? nullptr : found(caller.address);
+    if (hit == nullptr && !caller.number.empty()) {
+        hit = found(caller.number);
+        std::string prefix;
+        for (std::size_t n = std::min(caller.number.size(), longest_prefix); hit == nullptr && n > 0; --n) {
+            prefix.assign(caller.number, 0, n).push_back('*');
+            hit = found(prefix);
+        }
+    }
+    if (hit == nullptr && !caller.host.empty()) {
+        const bool bracket = caller.host.find(':') != std::string::npos;
+        hit = found(bracket ? "*@[" + caller.host + "]" : "*@" + caller.host);
+    }
+    if (hit == nullptr && caller.anonymous) {
+        hit = found("anonymous");
+    }
+    if (hit == nullptr) {
+        hit = found("*");
+    }
+    return hit == nullptr ? std::nullopt : std::optional(*hit);
+}
+
+} // namespace stem::sm

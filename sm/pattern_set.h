@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// Many patterns at once, for spam lists: a search costs a few hash lookups, however long the list is.
+#pragma once
+
+#include "sm/pattern.h"
+#include "sm/string_map.h"
+
+#include <optional>
+
+namespace stem::sm {
+
+class PatternSet {
+  public:
+    // False if it was there already.
+    bool insert(const Pattern& pattern);
+    // False if it was not there.
+    bool erase(const Pattern& pattern);
+    [[nodiscard]] bool contains(const Pattern& pattern) const;
+    // A pattern of the set that matches, the most exact one first.
+    [[nodiscard]] std::optional<Pattern> match(const Caller& caller) const;
+
+  private:
+    // Patterns by their spelling: one set, since the spellings of the kinds do not meet.
+    StringMap<Pattern> patterns_;
+};
+
+} // namespace stem::sm
