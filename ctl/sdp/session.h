@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Session descriptions (RFC 8866), read by our own tolerant and bounded line scanner: real phones leave out the
-// last CRLF, put t= before c=, and add lines of their own, and libosip2 refuses all three.
+// Session descriptions (RFC 8866), read by our own tolerant and bounded line scanner: real phones leave out
+// the last CRLF, put t= before c=, and add lines of their own, and libosip2 refuses all three.
 #pragma once
 
 #include <stem/abi/dialog.h>
@@ -19,8 +19,8 @@ namespace stem::sdp {
 struct Limits {
     std::size_t body = 6144; // octets
     std::size_t lines = 256;
-    std::size_t line = 1024; // octets
-    std::size_t media = 16;  // m= lines
+    std::size_t line = 1024;  // octets
+    std::size_t media = 16;   // m= lines
     std::size_t formats = 32; // payload types of one m= line
 };
 
@@ -32,23 +32,24 @@ struct Format {
     std::string encoding;          // upper case: "PCMU", "OPUS", "TELEPHONE-EVENT"; "" = not known
     std::uint32_t clock_rate = 0;  // Hz
     std::string parameters;        // fmtp, as it stood
+    std::uint8_t channels = 0;     // 0 = not said: one
 };
 
 struct Media {
-    std::string kind;     // "audio", "video", ... lower case
-    std::string protocol; // "RTP/AVP", ... upper case
-    std::uint16_t port = 0;      // 0 = refused (RFC 3264 6)
-    std::uint16_t rtcp_port = 0; // a=rtcp (RFC 3605), else port + 1; 0 where there is none
-    Address address;             // c= of the line, or of the session
+    std::string kind;                    // "audio", "video", ... lower case
+    std::string protocol;                // "RTP/AVP", ... upper case
+    std::uint16_t port = 0;              // 0 = refused (RFC 3264 6)
+    std::uint16_t rtcp_port = 0;         // a=rtcp (RFC 3605), else port + 1; 0 where there is none
+    Address address;                     // c= of the line, or of the session
     std::optional<Address> rtcp_address; // a=rtcp with an address of its own
     Direction direction = Direction::sendrecv;
     std::vector<Format> formats;
-    std::uint32_t ptime_ms = 0;    // 0 = not said
-    std::uint32_t maxptime_ms = 0; // 0 = not said
-    std::uint32_t as_kbps = 0;     // b=AS (RFC 8866 5.8), of the line or of the session; 0 = not said
-    std::uint32_t tias_bps = 0;    // b=TIAS (RFC 3890); 0 = not said
+    std::uint32_t ptime_ms = 0;            // 0 = not said
+    std::uint32_t maxptime_ms = 0;         // 0 = not said
+    std::uint32_t as_kbps = 0;             // b=AS (RFC 8866 5.8), of the line or of the session; 0 = not said
+    std::uint32_t tias_bps = 0;            // b=TIAS (RFC 3890); 0 = not said
     std::optional<std::uint32_t> rtcp_bps; // b=RS + b=RR (RFC 3556)
-    bool rtcp_mux = false;         // RFC 5761
+    bool rtcp_mux = false;                 // RFC 5761
 
     // Media over RTP (RTP/AVP, RTP/SAVP, their F variants, and the DTLS ones): what pinholes are opened for.
     [[nodiscard]] bool is_rtp() const;
@@ -67,9 +68,9 @@ struct Rejection {
 std::expected<Session, Rejection> parse(std::string_view body, const Limits& limits);
 
 // What the kernel must police for media sent *towards* the party that described it: the receiver's payload
-// types, the largest rate among them (a sender may switch without a word), sizes, RTCP's share. From the codec
-// table of codecs.h: IP level, 10 ms packets allowed unless the codec has a fixed frame, margin included.
-// A line that is no RTP, or refused, gives rtp_port 0.
+// types, the largest rate among them (a sender may switch without a word), sizes, RTCP's share. From the
+// codec table of codecs.h: IP level, 10 ms packets allowed unless the codec has a fixed frame, margin
+// included. A line that is no RTP, or refused, gives rtp_port 0.
 stem_media policed(const Media& media);
 
 } // namespace stem::sdp

@@ -2,8 +2,8 @@
 // A SIP message as STEM needs to know it: parsed by our bounded pre-scan, then by libosip2 for the structure
 // of the headers (docs/decisions/0003-sip-parsing.md says why in that order).
 //
-// A Message owns what it holds; spans are offsets into the datagram that was parsed, because the original bytes
-// are what goes out (a message is never re-serialised).
+// A Message owns what it holds; spans are offsets into the datagram that was parsed, because the original
+// bytes are what goes out (a message is never re-serialised).
 #pragma once
 
 #include <stem/abi/reason.h>
@@ -48,7 +48,7 @@ struct Limits {
     std::size_t headers = 64;
     std::size_t values_per_header = 8; // comma-separated; Via, Route and Record-Route have `hops`
     std::size_t hops = 32;
-    std::size_t values = 64;           // of all headers together
+    std::size_t values = 64; // of all headers together
     std::size_t parameters_per_value = 16;
     std::size_t parameters = 128; // of all values together
     std::size_t body = 6144;      // octets
@@ -60,15 +60,17 @@ struct Span {
     std::size_t length = 0;
 };
 
-// RFC 3261 19.1: the parts that decide who is meant. `text` is the whole URI as it stood, parameters included.
+// RFC 3261 19.1: the parts that decide who is meant. `text` is the whole URI as it stood, parameters
+// included.
 struct Uri {
     std::string text;
-    std::string scheme; // lower case: "sip", "sips", "tel", ...
-    std::string user;   // as it stood, escapes included; for tel: the number
-    std::string host;   // lower case, IPv6 without brackets
+    std::string scheme;     // lower case: "sip", "sips", "tel", ...
+    std::string user;       // as it stood, escapes included; for tel: the number
+    std::string host;       // lower case, IPv6 without brackets
     std::uint16_t port = 0; // 0 = not given
 
-    // "sip:user@host" in lower-case host, port 5060 and parameters left away: what location and profiles are keyed by.
+    // "sip:user@host" in lower-case host, port 5060 and parameters left away: what location and profiles are
+    // keyed by.
     [[nodiscard]] std::string address_of_record() const;
 };
 
@@ -90,18 +92,18 @@ struct Contact {
 
 struct Message {
     bool request = false;
-    Method method = Method::other;  // of a request; of a response: CSeq's
-    std::string method_name;        // as it stood
-    int status = 0;                 // of a response
-    Uri request_uri;                // of a request
-    Span request_uri_span;          // in the datagram
+    Method method = Method::other; // of a request; of a response: CSeq's
+    std::string method_name;       // as it stood
+    int status = 0;                // of a response
+    Uri request_uri;               // of a request
+    Span request_uri_span;         // in the datagram
     std::string call_id;
     Uri from;
     std::string from_tag;
     Uri to;
-    std::string to_tag;             // "" = none
+    std::string to_tag; // "" = none
     std::uint32_t cseq = 0;
-    std::vector<Via> vias;          // topmost first; at least one
+    std::vector<Via> vias; // topmost first; at least one
     std::vector<Contact> contacts;
     std::optional<std::uint32_t> expires;         // Expires
     std::optional<std::uint32_t> session_expires; // RFC 4028
@@ -128,8 +130,8 @@ struct Rejection {
 // Content-Length are ignored). Never throws but for want of memory; cost is linear in the octets.
 std::expected<Message, Rejection> parse(std::string_view datagram, const Limits& limits);
 
-// The response that STEM itself gives to `request` (RFC 3261 8.2.6): Via, From, To, Call-ID and CSeq copied from
-// the datagram's bytes, `to_tag` added where there is none (and status > 100), Content-Length 0.
+// The response that STEM itself gives to `request` (RFC 3261 8.2.6): Via, From, To, Call-ID and CSeq copied
+// from the datagram's bytes, `to_tag` added where there is none (and status > 100), Content-Length 0.
 std::string make_response(std::string_view datagram, const Message& request, int status,
                           std::string_view phrase, std::string_view to_tag);
 
