@@ -109,7 +109,7 @@ std::vector<std::string> FieldReader::texts(std::string_view field) {
 void FieldReader::blame(std::string_view field, const Error& error) {
     if (!fault_) {
         fault_ = Error{fmt::format("read {}, field '{}'", what_, field),
-                       fmt::format("{}: {}", error.attempt, error.cause), error.remedy, error.code};
+                       fmt::format("{}: {}", error.attempt, error.cause), error.remedy, EINVAL};
     }
 }
 
