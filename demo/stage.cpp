@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "demo/stage.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <tuple>
+
+#include "ctl/kernel/counter_table.h"
+#include "lab/enclosure.h"
+#include "lab/sip_text.h"
+
+namespace stem::demo {
+namespace {
+
+using namespace std::chrono_literals;
+
+kernel::Locations locations() {
+    return {.bpffs = lab::bpffs(), .run_dir = lab::scratch() / "run"};
+}
+
+std::vector<std::pair<std::string, std::string>> environment() {
+    const auto where = locations();
+    return {{"STEM_BPFFS", where.bpffs}, {"STEM_RUN_DIR", where.run_dir}};
+}
+
+// The addresses that a user name has at the proxy, one of each family.
+std::vector<std::string> uris(const lab::World& world, const std::string& user) {
+    return {lab::sip_uri(user, world.proxy(lab::Family::v4)),
+            lab::sip_uri(user, world.proxy(lab::Family::v6))};
+}
+
+} // namespace
+
+Result<std::unique_ptr<Stage>> Stage::set_up(lab::Mode mode, const Programs& programs) {
+    std::unique_ptr<Stage> stage(new Stage);
+    stage->programs_ = programs;
+    auto world = lab::World::create({.mode = mode, .middle = lab::Middle::bare});
+    if (!world) {
+        return std::unexpected(world.error());
+    }
+    stage->world_ = std::make_unique<lab::World>(std::move(*world));
+
+    if (auto attached =
+            stage->stemctl({"attach", "--external", lab::external_port, "--internal", lab::internal_port,
+                            "--mode", mode == lab::Mode::bridge ? "bridge" : "router", "--xdp", "native"});
+        !attached) {
+        return std::unexpected(attached.error());
+    }
+    auto instance = kernel::Instance::open(locations(), "default");
+    if (!instance) {
+        return std::unexpected(instance.error());
+    }
+    stage->instance_.emplace(std::move(*instance));
+    if (auto started = stage->start_stemd(); !started) {
+        return std::unexpected(started.error());
+    }
+    if (auto added = stage->add_users(); !added) {
+        return std::unexpected(added.error());
+    }
+
+    const auto& w = *stage->world_;
+    const auto contacts = [&](const std::string& user, unsigned host) {
+        return std::vector<lab::StaticContact>{
+            {.user = user, .contact = {.address = w.inside_address(host, lab::Family::v4), .port = 5060}},
+            {.user = user, .contact = {.address = w.inside_address(host, lab::Family::v6), .port = 5060}}};
+    };
+    lab::KamailioOptions options{.addresses = {w.proxy(lab::Family::v4), w.proxy(lab::Family::v6)}};
+    for (const auto& [user, host] : {std::pair<std::string, unsigned>{"carol", phone::carol},
+                                     {"dave", phone::dave},
+                                     {"erin", phone::erin}}) {
+        std::ranges::copy(contacts(user, host), std::back_inserter(options.contacts));
+    }
+    auto kamailio = lab::Kamailio::start(w.inside(), options);
+    if (!kamailio) {
+        return std::unexpected(kamailio.error());
+    }
+    stage->kamailio_.emplace(std::move(*kamailio));
+    return stage;
+}
+
+Stage::~Stage() {
+    if (stemd_) {
+        stemd_->stop();
+        stemd_.reset();
+    }
+    if (instance_) {
+        // What cannot be undone here, the enclosure's end undoes.
+        static_cast<void>(stemctl({"detach"}));
+    }
+}
+
+Result<std::string> Stage::stemctl(std::vector<std::string> arguments) const {
+    arguments.insert(arguments.begin(), programs_.stemctl);
+    return lab::run_command({.name = "stemctl",
+                             .argv = std::move(arguments),
+                             .netns = &world_->middle(),
+                             .environment = environment()});
+}
+
+Result<> Stage::start_stemd() {
+    stemd_.reset();
+    auto process = lab::Process::start({.name = "stemd",
+                                        .argv = {programs_.stemd, "--db", lab::scratch() / "stem.db"},
+                                        .netns = &world_->middle(),
+                                        .environment = environment()});
+    if (!process) {
+        return std::unexpected(process.error());
+    }
+    stemd_.emplace(std::move(*process));
+    const bool answers =
+        lab::eventually([&] { return !stemd_->running() || stemctl({"calls"}).has_value(); }, 10s);
+    if (!answers || !stemd_->running()) {
+        return fail("start stemd", stemd_->last_words());
+    }
+    return {};
+}
+
+Result<> Stage::add_users() const {
+    const auto& world = *world_;
+    std::vector<std::vector<std::string>> commands = {
+        {"profile", "add", "office"},
+        {"profile", "add", "away"},
+        {"profile", "rule", "add", "away", "--caller", "*", "--forward", uris(world, "carol")[0]},
+        {"spam", "add", "*@spam.example"},
+    };
+    for (const auto& [user, profile, host] :
+         {std::tuple{"bob", "office", phone::bob}, std::tuple{"carol", "office", phone::carol},
+          std::tuple{"dave", "away", phone::dave}, std::tuple{"erin", "office", phone::erin}}) {
+        commands.push_back({"user", "add", user, "--profile", profile});
+        for (const auto& uri : uris(world, user)) {
+            commands.push_back({"user", "uri", "add", user, uri});
+        }
+        for (const auto family : {lab::Family::v4, lab::Family::v6}) {
+            commands.push_back({"location", "set", user, world.inside_address(host, family).to_string()});
+        }
+    }
+    for (const auto& command : commands) {
+        if (auto done = stemctl(command); !done) {
+            return std::unexpected(done.error());
+        }
+    }
+    return {};
+}
+
+std::uint64_t Stage::packets(stem_reason reason, stem_direction direction) const {
+    const auto rows = kernel::read_counters(*instance_);
+    if (!rows) {
+        return 0;
+    }
+    for (const auto& row : *rows) {
+        if (row.reason == reason) {
+            return row.by_direction[direction].packets;
+        }
+    }
+    return 0;
+}
+
+Result<std::vector<kernel::FlowEntry>> Stage::flows() const {
+    return kernel::list_flows(*instance_);
+}
+
+std::optional<kernel::FlowEntry> Stage::flow(const Endpoint& source, const Endpoint& destination) const {
+    const auto all = flows();
+    if (!all) {
+        return std::nullopt;
+    }
+    const auto found = std::ranges::find_if(*all, [&](const kernel::FlowEntry& entry) {
+        return entry.source() == source && entry.destination() == destination;
+    });
+    return found == all->end() ? std::nullopt : std::optional(*found);
+}
+
+} // namespace stem::demo
