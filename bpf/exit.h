@@ -13,6 +13,17 @@
 #include "packet.h"
 #include "steer.h"
 
+/* stem_kind_of() as a table: one load where the switch is a call and a dozen branches (20 ns a packet). */
+static const __u8 kind_of_reason[STEM_REASON_SLOTS] = {
+#define STEM_KIND_ENTRY(name, number, kind, label, help) [number] = STEM_KIND_##kind,
+    STEM_REASONS(STEM_KIND_ENTRY)
+#undef STEM_KIND_ENTRY
+};
+
+static __always_inline enum stem_reason_kind kind_of(enum stem_reason reason) {
+    return reason < STEM_REASON_SLOTS ? (enum stem_reason_kind)kind_of_reason[reason] : STEM_KIND_DROP;
+}
+
 static __always_inline void count_verdict(const struct packet* packet, enum stem_reason reason) {
     const __u32 index = stem_counter_index(reason, (enum stem_direction)packet->key.direction);
     struct stem_counter* counter = bpf_map_lookup_elem(&counters, &index);
@@ -45,10 +56,10 @@ static __always_inline int send_to_controller(struct xdp_md* context, struct pac
 
 static __always_inline int stem_exit(struct xdp_md* context, struct packet* packet, enum stem_reason reason) {
     int action = XDP_DROP;
-    if (stem_kind_of(reason) == STEM_KIND_FORWARD) {
+    if (kind_of(reason) == STEM_KIND_FORWARD) {
         reason = prepare(context, packet, reason);
     }
-    if (stem_kind_of(reason) == STEM_KIND_FORWARD) {
+    if (kind_of(reason) == STEM_KIND_FORWARD) {
         /* Neighbour discovery is the router's own business, and the bridge's to pass. */
         action = stem_mode == STEM_MODE_ROUTER && packet->neighbour ? XDP_PASS : send_to_other_port(packet);
         if (action == XDP_DROP) {
@@ -56,7 +67,7 @@ static __always_inline int stem_exit(struct xdp_md* context, struct packet* pack
         }
     }
     count_verdict(packet, reason);
-    switch (stem_kind_of(reason)) {
+    switch (kind_of(reason)) {
     case STEM_KIND_FORWARD:
         return action;
     case STEM_KIND_STACK:
