@@ -55,9 +55,11 @@ std::vector<std::int16_t> speech_like(std::chrono::milliseconds length) {
 }
 
 std::uint8_t to_a_law(std::int16_t sample) {
-    // 13 significant bits: a sign, then three bits of segment and four of step; even bits inverted (G.711 3.1).
+    // 13 significant bits: a sign, then three bits of segment and four of step; even bits inverted
+    // (G.711 3.1).
     const bool positive = sample >= 0;
-    const unsigned magnitude = (positive ? static_cast<unsigned>(sample) : static_cast<unsigned>(-(sample + 1))) >> 4U;
+    const unsigned magnitude =
+        (positive ? static_cast<unsigned>(sample) : static_cast<unsigned>(-(sample + 1))) >> 4U;
     const unsigned segment = magnitude < 32 ? 0 : static_cast<unsigned>(std::bit_width(magnitude)) - 5;
     const unsigned step = (segment <= 1 ? magnitude >> 1U : magnitude >> segment) & 0x0fU;
     const unsigned code = (positive ? 0x80U : 0U) | (segment << 4U) | step;
@@ -67,7 +69,8 @@ std::uint8_t to_a_law(std::int16_t sample) {
 std::uint8_t to_mu_law(std::int16_t sample) {
     // 14 significant bits with a bias of 33, all bits inverted (G.711 3.2).
     const bool positive = sample >= 0;
-    const unsigned amount = (positive ? static_cast<unsigned>(sample) : static_cast<unsigned>(-(sample + 1))) >> 2U;
+    const unsigned amount =
+        (positive ? static_cast<unsigned>(sample) : static_cast<unsigned>(-(sample + 1))) >> 2U;
     const unsigned biased = std::min(amount, 8158U) + 33;
     const unsigned segment = static_cast<unsigned>(std::bit_width(biased)) - 6;
     const unsigned step = (biased >> (segment + 1)) & 0x0fU;

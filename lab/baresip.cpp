@@ -4,8 +4,8 @@
 #include "lab/audio.h"
 #include "lab/enclosure.h"
 #include "lab/netns.h"
-#include "lab/sip_text.h"
 #include "lab/sip_agent.h"
+#include "lab/sip_text.h"
 #include "lab/text_file.h"
 
 #include <fmt/format.h>
@@ -32,7 +32,7 @@ Result<std::filesystem::path> voice_file() {
 
 std::string configuration(const BaresipOptions& options, std::uint16_t control_port,
                           const std::filesystem::path& voice, const std::filesystem::path& directory) {
-    std::string text;
+    std::string text = "module_path /usr/lib/baresip/modules\n"; // as Debian's baresip-core has it
     for (const char* module : {"g711", "aufile", "aubridge", "sndfile"}) {
         text += fmt::format("module {}.so\n", module);
     }
@@ -41,8 +41,10 @@ std::string configuration(const BaresipOptions& options, std::uint16_t control_p
     text += fmt::format("net_interface {}\n", options.local.to_string());
     text += fmt::format("audio_source aufile,{}\naudio_player aubridge,ear\naudio_alert aubridge,bell\n",
                         voice.string());
-    text += fmt::format("ausrc_srate {0}\nauplay_srate {0}\nausrc_channels 1\nauplay_channels 1\n", audio_rate);
+    text +=
+        fmt::format("ausrc_srate {0}\nauplay_srate {0}\nausrc_channels 1\nauplay_channels 1\n", audio_rate);
     text += fmt::format("rtp_ports {}-{}\n", options.first_rtp_port, options.first_rtp_port + 100);
+    text += "statmode_default off\n";
     text += fmt::format("ctrl_tcp_listen 127.0.0.1:{}\n", control_port);
     text += fmt::format("snd_path {}\n", directory.string());
     return text;
@@ -94,7 +96,8 @@ Result<Baresip> Baresip::start(const Netns& netns, const BaresipOptions& options
     if (!eventually(connected, 10s) || !control) {
         return fail("start baresip of " + options.user, process->last_words());
     }
-    Baresip phone(std::move(*process), std::move(*control), sip_uri(options.user, options.proxy.address), directory);
+    Baresip phone(std::move(*process), std::move(*control), sip_uri(options.user, options.proxy.address),
+                  directory);
     if (options.registers) {
         // The answer may have come before we were connected: then only the log has it.
         const auto registered = [&] { return phone.process_.output().contains("200 OK"); };
@@ -126,7 +129,12 @@ Result<BaresipEvent> Baresip::wait_for(const std::string& type, std::chrono::mil
         return false;
     };
     if (!eventually(arrived, timeout)) {
-        return fail(fmt::format("wait for {} of {}", type, uri_), process_.last_words());
+        std::string seen;
+        for (const auto& event : control_.events()) {
+            seen += event.type + " ";
+        }
+        return fail(fmt::format("wait for {} of {}", type, uri_),
+                    fmt::format("seen only: {}; it wrote: {}", seen, process_.last_words()));
     }
     return control_.events()[waited_ - 1];
 }

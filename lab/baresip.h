@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A baresip softphone: real SIP, real audio. It speaks the sound of lab/audio.h for two minutes and records what it
-// hears.
+// A baresip softphone: real SIP, real audio. It speaks the sound of lab/audio.h for two minutes and records
+// what it hears.
 #pragma once
 
 #include "lab/baresip_control.h"
@@ -21,11 +21,12 @@ class Netns;
 
 struct BaresipOptions {
     std::string user;
-    Address local;             // where its SIP (port 5060) and its media are
-    Endpoint proxy;            // registrar and outbound proxy; its address is the domain of the user
-    bool registers = true;     // false: it can call without being callable through the proxy
-    bool answers = true;       // picks up by itself; false: rings
-    std::string codec = "pcma"; // or "pcmu"
+    Address local;  // where its SIP (port 5060) and its media are; must be the only one of its family in
+                    // the namespace (World::add_host), because baresip does not bind its RTP to it
+    Endpoint proxy; // registrar and outbound proxy; its address is the domain of the user
+    bool registers = true;                // false: it can call without being callable through the proxy
+    bool answers = true;                  // picks up by itself; false: rings
+    std::string codec = "pcma";           // or "pcmu"
     std::uint16_t first_rtp_port = 30000; // of 100
 };
 

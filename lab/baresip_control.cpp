@@ -32,7 +32,8 @@ Result<BaresipControl> BaresipControl::connect(const Netns& netns, std::uint16_t
     return netns.run([&]() -> Result<BaresipControl> {
         UniqueFd socket(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
         const auto address = to_socket_address({.address = Address::v4({127, 0, 0, 1}), .port = port});
-        if (!socket || ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+        if (!socket ||
+            ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
             return fail_errno(fmt::format("connect to baresip's control port {}", port));
         }
         return BaresipControl(std::move(socket));

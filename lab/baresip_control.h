@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The remote control of a running baresip: its ctrl_tcp module takes JSON commands and gives JSON answers and events, each
-// as a netstring ("12:hello world!,").
+// The remote control of a running baresip: its ctrl_tcp module takes JSON commands and gives JSON answers and
+// events, each as a netstring ("12:hello world!,").
 #pragma once
 
 #include <stem/error.h>

@@ -48,8 +48,8 @@ Result<> Capture::stop() {
 
 Result<std::vector<std::vector<std::string>>> Capture::fields(const std::string& filter,
                                                               const std::vector<std::string>& names) const {
-    std::vector<std::string> argv = {"tshark", "-n",     "-r", file_,       "--enable-heuristic",
-                                     "rtp_udp", "-Y", filter, "-T", "fields"};
+    std::vector<std::string> argv = {"tshark",  "-n", "-r",   file_, "--enable-heuristic",
+                                     "rtp_udp", "-Y", filter, "-T",  "fields"};
     for (const auto& name : names) {
         argv.insert(argv.end(), {"-e", name});
     }

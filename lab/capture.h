@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A witness from outside the project: tcpdump writes what an interface sees, tshark reads it.
 //
-// Frames that XDP redirects never reach a packet socket on the ports where that happens: to see what STEM let through,
-// capture at the far ends (outside_port, inside_port of lab/world.h), not in the middle.
+// Frames that XDP redirects never reach a packet socket on the ports where that happens: to see what STEM let
+// through, capture at the far ends (outside_port, inside_port of lab/world.h), not in the middle.
 #pragma once
 
 #include "lab/process.h"
@@ -23,13 +23,15 @@ class Capture {
     // Returns when the interface is being listened to.
     static Result<Capture> start(const Netns& netns, const std::string& interface);
 
-    // Ends the capture; what was seen until now is in the file. An Error when the kernel dropped packets of it.
+    // Ends the capture; what was seen until now is in the file. An Error when the kernel dropped packets of
+    // it.
     Result<> stop();
 
     // The two read what is in the file, after stop(). `filter` is a display filter: "sip.Method == \"BYE\"",
     // "rtp && ip.src == 192.0.2.11". RTP is recognised also without its SDP.
     [[nodiscard]] Result<std::uint64_t> count(const std::string& filter) const;
-    // One row a packet, one column a field: {"rtp.seq", "udp.dstport"}. Several values of a field: comma-separated.
+    // One row a packet, one column a field: {"rtp.seq", "udp.dstport"}. Several values of a field:
+    // comma-separated.
     [[nodiscard]] Result<std::vector<std::vector<std::string>>>
     fields(const std::string& filter, const std::vector<std::string>& names) const;
 

@@ -39,7 +39,8 @@ sigset_t stop_signals() {
     return set;
 }
 
-// Waits until `child` has ended and passes SIGINT and SIGTERM on to it meanwhile; reaps all other children too.
+// Waits until `child` has ended and passes SIGINT and SIGTERM on to it meanwhile; reaps all other children
+// too.
 int tend(pid_t child) {
     sigset_t awaited = stop_signals();
     sigaddset(&awaited, SIGCHLD);
@@ -128,8 +129,12 @@ Result<> furnish() {
 
 } // namespace
 
-std::filesystem::path scratch() { return scratch_path; }
-std::filesystem::path bpffs() { return scratch() / "bpf"; }
+std::filesystem::path scratch() {
+    return scratch_path;
+}
+std::filesystem::path bpffs() {
+    return scratch() / "bpf";
+}
 
 int run_enclosed(const std::function<int()>& body, int unavailable_status) {
     if (geteuid() != 0) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// An enclosure is a process tree with mount, network and PID namespaces of its own, and a private file system in
-// memory under /run. All that is made inside (namespaces, interfaces, BPF pins, files, daemons) belongs to it
-// alone: when its first process ends, in whatever way, SIGKILL included, the kernel removes everything.
+// An enclosure is a process tree with mount, network and PID namespaces of its own, and a private file system
+// in memory under /run. All that is made inside (namespaces, interfaces, BPF pins, files, daemons) belongs to
+// it alone: when its first process ends, in whatever way, SIGKILL included, the kernel removes everything.
 //
 //   the program ── pid 1 (reaps, passes signals on) ── body() and all that it starts
 //
@@ -26,11 +26,11 @@ inline constexpr std::string_view scratch_path = "/run/stem-lab";
 // `ip netns exec`, which hides what is under /sys.
 [[nodiscard]] std::filesystem::path bpffs();
 
-// Runs `body` in a new enclosure and returns its status. Call it once in a process, from main(), before any thread
-// is started. Where no enclosure can be had (not root, no namespaces), the reason is printed and
+// Runs `body` in a new enclosure and returns its status. Call it once in a process, from main(), before any
+// thread is started. Where no enclosure can be had (not root, no namespaces), the reason is printed and
 // `unavailable_status` returned. A body that a signal ended gives 128 + its number.
-// SIGINT and SIGTERM, sent to the program or typed at the terminal, stop all processes of lab/process.h, print
-// which they were, and give 130 or 143.
+// SIGINT and SIGTERM, sent to the program or typed at the terminal, stop all processes of lab/process.h,
+// print which they were, and give 130 or 143.
 [[nodiscard]] int run_enclosed(const std::function<int()>& body, int unavailable_status = 1);
 
 } // namespace stem::lab

@@ -22,7 +22,8 @@ namespace {
     const auto names = Running::instance().stop_all_and_hold();
     fmt::print(stderr, "\n{}: stopped {}; namespaces, mounts and files of this run are removed.\n",
                signal == SIGINT ? "Interrupted" : "Terminated",
-               names.empty() ? std::string("nothing, no process was running") : fmt::format("{}", fmt::join(names, ", ")));
+               names.empty() ? std::string("nothing, no process was running")
+                             : fmt::format("{}", fmt::join(names, ", ")));
     std::fflush(nullptr);
     _exit(128 + signal);
 }
@@ -44,8 +45,8 @@ InterruptWatch::~InterruptWatch() {
 }
 
 void InterruptWatch::watch() const {
-    std::array<pollfd, 2> sources = {
-        {{.fd = signals_.get(), .events = POLLIN, .revents = 0}, {.fd = end_.get(), .events = POLLIN, .revents = 0}}};
+    std::array<pollfd, 2> sources = {{{.fd = signals_.get(), .events = POLLIN, .revents = 0},
+                                      {.fd = end_.get(), .events = POLLIN, .revents = 0}}};
     while (poll(sources.data(), sources.size(), -1) < 0) {
     }
     if (sources[0].revents != 0) {

@@ -75,8 +75,13 @@ request_route {
         record_route();
     }
     if (uri == myself) {
-        if ($sht(contacts=>$rU@$af) != $null) {
-            $ru = $sht(contacts=>$rU@$af);
+        if (af == INET) {
+            $var(family) = "v4";
+        } else {
+            $var(family) = "v6";
+        }
+        if ($sht(contacts=>$rU@$var(family)) != $null) {
+            $ru = $sht(contacts=>$rU@$var(family));
         } else if (!lookup("location")) {
             sl_send_reply("404", "Not Found");
             exit;
@@ -89,17 +94,19 @@ request_route {
 )";
 
 std::string configuration(const KamailioOptions& options) {
-    std::string text = "#!KAMAILIO\ndebug=1\nlog_stderror=yes\ndisable_tcp=yes\nauto_aliases=no\ndns=off\nrev_dns=off\n"
-                       "server_header=\"Server: Kamailio\"\n";
+    std::string text =
+        "#!KAMAILIO\ndebug=1\nlog_stderror=yes\ndisable_tcp=yes\nauto_aliases=no\ndns=off\nrev_dns=off\n"
+        "server_header=\"Server: Kamailio\"\n";
     for (const auto& address : options.addresses) {
-        text += fmt::format("listen=udp:{}\n", Endpoint{.address = address, .port = options.port}.to_string());
+        text +=
+            fmt::format("listen=udp:{}\n", Endpoint{.address = address, .port = options.port}.to_string());
     }
     text += modules;
     text += "event_route[htable:mod-init] {\n";
     for (const auto& [user, contact] : options.contacts) {
-        text += fmt::format("    $sht(contacts=>{}@{}) = \"{}\";\n", user,
-                            contact.address.is_v4() ? "INET" : "INET6",
-                            sip_uri(user, contact.address, contact.port));
+        text +=
+            fmt::format("    $sht(contacts=>{}@{}) = \"{}\";\n", user, contact.address.is_v4() ? "v4" : "v6",
+                        sip_uri(user, contact.address, contact.port));
     }
     // An event route may not be empty.
     text += "    $sht(contacts=>nobody) = \"\";\n}\n";
@@ -122,8 +129,8 @@ Result<Kamailio> Kamailio::start(const Netns& netns, const KamailioOptions& opti
         return std::unexpected(written.error());
     }
     auto process = Process::start({.name = "kamailio",
-                                   .argv = {"kamailio", "-DD", "-E", "-n", "2", "-m", "64", "-M", "8", "-Y",
-                                            directory, "-f", file},
+                                   .argv = {"kamailio", "-DD", "-E", "-n", std::to_string(options.children),
+                                            "-m", "64", "-M", "8", "-Y", directory, "-f", file},
                                    .netns = &netns,
                                    .directory = directory});
     if (!process) {

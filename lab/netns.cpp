@@ -122,6 +122,28 @@ Result<> Netns::sysctl(std::string_view key, std::string_view value) const {
     });
 }
 
+Result<> Netns::await_running(const std::vector<std::string>& interfaces) const {
+    constexpr auto limit = std::chrono::seconds(5);
+    return run([&]() -> Result<> {
+        auto socket = control_socket();
+        if (!socket) {
+            return std::unexpected(socket.error());
+        }
+        for (const auto& interface : interfaces) {
+            const auto runs = [&] {
+                ifreq request = request_for(interface);
+                return ioctl(socket->get(), SIOCGIFFLAGS, &request) == 0 &&
+                       (request.ifr_flags & IFF_RUNNING) != 0;
+            };
+            if (!eventually(runs, limit)) {
+                return fail(fmt::format("wait for {} in {} to come up", interface, name_),
+                            "still down after 5 s");
+            }
+        }
+        return {};
+    });
+}
+
 Result<> Netns::prepare_veth(const std::string& interface) const {
     return run([&]() -> Result<> {
         auto socket = control_socket();

@@ -45,9 +45,7 @@ std::vector<std::string> environment_with(const std::vector<std::pair<std::strin
     std::vector<std::string> all;
     for (char** entry = environ; *entry != nullptr; ++entry) {
         const std::string_view text(*entry);
-        const auto replaced = [&](const auto& pair) {
-            return text.starts_with(pair.first + "=");
-        };
+        const auto replaced = [&](const auto& pair) { return text.starts_with(pair.first + "="); };
         if (std::ranges::none_of(added, replaced)) {
             all.emplace_back(text);
         }
@@ -87,11 +85,11 @@ struct Launch {
 [[noreturn]] void become(const Launch& launch) {
     sigset_t none;
     sigemptyset(&none);
-    const bool ready = setpgid(0, 0) == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == launch.parent &&
-                       (launch.netns < 0 || setns(launch.netns, CLONE_NEWNET) == 0) &&
-                       chdir(launch.directory) == 0 && dup2(launch.input, STDIN_FILENO) >= 0 &&
-                       dup2(launch.output, STDOUT_FILENO) >= 0 && dup2(launch.errors, STDERR_FILENO) >= 0 &&
-                       sigprocmask(SIG_SETMASK, &none, nullptr) == 0;
+    const bool ready =
+        setpgid(0, 0) == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == launch.parent &&
+        (launch.netns < 0 || setns(launch.netns, CLONE_NEWNET) == 0) && chdir(launch.directory) == 0 &&
+        dup2(launch.input, STDIN_FILENO) >= 0 && dup2(launch.output, STDOUT_FILENO) >= 0 &&
+        dup2(launch.errors, STDERR_FILENO) >= 0 && sigprocmask(SIG_SETMASK, &none, nullptr) == 0;
     if (ready) {
         execvpe(launch.argv[0], launch.argv, launch.environment);
     }
@@ -164,11 +162,13 @@ Result<Process> Process::start(const Command& command) {
 }
 
 Process::Process(pid_t pid, std::string name, std::filesystem::path output, std::filesystem::path errors)
-    : pid_(pid), name_(std::move(name)), output_(std::move(output)), errors_(std::move(errors)) {}
+    : pid_(pid), name_(std::move(name)), output_(std::move(output)), errors_(std::move(errors)) {
+}
 
 Process::Process(Process&& other) noexcept
     : pid_(std::exchange(other.pid_, -1)), reaped_(other.reaped_), status_(other.status_),
-      name_(std::move(other.name_)), output_(std::move(other.output_)), errors_(std::move(other.errors_)) {}
+      name_(std::move(other.name_)), output_(std::move(other.output_)), errors_(std::move(other.errors_)) {
+}
 
 Process& Process::operator=(Process&& other) noexcept {
     if (this != &other) {
@@ -183,7 +183,9 @@ Process& Process::operator=(Process&& other) noexcept {
     return *this;
 }
 
-Process::~Process() { end_now(); }
+Process::~Process() {
+    end_now();
+}
 
 int Process::end_now() {
     if (pid_ > 0 && !reaped_) {
@@ -198,11 +200,19 @@ int Process::end_now() {
     return status_;
 }
 
-bool Process::running() const { return pid_ > 0 && !reaped_ && !has_ended(pid_); }
+bool Process::running() const {
+    return pid_ > 0 && !reaped_ && !has_ended(pid_);
+}
 
-std::string Process::output() const { return read_text(output_).value_or(""); }
-std::string Process::errors() const { return read_text(errors_).value_or(""); }
-std::string Process::last_words() const { return last_lines(output()) + last_lines(errors()); }
+std::string Process::output() const {
+    return read_text(output_).value_or("");
+}
+std::string Process::errors() const {
+    return read_text(errors_).value_or("");
+}
+std::string Process::last_words() const {
+    return last_lines(output()) + last_lines(errors());
+}
 
 void Process::signal(int number) const {
     if (pid_ > 0 && !reaped_) {

@@ -1,39 +1,55 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lab/rtp_endpoint.h"
 
+#include "lab/netns.h"
 #include "lab/rtp_engine.h"
 
 #include <algorithm>
 
 namespace stem::lab {
 
-Result<RtpEndpoint> RtpEndpoint::start(const Netns& netns, std::vector<RtpStream> streams) {
+Result<RtpEndpoint> RtpEndpoint::open(const Netns& netns, const std::vector<RtpStream>& streams) {
     auto engine = std::make_unique<Engine>();
-    for (const auto& stream : streams) {
-        if (auto added = engine->add(netns, stream); !added) {
-            return std::unexpected(added.error());
-        }
+    if (auto opened = netns.run([&] { return engine->open(streams); }); !opened) {
+        return std::unexpected(opened.error());
     }
-    if (auto started = engine->start(); !started) {
-        return std::unexpected(started.error());
-    }
+    engine->start();
     return RtpEndpoint(std::move(engine));
 }
 
-RtpEndpoint::RtpEndpoint(std::unique_ptr<Engine> engine) : engine_(std::move(engine)) {}
+RtpEndpoint::RtpEndpoint(std::unique_ptr<Engine> engine) : engine_(std::move(engine)) {
+}
 RtpEndpoint::~RtpEndpoint() = default;
 RtpEndpoint::RtpEndpoint(RtpEndpoint&&) noexcept = default;
 RtpEndpoint& RtpEndpoint::operator=(RtpEndpoint&&) noexcept = default;
 
-std::size_t RtpEndpoint::size() const { return engine_->size(); }
-void RtpEndpoint::send(std::size_t stream, bool on) {
-    engine_->with(stream, [&](RtpPort& port) { port.set_sending(on); });
+std::size_t RtpEndpoint::size() const {
+    return engine_->size();
 }
-void RtpEndpoint::send_all(bool on) {
+void RtpEndpoint::send(std::size_t stream) {
+    engine_->with(stream, [](RtpPort& port) { port.begin(RtpPort::Clock::now()); });
+}
+
+void RtpEndpoint::pause(std::size_t stream) {
+    engine_->with(stream, [](RtpPort& port) { port.pause(); });
+}
+
+void RtpEndpoint::send_all() {
+    const auto now = RtpPort::Clock::now();
     for (std::size_t stream = 0; stream < size(); ++stream) {
-        send(stream, on);
+        engine_->with(stream, [&](RtpPort& port) {
+            port.begin(now + port.interval() * static_cast<std::int64_t>(stream) /
+                                 static_cast<std::int64_t>(size()));
+        });
     }
 }
+
+void RtpEndpoint::pause_all() {
+    for (std::size_t stream = 0; stream < size(); ++stream) {
+        pause(stream);
+    }
+}
+
 void RtpEndpoint::set_rate(std::size_t stream, double rate) {
     engine_->with(stream, [&](RtpPort& port) { port.set_rate(rate); });
 }
@@ -64,10 +80,10 @@ RtpCounts RtpEndpoint::total() const {
         total.rtcp_sent += counts.rtcp_sent;
         total.rtcp_received += counts.rtcp_received;
         if (counts.first_received) {
-            total.first_received = std::min(total.first_received.value_or(*counts.first_received),
-                                            *counts.first_received);
-            total.last_received = std::max(total.last_received.value_or(*counts.last_received),
-                                           *counts.last_received);
+            total.first_received =
+                std::min(total.first_received.value_or(*counts.first_received), *counts.first_received);
+            total.last_received =
+                std::max(total.last_received.value_or(*counts.last_received), *counts.last_received);
         }
         total.longest_gap = std::max(total.longest_gap, counts.longest_gap);
     }

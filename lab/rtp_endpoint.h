@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Our own RTP sender and receiver: G.711 of a real audio signal, so that a test knows exactly what was sent, what
-// arrived and what was lost. One thread serves all streams of an endpoint (hundreds), each with its own sockets.
+// Our own RTP sender and receiver: G.711 of a real audio signal, so that a test knows exactly what was sent,
+// what arrived and what was lost. One thread serves all streams of an endpoint (hundreds), each with its own
+// sockets.
 #pragma once
 
 #include <stem/address.h>
@@ -17,13 +18,13 @@ namespace stem::lab {
 class Netns;
 
 struct RtpStream {
-    Endpoint local;  // RTP; RTCP is at the next port
-    Endpoint remote; // port 0: listen only, to whoever sends
+    Endpoint local;                // RTP; RTCP is at the next port
+    Endpoint remote;               // port 0: listen only, to whoever sends
     std::uint8_t payload_type = 8; // 0: mu-law; all others: A-law octets
     std::chrono::milliseconds packet_time{20};
-    std::size_t payload_octets = 160; // 160: 20 ms of G.711
-    double rate = 1.0;                // packets sent, as a multiple of one in each packet time
-    bool rtcp = true;                 // a sender report and a CNAME at the start and in every second
+    std::size_t payload_octets = 160;       // 160: 20 ms of G.711
+    double rate = 1.0;                      // packets sent, as a multiple of one in each packet time
+    bool rtcp = true;                       // a sender report and a CNAME at the start and in every second
     std::optional<std::uint32_t> ssrc = {}; // random when not given
 };
 
@@ -33,7 +34,8 @@ struct RtpCounts {
 
     std::uint64_t sent = 0;
     std::uint64_t sent_octets = 0;
-    std::uint64_t send_errors = 0; // refused by the kernel; not in `sent`, but their sequence numbers are used up
+    std::uint64_t send_errors =
+        0; // refused by the kernel; not in `sent`, but their sequence numbers are used up
     std::uint64_t received = 0;
     std::uint64_t received_octets = 0;
     std::uint64_t lost = 0; // gaps in the sequence numbers, as far as the highest that arrived
@@ -50,8 +52,8 @@ struct RtpCounts {
 
 class RtpEndpoint {
   public:
-    // Binds all sockets in `netns`; sending begins at once, the streams' packets spread over the packet time.
-    static Result<RtpEndpoint> start(const Netns& netns, std::vector<RtpStream> streams);
+    // Binds all sockets in `netns` and listens. Open both ends, then send: no packet meets a closed port.
+    static Result<RtpEndpoint> open(const Netns& netns, const std::vector<RtpStream>& streams);
     ~RtpEndpoint(); // ends the thread
     RtpEndpoint(RtpEndpoint&&) noexcept;
     RtpEndpoint& operator=(RtpEndpoint&&) noexcept;
@@ -60,12 +62,15 @@ class RtpEndpoint {
 
     [[nodiscard]] std::size_t size() const; // streams
     // These may be called while it runs. `stream` < size().
-    void send(std::size_t stream, bool on);
-    void send_all(bool on); // off: stay to receive what is under way
+    void send(std::size_t stream);
+    void pause(std::size_t stream); // goes on to receive
+    void send_all();                // the streams' packets are spread over the packet time
+    void pause_all();
     void set_rate(std::size_t stream, double rate);
     void set_remote(std::size_t stream, const Endpoint& remote);
     [[nodiscard]] RtpCounts counts(std::size_t stream) const;
-    [[nodiscard]] RtpCounts total() const; // first, last and gap: the earliest, latest and longest of all streams
+    [[nodiscard]] RtpCounts
+    total() const; // first, last and gap: the earliest, latest and longest of all streams
 
   private:
     class Engine;

@@ -22,28 +22,23 @@ timespec to_timespec(std::chrono::nanoseconds duration) {
 
 } // namespace
 
-Result<> RtpEndpoint::Engine::add(const Netns& netns, const RtpStream& stream) {
-    auto port = RtpPort::open(netns, stream);
-    if (!port) {
-        return std::unexpected(port.error());
+Result<> RtpEndpoint::Engine::open(const std::vector<RtpStream>& streams) {
+    for (const auto& stream : streams) {
+        auto port = RtpPort::open(stream);
+        if (!port) {
+            return std::unexpected(port.error());
+        }
+        ports_.push_back(std::move(*port));
     }
-    ports_.push_back(std::move(*port));
-    return {};
-}
-
-Result<> RtpEndpoint::Engine::start() {
     wake_.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!wake_) {
         return fail_errno("make an eventfd for RTP");
     }
-    const auto now = RtpPort::Clock::now();
-    for (std::size_t index = 0; index < ports_.size(); ++index) {
-        auto& port = ports_[index];
-        port.set_due(now + port.interval() * static_cast<std::int64_t>(index) /
-                               static_cast<std::int64_t>(ports_.size()));
-    }
-    thread_ = std::jthread([this](const std::stop_token& stop) { serve(stop); });
     return {};
+}
+
+void RtpEndpoint::Engine::start() {
+    thread_ = std::jthread([this](const std::stop_token& stop) { serve(stop); });
 }
 
 RtpEndpoint::Engine::~Engine() {
@@ -60,7 +55,8 @@ void RtpEndpoint::Engine::serve(const std::stop_token& stop) {
     std::vector<pollfd> sources;
     for (const auto& port : ports_) {
         sources.push_back({.fd = port.rtp_socket(), .events = POLLIN, .revents = 0});
-        sources.push_back({.fd = port.rtcp_socket(), .events = POLLIN, .revents = 0}); // -1 is left out by poll
+        sources.push_back(
+            {.fd = port.rtcp_socket(), .events = POLLIN, .revents = 0}); // -1 is left out by poll
     }
     sources.push_back({.fd = wake_.get(), .events = POLLIN, .revents = 0});
 
@@ -72,7 +68,8 @@ void RtpEndpoint::Engine::serve(const std::stop_token& stop) {
                 due = std::min(due, port.due());
             }
         }
-        const timespec pause = to_timespec(std::max<RtpPort::Clock::duration>(due - RtpPort::Clock::now(), 0s));
+        const timespec pause =
+            to_timespec(std::max<RtpPort::Clock::duration>(due - RtpPort::Clock::now(), 0s));
         ppoll(sources.data(), sources.size(), &pause, nullptr);
         std::uint64_t woken = 0;
         [[maybe_unused]] const auto read_octets = read(wake_.get(), &woken, sizeof woken);

@@ -17,9 +17,9 @@ namespace stem::lab {
 
 class RtpEndpoint::Engine {
   public:
-    // All streams are added before the start.
-    Result<> add(const Netns& netns, const RtpStream& stream);
-    Result<> start();
+    // Binds all sockets, in the namespace of the calling thread.
+    Result<> open(const std::vector<RtpStream>& streams);
+    void start(); // the thread, which at first only listens
     ~Engine();
     Engine() = default;
     Engine(const Engine&) = delete;

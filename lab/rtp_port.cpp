@@ -65,14 +65,14 @@ Endpoint next_port(Endpoint endpoint) {
 
 } // namespace
 
-Result<RtpPort> RtpPort::open(const Netns& netns, const RtpStream& stream) {
-    auto rtp = bind_udp(netns, stream.local);
+Result<RtpPort> RtpPort::open(const RtpStream& stream) {
+    auto rtp = bind_udp(stream.local);
     if (!rtp) {
         return std::unexpected(rtp.error());
     }
     UniqueFd rtcp;
     if (stream.rtcp) {
-        auto bound = bind_udp(netns, next_port(stream.local));
+        auto bound = bind_udp(next_port(stream.local));
         if (!bound) {
             return std::unexpected(bound.error());
         }
@@ -82,21 +82,22 @@ Result<RtpPort> RtpPort::open(const Netns& netns, const RtpStream& stream) {
 }
 
 RtpPort::RtpPort(RtpStream stream, UniqueFd rtp, UniqueFd rtcp)
-    : stream_(stream), rtp_(std::move(rtp)), rtcp_(std::move(rtcp)), audio_(encoded_audio(stream.payload_type)),
-      sequence_(static_cast<std::uint16_t>(random_number())), timestamp_(random_number()),
-      ssrc_(stream.ssrc.value_or(random_number())) {}
+    : stream_(stream), rtp_(std::move(rtp)), rtcp_(std::move(rtcp)),
+      audio_(encoded_audio(stream.payload_type)), sequence_(static_cast<std::uint16_t>(random_number())),
+      timestamp_(random_number()), ssrc_(stream.ssrc.value_or(random_number())) {
+}
 
 RtpPort::Clock::duration RtpPort::interval() const {
     const double rate = stream_.rate > 0 ? stream_.rate : 1;
     return std::chrono::duration_cast<Clock::duration>(stream_.packet_time / rate);
 }
 
-void RtpPort::set_sending(bool on) {
-    if (on && !sending_) {
+void RtpPort::begin(Clock::time_point first_packet) {
+    if (!sending_) {
         marker_ = true;
-        due_ = Clock::now();
+        due_ = first_packet;
+        sending_ = true;
     }
-    sending_ = on;
 }
 
 void RtpPort::send_due(Clock::time_point now) {
@@ -107,7 +108,7 @@ void RtpPort::send_due(Clock::time_point now) {
         send_packet();
         due_ += interval();
     }
-    if (rtcp_ && sends() && next_report_ <= now) {
+    if (rtcp_ && sends() && counts_.sent > 0 && next_report_ <= now) {
         send_report();
         next_report_ = now + report_interval;
     }
@@ -151,7 +152,15 @@ void RtpPort::send_report() {
     writer.u32((static_cast<std::uint64_t>(fraction) << 32U) / 1'000'000'000U);
     writer.u32(timestamp_).u32(counts_.sent).u32(counts_.sent * stream_.payload_octets);
     // 6.5: one chunk; its items end with a zero octet, on a word: 4 + 2 + 15 + 3 octets, six words
-    writer.u8(0x81).u8(202).u16(6).u32(ssrc_).u8(1).u8(static_cast<unsigned>(cname.size())).text(cname).u8(0).u16(0);
+    writer.u8(0x81)
+        .u8(202)
+        .u16(6)
+        .u32(ssrc_)
+        .u8(1)
+        .u8(static_cast<unsigned>(cname.size()))
+        .text(cname)
+        .u8(0)
+        .u16(0);
     if (transmit(rtcp_.get(), next_port(stream_.remote), packet)) {
         ++counts_.rtcp_sent;
     }

@@ -18,20 +18,21 @@ class RtpPort {
   public:
     using Clock = std::chrono::steady_clock;
 
-    static Result<RtpPort> open(const Netns& netns, const RtpStream& stream);
+    // In the namespace of the calling thread.
+    static Result<RtpPort> open(const RtpStream& stream);
 
     [[nodiscard]] int rtp_socket() const { return rtp_.get(); }
     [[nodiscard]] int rtcp_socket() const { return rtcp_.get(); } // -1 without RTCP
     [[nodiscard]] Clock::duration interval() const;               // between two packets
     // When the next packet goes out; never, when it does not send.
     [[nodiscard]] Clock::time_point due() const { return sends() ? due_ : Clock::time_point::max(); }
-    void set_due(Clock::time_point due) { due_ = due; }
 
     void send_due(Clock::time_point now);
     void receive_rtp(Clock::time_point now);
     void receive_rtcp();
 
-    void set_sending(bool on);
+    void begin(Clock::time_point first_packet);
+    void pause() { sending_ = false; }
     void set_rate(double rate) { stream_.rate = rate; }
     void set_remote(const Endpoint& remote) { stream_.remote = remote; }
     [[nodiscard]] RtpCounts counts() const;
@@ -48,7 +49,7 @@ class RtpPort {
     UniqueFd rtcp_;
     std::vector<std::uint8_t> audio_; // encoded, played in a circle
     std::size_t played_ = 0;          // octets
-    bool sending_ = true;
+    bool sending_ = false;
     bool marker_ = true; // first packet after silence (RFC 3551 4.1)
     std::uint16_t sequence_;
     std::uint32_t timestamp_;

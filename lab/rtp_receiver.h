@@ -32,10 +32,10 @@ class RtpReceiver {
     bool is_new(std::uint16_t sequence);
 
     std::uint32_t ssrc_ = 0;
-    std::uint64_t base_ = 0;    // extended sequence numbers of this SSRC
+    std::uint64_t base_ = 0; // extended sequence numbers of this SSRC
     std::uint64_t highest_ = 0;
-    std::uint64_t window_ = 0;  // bit n: highest_ - n was received
-    std::uint64_t current_ = 0; // packets of this SSRC
+    std::uint64_t window_ = 0;      // bit n: highest_ - n was received
+    std::uint64_t current_ = 0;     // packets of this SSRC
     std::uint64_t lost_before_ = 0; // of SSRCs before it
     std::uint64_t received_ = 0;
     std::uint64_t octets_ = 0;

@@ -70,8 +70,8 @@ std::optional<SipDatagram> SipAgent::receive_where(const std::function<bool(std:
                                                    std::chrono::milliseconds timeout) const {
     const auto deadline = std::chrono::steady_clock::now() + timeout;
     for (;;) {
-        auto datagram = receive(std::chrono::ceil<std::chrono::milliseconds>(
-            deadline - std::chrono::steady_clock::now()));
+        auto datagram = receive(
+            std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()));
         if (!datagram || wanted(datagram->text)) {
             return datagram;
         }
@@ -95,6 +95,8 @@ std::string unique_token() {
     return fmt::format("{:016x}", source());
 }
 
-std::string unique_branch() { return "z9hG4bK" + unique_token(); }
+std::string unique_branch() {
+    return "z9hG4bK" + unique_token();
+}
 
 } // namespace stem::lab

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A scripted SIP endpoint: a UDP socket that sends the texts of lab/sip_text.h and waits for answers. No transactions,
-// no retransmission, no dialogs: the test decides every datagram.
+// A scripted SIP endpoint: a UDP socket that sends the texts of lab/sip_text.h and waits for answers. No
+// transactions, no retransmission, no dialogs: the test decides every datagram.
 #pragma once
 
 #include "lab/sip_text.h"
@@ -38,8 +38,9 @@ class SipAgent {
     // The next datagram; nothing when none came within `timeout`.
     [[nodiscard]] std::optional<SipDatagram> receive(std::chrono::milliseconds timeout) const;
     // The next datagram for which `wanted` holds; those before it are dropped.
-    [[nodiscard]] std::optional<SipDatagram> receive_where(const std::function<bool(std::string_view)>& wanted,
-                                                           std::chrono::milliseconds timeout) const;
+    [[nodiscard]] std::optional<SipDatagram>
+    receive_where(const std::function<bool(std::string_view)>& wanted,
+                  std::chrono::milliseconds timeout) const;
     // The next final response (200 and above) to a request of that method.
     [[nodiscard]] std::optional<SipDatagram> receive_final(std::string_view method,
                                                            std::chrono::milliseconds timeout) const;

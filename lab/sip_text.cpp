@@ -12,9 +12,8 @@ namespace stem::lab {
 namespace {
 
 bool same_name(std::string_view left, std::string_view right) {
-    return std::ranges::equal(left, right, [](unsigned char a, unsigned char b) {
-        return std::tolower(a) == std::tolower(b);
-    });
+    return std::ranges::equal(
+        left, right, [](unsigned char a, unsigned char b) { return std::tolower(a) == std::tolower(b); });
 }
 
 std::string_view trim(std::string_view text) {
@@ -61,7 +60,8 @@ std::string SipRequest::text() const {
 }
 
 std::string sdp(const Endpoint& media, const std::vector<unsigned>& payload_types, unsigned version) {
-    const auto where = fmt::format("IN {} {}", media.address.is_v4() ? "IP4" : "IP6", media.address.to_string());
+    const auto where =
+        fmt::format("IN {} {}", media.address.is_v4() ? "IP4" : "IP6", media.address.to_string());
     return fmt::format("v=0\r\no=- 7 {} {}\r\ns=-\r\nc={}\r\nt=0 0\r\nm=audio {} RTP/AVP {}\r\na=ptime:20\r\n"
                        "a=sendrecv\r\n",
                        version, where, where, media.port, fmt::join(payload_types, " "));
@@ -71,8 +71,8 @@ std::string sip_uri(std::string_view user, const Address& host, unsigned port) {
     return fmt::format("sip:{}@{}{}", user, bracketed(host), port == 0 ? "" : fmt::format(":{}", port));
 }
 
-std::string response_text(std::string_view request, int status, std::string_view phrase, std::string_view to_tag,
-                          const Endpoint& contact, std::string_view body) {
+std::string response_text(std::string_view request, int status, std::string_view phrase,
+                          std::string_view to_tag, const Endpoint& contact, std::string_view body) {
     std::string text = fmt::format("SIP/2.0 {} {}\r\n", status, phrase);
     for (const char* name : {"Via", "Record-Route", "From", "To", "Call-ID", "CSeq"}) {
         for (const auto& value : headers_of(request, name)) {
@@ -179,7 +179,8 @@ std::string uri_of(std::string_view header_value) {
         return std::string(trim(header_value));
     }
     const auto close = header_value.find('>', open);
-    return std::string(header_value.substr(open + 1, close == std::string_view::npos ? close : close - open - 1));
+    return std::string(
+        header_value.substr(open + 1, close == std::string_view::npos ? close : close - open - 1));
 }
 
 std::optional<Endpoint> media_of(std::string_view message) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// SIP messages as text, written and read by hand, so that a test says exactly what goes over the wire. Nothing here is
-// shared with the parser under test, and nothing is checked: a test may write what is wrong.
+// SIP messages as text, written and read by hand, so that a test says exactly what goes over the wire.
+// Nothing here is shared with the parser under test, and nothing is checked: a test may write what is wrong.
 #pragma once
 
 #include <stem/address.h>
@@ -23,7 +23,7 @@ struct SipRequest {
     std::string to_tag; // "": none
     std::string call_id;
     unsigned cseq = 1;
-    std::vector<std::string> headers; // whole lines, without CRLF: "Route: <sip:192.0.2.5;lr>"
+    std::vector<std::string> headers;             // whole lines, without CRLF: "Route: <sip:192.0.2.5;lr>"
     std::string content_type = "application/sdp"; // written when there is a body
     std::string body;
 
@@ -43,24 +43,24 @@ struct SipRequest {
                                         std::string_view to_tag = "", const Endpoint& contact = {},
                                         std::string_view body = "");
 
-// A later request of the caller in the dialog that `ok`, a 2xx to `invite`, made: to its Contact, by its route set
-// (RFC 3261 12.2.1.1). An ACK keeps the CSeq number, any other method takes the next.
+// A later request of the caller in the dialog that `ok`, a 2xx to `invite`, made: to its Contact, by its
+// route set (RFC 3261 12.2.1.1). An ACK keeps the CSeq number, any other method takes the next.
 [[nodiscard]] SipRequest in_dialog(const SipRequest& invite, std::string_view ok, std::string method,
                                    std::string branch);
-// What RFC 3261 says about the two requests that copy the INVITE's branch: CANCEL (9.1), and the ACK to a response
-// other than 2xx (17.1.1.3), whose To is that of `response`.
+// What RFC 3261 says about the two requests that copy the INVITE's branch: CANCEL (9.1), and the ACK to a
+// response other than 2xx (17.1.1.3), whose To is that of `response`.
 [[nodiscard]] SipRequest cancel_of(const SipRequest& invite);
 [[nodiscard]] SipRequest ack_of_failure(const SipRequest& invite, std::string_view response);
 
-// Reading. A header's name is matched as written in full, in any case; its value without the surrounding spaces; the
-// first of several. Header lines are those before the empty line.
+// Reading. A header's name is matched as written in full, in any case; its value without the surrounding
+// spaces; the first of several. Header lines are those before the empty line.
 [[nodiscard]] std::optional<std::string> header_of(std::string_view message, std::string_view name);
 [[nodiscard]] std::vector<std::string> headers_of(std::string_view message, std::string_view name);
-[[nodiscard]] int status_of(std::string_view message);            // 0: not a response
-[[nodiscard]] std::string method_of(std::string_view message);    // of a request; else that of CSeq
+[[nodiscard]] int status_of(std::string_view message);         // 0: not a response
+[[nodiscard]] std::string method_of(std::string_view message); // of a request; else that of CSeq
 [[nodiscard]] std::string body_of(std::string_view message);
-[[nodiscard]] std::string tag_of(std::string_view header_value);  // "" = none
-[[nodiscard]] std::string uri_of(std::string_view header_value);  // what stands between < and >, or all of it
+[[nodiscard]] std::string tag_of(std::string_view header_value); // "" = none
+[[nodiscard]] std::string uri_of(std::string_view header_value); // what stands between < and >, or all of it
 [[nodiscard]] std::optional<Endpoint> media_of(std::string_view message); // of the first m= line
 
 } // namespace stem::lab

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <charconv>
 #include <csignal>
 #include <ranges>
@@ -60,22 +61,29 @@ Result<SippCounts> parse_statistics(const std::string& text, const std::filesyst
     return counts;
 }
 
+// SIPp binds its media port although it sends nothing, and moves to other ports when that one is taken. A
+// loopback address of its own keeps it out of the way and its port numbers as they were asked for.
+std::string media_address() {
+    static std::atomic<unsigned> count = 0;
+    const unsigned number = ++count;
+    return fmt::format("127.1.{}.{}", number / 250, number % 250 + 1);
+}
+
 } // namespace
 
 Result<Sipp> Sipp::start(const Netns& netns, const SippOptions& options) {
     const auto base = scratch() / fmt::format("sipp-{}-{}", options.scenario, unique_token());
     const auto statistics = std::filesystem::path(base).concat(".csv");
     const auto error_log = std::filesystem::path(base).concat(".errors");
-    const auto address = options.local.address.to_string();
     std::vector<std::string> argv = {"sipp"};
     if (options.remote) {
         argv.push_back(options.remote->to_string());
     }
     const std::vector<std::pair<std::string, std::string>> settings = {
         {"-sf", fmt::format("{}/{}.xml", STEM_LAB_SCENARIOS, options.scenario)},
-        {"-i", address},
+        {"-i", options.local.address.to_string()},
         {"-p", std::to_string(options.local.port)},
-        {"-mi", address},
+        {"-mi", media_address()},
         {"-mp", std::to_string(options.media_port)},
         {"-s", options.user},
         {"-key", "caller"},
@@ -134,6 +142,8 @@ Result<SippCounts> Sipp::counts() const {
     return text ? parse_statistics(*text, statistics_) : std::unexpected(text.error());
 }
 
-std::string Sipp::error_log() const { return read_text(error_log_).value_or(""); }
+std::string Sipp::error_log() const {
+    return read_text(error_log_).value_or("");
+}
 
 } // namespace stem::lab

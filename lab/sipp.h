@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// SIPp with the scenarios of lab/scenarios/. They negotiate media but send none: pair a call with RtpEndpoint, for
-// which the ports are known. Call n of a caller (from 1) offers port media_port + 4 (n - 1), and `uas` answers with
-// the very port number of the offer at its own address.
+// SIPp with the scenarios of lab/scenarios/. They negotiate media but send none: pair a call with
+// RtpEndpoint, for which the ports are known. Call n of a caller (from 1) offers port media_port + 4 (n - 1),
+// and `uas` answers with the very port number of the offer at its own address.
 #pragma once
 
 #include "lab/process.h"
@@ -21,14 +21,14 @@ namespace stem::lab {
 class Netns;
 
 struct SippOptions {
-    std::string scenario;           // a file of lab/scenarios without ".xml": "uac", "uas"
-    Endpoint local;                 // one socket carries all calls
-    std::optional<Endpoint> remote; // a caller's next hop, the proxy; also the host of the request URI
-    std::string user = "bob";       // whom it calls
-    std::string caller = "alice";   // as whom
-    unsigned calls = 1;             // it ends after so many; 0: it never does by itself
-    double rate = 10;               // new calls a second
-    unsigned parallel = 1000;       // most at a time
+    std::string scenario;                 // a file of lab/scenarios without ".xml": "uac", "uas"
+    Endpoint local;                       // one socket carries all calls
+    std::optional<Endpoint> remote;       // a caller's next hop, the proxy; also the host of the request URI
+    std::string user = "bob";             // whom it calls
+    std::string caller = "alice";         // as whom
+    unsigned calls = 1;                   // it ends after so many; 0: it never does by itself
+    double rate = 10;                     // new calls a second
+    unsigned parallel = 1000;             // most at a time
     std::chrono::milliseconds talk{1000}; // between ACK and BYE
     std::uint16_t media_port = 20000;
     std::chrono::seconds limit{120}; // then SIPp gives up
@@ -47,7 +47,8 @@ class Sipp {
   public:
     static Result<Sipp> start(const Netns& netns, const SippOptions& options);
 
-    // Waits for the end of all calls. Failed calls are no Error but a count; SIPp's own words are in error_log().
+    // Waits for the end of all calls. Failed calls are no Error but a count; SIPp's own words are in
+    // error_log().
     Result<SippCounts> wait(std::chrono::milliseconds timeout);
     // Ends it now, as `uas` without a number of calls needs.
     SippCounts stop();
@@ -58,7 +59,8 @@ class Sipp {
 
   private:
     Sipp(Process process, std::filesystem::path statistics, std::filesystem::path error_log)
-        : process_(std::move(process)), statistics_(std::move(statistics)), error_log_(std::move(error_log)) {}
+        : process_(std::move(process)), statistics_(std::move(statistics)), error_log_(std::move(error_log)) {
+    }
 
     Process process_;
     std::filesystem::path statistics_;

@@ -24,17 +24,19 @@ Endpoint to_endpoint(const sockaddr_in6& address) {
     return {.address = Address::v6(octets), .port = ntohs(address.sin6_port)};
 }
 
+Result<UniqueFd> bind_udp(const Endpoint& local) {
+    UniqueFd socket(::socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    const int off = 0;
+    const sockaddr_in6 address = to_socket_address(local);
+    if (!socket || setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) != 0 ||
+        bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+        return fail_errno("bind UDP " + local.to_string());
+    }
+    return socket;
+}
+
 Result<UniqueFd> bind_udp(const Netns& netns, const Endpoint& local) {
-    return netns.run([&]() -> Result<UniqueFd> {
-        UniqueFd socket(::socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-        const int off = 0;
-        const sockaddr_in6 address = to_socket_address(local);
-        if (!socket || setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) != 0 ||
-            bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-            return fail_errno("bind UDP " + local.to_string() + " in " + netns.name());
-        }
-        return socket;
-    });
+    return netns.run([&] { return bind_udp(local); });
 }
 
 Result<Endpoint> bound_endpoint(int socket) {

@@ -30,28 +30,38 @@ std::string add_address(bool foreign_network, unsigned host_number, const char* 
 std::string default_routes(bool foreign_network) {
     std::string lines;
     for (const Family family : both_families) {
-        lines += fmt::format("route add default via {}\n",
-                             address_text(foreign_network, host::middle, family));
+        lines +=
+            fmt::format("route add default via {}\n", address_text(foreign_network, host::middle, family));
     }
     return lines;
 }
 
-std::string up(const char* interface) { return fmt::format("link set {} up\n", interface); }
+std::string up(const char* interface) {
+    return fmt::format("link set {} up\n", interface);
+}
+
+// The bridge has an address of its own: else it would change, and neighbours be stale, with each port added.
+std::string lan(const char* port, unsigned side_number) {
+    return fmt::format("link add lan0 address 02:00:5e:00:53:{:02x} type bridge stp_state 0 forward_delay 0 "
+                       "mcast_snooping 0\nlink set {} master lan0\n",
+                       side_number, port) +
+           up(port) + up("lan0");
+}
 
 std::string outside_setup(Mode mode) {
     const bool foreign = mode == Mode::router;
-    std::string lines = up(outside_port);
+    std::string lines = lan(outside_port, 1);
     for (unsigned number = host::first_caller; number <= host::last_caller; ++number) {
-        lines += add_address(foreign, number, outside_port);
+        lines += add_address(foreign, number, "lan0");
     }
-    lines += add_address(foreign, host::intruder, outside_port);
+    lines += add_address(foreign, host::intruder, "lan0");
     return foreign ? lines + default_routes(true) : lines;
 }
 
 std::string inside_setup(Mode mode) {
-    std::string lines = up(inside_port) + add_address(false, host::proxy, inside_port);
+    std::string lines = lan(inside_port, 2) + add_address(false, host::proxy, "lan0");
     for (unsigned number = host::first_phone; number <= host::last_phone; ++number) {
-        lines += add_address(false, number, inside_port);
+        lines += add_address(false, number, "lan0");
     }
     return mode == Mode::router ? lines + default_routes(false) : lines;
 }
@@ -119,7 +129,43 @@ Result<> World::wire(Middle middle) const {
     if (done) {
         done = outside_.ip(outside_setup(mode_));
     }
-    return done ? inside_.ip(inside_setup(mode_)) : done;
+    if (done) {
+        done = inside_.ip(inside_setup(mode_));
+    }
+    if (done) {
+        const bool bridged = mode_ == Mode::bridge && middle == Middle::plain;
+        done = middle_.await_running(bridged ? std::vector<std::string>{external_port, internal_port, "br0"}
+                                             : std::vector<std::string>{external_port, internal_port});
+    }
+    if (done) {
+        done = outside_.await_running({outside_port, "lan0"});
+    }
+    return done ? inside_.await_running({inside_port, "lan0"}) : done;
+}
+
+Result<Netns> World::add_host(Side side, unsigned host_number) const {
+    const bool foreign = mode_ == Mode::router && side == Side::outside;
+    const Netns& lan = side == Side::outside ? outside_ : inside_;
+    const std::string port = fmt::format("host{}", host_number);
+    auto netns = Netns::create(fmt::format("{}-{}", lan.name(), port));
+    if (!netns) {
+        return netns;
+    }
+    auto done = connect({.netns = lan, .interface = port}, {.netns = *netns, .interface = "eth0"});
+    if (done) {
+        done = lan.ip(fmt::format("link set {0} master lan0\nlink set {0} up\n", port));
+    }
+    if (done) {
+        done = netns->ip(up("eth0") + add_address(foreign, host_number, "eth0") +
+                         (mode_ == Mode::router ? default_routes(foreign) : ""));
+    }
+    if (done) {
+        done = lan.await_running({port});
+    }
+    if (!done) {
+        return std::unexpected(done.error());
+    }
+    return netns;
 }
 
 Address World::outside_address(unsigned host_number, Family family) const {

@@ -3,6 +3,9 @@
 //
 //   outside (callers, an intruder) [out0]──[ext0] middle [int0]──[in0] inside (Kamailio, phones)
 //
+// The addresses of a side are on its bridge lan0, which has the port towards the middle and those of hosts
+// with a namespace of their own.
+//
 //             outside                               inside
 //   bridge    192.0.2.0/24     2001:db8:1::/64      the same networks
 //   router    198.51.100.0/24  2001:db8:100::/64    192.0.2.0/24  2001:db8:1::/64
@@ -20,10 +23,11 @@ namespace stem::lab {
 
 enum class Family { v4, v6 };
 enum class Mode { bridge, router };
+enum class Side { outside, inside };
 enum class Middle {
     plain, // the kernel alone: a Linux bridge, or a Linux router
-    bare,  // STEM's place: ext0 and int0 are up; as a router they have addresses and the kernel forwards, as a
-           // bridge nothing joins them
+    bare, // STEM's place: ext0 and int0 are up; as a router they have addresses and the kernel forwards, as a
+          // bridge nothing joins them
 };
 
 struct WorldOptions {
@@ -40,6 +44,8 @@ inline constexpr unsigned last_caller = 30;
 inline constexpr unsigned first_phone = 50; // inside, 50 to 65
 inline constexpr unsigned last_phone = 65;
 inline constexpr unsigned intruder = 66; // outside
+// 70 to 99 on either side: free for World::add_host()
+inline constexpr unsigned first_separate = 70;
 } // namespace host
 
 // Interface names: the outside's, the two of the middle, the inside's.
@@ -56,6 +62,10 @@ class World {
     [[nodiscard]] const Netns& middle() const noexcept { return middle_; }
     [[nodiscard]] const Netns& inside() const noexcept { return inside_; }
     [[nodiscard]] Mode mode() const noexcept { return mode_; }
+
+    // A namespace for one host, with its address of each family alone, joined to that side: for programs that
+    // let the kernel choose the source of their packets (baresip's RTP).
+    [[nodiscard]] Result<Netns> add_host(Side side, unsigned host_number) const;
 
     // The address of a host number on that side; every number named in `host` is set up.
     [[nodiscard]] Address outside_address(unsigned host_number, Family family) const;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Real calls across a plain Linux bridge and a plain Linux router: what the lab's peers do when nothing judges them.
-#include "lab/baresip.h"
+// Real calls across a plain Linux bridge and a plain Linux router: what the lab's peers do when nothing
+// judges them.
 #include "lab/audio.h"
+#include "lab/baresip.h"
 #include "lab/capture.h"
 #include "lab/kamailio.h"
 #include "lab/rtp_endpoint.h"
@@ -25,6 +26,8 @@ using namespace std::chrono_literals;
 constexpr std::uint16_t sip_port = 5060;
 constexpr unsigned bob = host::first_phone;
 constexpr unsigned alice = host::first_caller;
+constexpr unsigned carols_host = host::first_separate;
+constexpr unsigned daves_host = host::first_separate + 1;
 
 #define ASSERT_OK(result) ASSERT_TRUE(result) << (result).error().message()
 #define EXPECT_OK(result) EXPECT_TRUE(result) << (result).error().message()
@@ -41,7 +44,9 @@ class PlainWorld : public testing::TestWithParam<std::tuple<Mode, Family>> {
     [[nodiscard]] Address caller(unsigned number = alice) const {
         return world_->outside_address(number, family());
     }
-    [[nodiscard]] Address phone(unsigned number = bob) const { return world_->inside_address(number, family()); }
+    [[nodiscard]] Address phone(unsigned number = bob) const {
+        return world_->inside_address(number, family());
+    }
     [[nodiscard]] Endpoint proxy() const { return {.address = world_->proxy(family()), .port = sip_port}; }
     [[nodiscard]] const char* ip() const { return family() == Family::v4 ? "ip" : "ipv6"; }
 
@@ -50,7 +55,8 @@ class PlainWorld : public testing::TestWithParam<std::tuple<Mode, Family>> {
             world_->inside(),
             {.addresses = {world_->proxy(Family::v4), world_->proxy(Family::v6)},
              .contacts = {
-                 {.user = "bob", .contact = {.address = world_->inside_address(bob, Family::v4), .port = sip_port}},
+                 {.user = "bob",
+                  .contact = {.address = world_->inside_address(bob, Family::v4), .port = sip_port}},
                  {.user = "bob",
                   .contact = {.address = world_->inside_address(bob, Family::v6), .port = sip_port}}}});
     }
@@ -103,10 +109,12 @@ TEST_P(PlainWorld, SippCallsThroughKamailioAndEveryRtpPacketArrives) {
         outwards.push_back({.local = right, .remote = left});
         inwards.push_back({.local = left, .remote = right});
     }
-    auto caller_media = RtpEndpoint::start(world_->outside(), inwards);
-    auto phone_media = RtpEndpoint::start(world_->inside(), outwards);
+    auto caller_media = RtpEndpoint::open(world_->outside(), inwards);
+    auto phone_media = RtpEndpoint::open(world_->inside(), outwards);
     ASSERT_OK(caller_media);
     ASSERT_OK(phone_media);
+    caller_media->send_all();
+    phone_media->send_all();
 
     auto sipp = start_caller("uac", calls, 2000ms);
     ASSERT_OK(sipp);
@@ -118,8 +126,8 @@ TEST_P(PlainWorld, SippCallsThroughKamailioAndEveryRtpPacketArrives) {
     ASSERT_OK(callee_counts);
     EXPECT_EQ(callee_counts->successful, calls) << callee->error_log();
 
-    caller_media->send_all(false);
-    phone_media->send_all(false);
+    caller_media->pause_all();
+    phone_media->pause_all();
     std::this_thread::sleep_for(200ms);
     for (unsigned call = 0; call < calls; ++call) {
         const auto left = caller_media->counts(call);
@@ -135,8 +143,9 @@ TEST_P(PlainWorld, SippCallsThroughKamailioAndEveryRtpPacketArrives) {
     auto seen = capture->count(fmt::format("rtp && {}.src == {}", ip(), caller().to_string()));
     ASSERT_OK(seen);
     EXPECT_EQ(*seen, phone_media->total().received);
-    auto offers = capture->fields(fmt::format("sip.Method == \"INVITE\" && {}.src == {}", ip(), caller().to_string()),
-                                  {"sdp.media.port"});
+    auto offers =
+        capture->fields(fmt::format("sip.Method == \"INVITE\" && {}.src == {}", ip(), caller().to_string()),
+                        {"sdp.media.port"});
     ASSERT_OK(offers);
     std::set<std::string> ports;
     for (const auto& row : *offers) {
@@ -171,21 +180,26 @@ TEST_P(PlainWorld, SippMovesItsMediaAndGivesUp) {
 TEST_P(PlainWorld, BaresipTalksBothWays) {
     auto kamailio = start_kamailio();
     ASSERT_OK(kamailio);
-    auto carol = Baresip::start(world_->inside(), {.user = "carol", .local = phone(bob + 1), .proxy = proxy()});
+    auto inner = world_->add_host(Side::inside, carols_host);
+    ASSERT_OK(inner);
+    auto outer = world_->add_host(Side::outside, daves_host);
+    ASSERT_OK(outer);
+    auto carol = Baresip::start(*inner, {.user = "carol", .local = phone(carols_host), .proxy = proxy()});
     ASSERT_OK(carol);
-    auto dave = Baresip::start(world_->outside(), {.user = "dave", .local = caller(alice + 1), .proxy = proxy()});
+    auto dave = Baresip::start(*outer, {.user = "dave", .local = caller(daves_host), .proxy = proxy()});
     ASSERT_OK(dave);
     auto capture = Capture::start(world_->outside(), outside_port);
     ASSERT_OK(capture);
 
     ASSERT_OK(dave->dial(carol->uri()));
-    ASSERT_OK(carol->wait_for("CALL_INCOMING", 5s));
+    ASSERT_OK(carol->wait_for("CALL_ESTABLISHED", 5s));
     ASSERT_OK(dave->wait_for("CALL_ESTABLISHED", 5s));
     std::this_thread::sleep_for(3s);
     ASSERT_OK(dave->hang_up());
     ASSERT_OK(carol->wait_for("CALL_CLOSED", 5s));
 
-    // Three seconds of our voice: well above the noise of an empty line, and complete but for the jitter buffer.
+    // Three seconds of our voice: well above the noise of an empty line, and complete but for the jitter
+    // buffer.
     for (auto* listener : {&*carol, &*dave}) {
         auto heard = listener->heard();
         ASSERT_OK(heard);
@@ -193,10 +207,10 @@ TEST_P(PlainWorld, BaresipTalksBothWays) {
         EXPECT_GT(loudness(*heard), 0.7 * loudness(speech_like(3s)));
     }
     ASSERT_OK(capture->stop());
-    for (const auto& [from, to] : {std::pair{caller(alice + 1), phone(bob + 1)},
-                                   std::pair{phone(bob + 1), caller(alice + 1)}}) {
-        auto packets = capture->fields(fmt::format("rtp.p_type == 8 && {0}.src == {1} && {0}.dst == {2}", ip(),
-                                                   from.to_string(), to.to_string()),
+    for (const auto& [from, to] : {std::pair{caller(daves_host), phone(carols_host)},
+                                   std::pair{phone(carols_host), caller(daves_host)}}) {
+        auto packets = capture->fields(fmt::format("rtp.p_type == 8 && {0}.src == {1} && {0}.dst == {2}",
+                                                   ip(), from.to_string(), to.to_string()),
                                        {"rtp.seq"});
         ASSERT_OK(packets);
         EXPECT_GE(packets->size(), 130U);
@@ -241,17 +255,19 @@ TEST_P(PlainWorld, AgentsSayExactlyWhatTheTestSays) {
 TEST_P(PlainWorld, RtpCountsForeignAndMissingPackets) {
     const Endpoint left{.address = caller(), .port = 20000};
     const Endpoint right{.address = phone(), .port = 20000};
-    auto sender = RtpEndpoint::start(world_->outside(), {{.local = left, .remote = right, .rate = 2.0}});
+    auto sender = RtpEndpoint::open(world_->outside(), {{.local = left, .remote = right, .rate = 2.0}});
     ASSERT_OK(sender);
+    sender->send_all();
     std::this_thread::sleep_for(300ms); // into a closed port: these are lost for good, and before the first
-    auto intruder = RtpEndpoint::start(
+    auto receiver = RtpEndpoint::open(world_->inside(), {{.local = right, .remote = left}});
+    auto intruder = RtpEndpoint::open(
         world_->outside(), {{.local = {.address = caller(host::intruder), .port = 20000}, .remote = right}});
-    auto receiver = RtpEndpoint::start(world_->inside(), {{.local = right, .remote = left}});
-    ASSERT_OK(intruder);
     ASSERT_OK(receiver);
+    ASSERT_OK(intruder);
+    intruder->send_all();
     std::this_thread::sleep_for(1s);
-    sender->send_all(false);
-    intruder->send_all(false);
+    sender->pause_all();
+    intruder->pause_all();
     std::this_thread::sleep_for(100ms);
     const auto counts = receiver->counts(0);
     EXPECT_GE(counts.received, 80U); // twice 50 in a second
