@@ -54,6 +54,10 @@ Failure read_party(HeaderKind kind, const Scan& scan, const osip_from_t* theirs,
     if (theirs == nullptr || value == scan.values.end()) {
         return malformed(fmt::format("no {} header", name_of(kind)));
     }
+    // No grammar ends so, and a tag that we add in a response would become a part of it.
+    if (value->text.ends_with(';') || value->text.ends_with('=')) {
+        return malformed(fmt::format("{}: {}: a parameter cut short", name_of(kind), quoted(value->text)));
+    }
     if (auto bad = read_address(name_of(kind), value->address, theirs->url, uri)) {
         return bad;
     }

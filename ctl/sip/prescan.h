@@ -36,6 +36,7 @@ struct Header {
 class Scan {
   public:
     Scan() = default;
+    ~Scan() = default;
     Scan(const Scan&) = delete;
     Scan& operator=(const Scan&) = delete;
 

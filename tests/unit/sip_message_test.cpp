@@ -274,6 +274,9 @@ TEST(SipMessage, IdentifiersAreOneAndPlain) {
     expect_malformed(with(invite(), ";tag=a1", ";tag=a1;x=y;TAG=a2"), "two tag");
     expect_malformed(with(invite(), ";tag=a1", ";tag=\"a1\""), "no token");
     expect_malformed(with(invite(), ";branch=z9hG4bKproxy", ";branch=z9hG4bKproxy;branch=z"), "two branch");
+    expect_malformed(with(invite(), "<sip:bob@example.net>\r\n", "<sip:bob@example.net>;x=\r\n"),
+                     "cut short");
+    expect_malformed(with(invite(), "<sip:bob@example.net>\r\n", "<sip:bob@example.net>;\r\n"), "cut short");
     expect_malformed(with(invite(), "c1@192.0.2.1", "c 1"), "Call-ID");
     expect_malformed(with(invite(), "c1@192.0.2.1", "c,1"), "Call-ID");
     expect_malformed(with(invite(), "Call-ID: c1@192.0.2.1", "Call-ID:"), "Call-ID");
