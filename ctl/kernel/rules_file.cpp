@@ -6,7 +6,6 @@
 
 #include <netinet/in.h>
 
-#define TOML_EXCEPTIONS 0
 #include <toml++/toml.h>
 
 #include <algorithm>
@@ -343,13 +342,13 @@ class Reader {
 } // namespace
 
 Result<stem_ruleset> parse_rules(std::string_view text, std::string_view name) {
-    const auto parsed = toml::parse(text, name);
-    if (!parsed) {
-        const auto& error = parsed.error();
+    // The packaged library throws; here is where that ends.
+    try {
+        return Reader(name).read(toml::parse(text, name));
+    } catch (const toml::parse_error& error) {
         return fail("read rules, " + std::string(name) + " line " + std::to_string(error.source().begin.line),
                     std::string(error.description()), "the file must be TOML");
     }
-    return Reader(name).read(parsed.table());
 }
 
 Result<stem_ruleset> read_rules_file(const std::filesystem::path& path) {

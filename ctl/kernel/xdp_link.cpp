@@ -7,6 +7,8 @@
 namespace stem::kernel {
 namespace {
 
+constexpr std::array<const char*, STEM_PORTS> link_names = {"link_external", "link_internal"};
+
 Result<UniqueFd> link_port(int program, const Interface& port, stem_xdp_mode mode) {
     LIBBPF_OPTS(bpf_link_create_opts, options);
     options.flags = mode == STEM_XDP_NATIVE ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE;
@@ -59,14 +61,27 @@ Result<XdpLinks> link_ports(const DataPlane& plane, const Ports& ports, XdpChoic
 }
 
 Result<> pin_links(const XdpLinks& links, const std::filesystem::path& folder) {
-    constexpr std::array<const char*, STEM_PORTS> names = {"link_external", "link_internal"};
     for (std::size_t port = 0; port < STEM_PORTS; port++) {
-        const auto pin = folder / names[port];
+        const auto pin = folder / link_names[port];
         if (bpf_obj_pin(links.link[port].get(), pin.c_str()) != 0) {
             return fail_errno("pin link " + pin.string());
         }
     }
     return {};
+}
+
+Result<std::uint32_t> linked_interface(const Instance& instance, std::size_t port) {
+    const auto pin = instance.pin(link_names[port]);
+    const UniqueFd link(bpf_obj_get(pin.c_str()));
+    if (!link) {
+        return fail_errno("open link " + pin.string(), errno, errno == EPERM ? "run as root" : "");
+    }
+    bpf_link_info info{};
+    std::uint32_t length = sizeof(info);
+    if (bpf_obj_get_info_by_fd(link.get(), &info, &length) != 0) {
+        return fail_errno("ask link " + pin.string() + " for its interface");
+    }
+    return info.xdp.ifindex;
 }
 
 } // namespace stem::kernel

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "ctl/kernel/data_plane.h"
+#include "ctl/kernel/instance.h"
 
 #include <stem/unique_fd.h>
 
@@ -20,5 +21,8 @@ Result<XdpLinks> link_ports(const DataPlane& plane, const Ports& ports, XdpChoic
 
 // Pins them as link_external and link_internal.
 Result<> pin_links(const XdpLinks& links, const std::filesystem::path& folder);
+
+// Index of the interface that the pinned link of a port (enum stem_port) is on; 0: it went away.
+Result<std::uint32_t> linked_interface(const Instance& instance, std::size_t port);
 
 } // namespace stem::kernel

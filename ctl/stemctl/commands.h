@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every group of commands, in the order of stemctl's help. A new group: a file of its own, a line here and
+// one in command_tree.cpp.
+#pragma once
+
+#include "ctl/stemctl/session.h"
+
+#include <memory>
+
+namespace stem::stemctl {
+
+// The whole tree; `session` must outlive it.
+std::unique_ptr<CLI::App> make_command_tree(Session& session);
+
+void add_attach_commands(CLI::App& root, Session& session); // attach, detach
+void add_status_commands(CLI::App& root, Session& session); // status, modules
+void add_deny_commands(CLI::App& root, Session& session);   // deny add, del, list
+void add_rules_commands(CLI::App& root, Session& session);  // rules load, list, check
+void add_flows_commands(CLI::App& root, Session& session);  // flows
+void add_drops_commands(CLI::App& root, Session& session);  // drops, reasons
+void add_events_commands(CLI::App& root, Session& session); // events
+void add_help_commands(CLI::App& root, Session& session);   // completion, help-man
+
+} // namespace stem::stemctl

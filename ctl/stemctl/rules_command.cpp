@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+// rules load, list, check: static rules and default policies.
+#include "ctl/kernel/rule_fields.h"
+#include "ctl/kernel/rules_file.h"
+#include "ctl/kernel/ruleset_map.h"
+#include "ctl/stemctl/commands.h"
+#include "ctl/stemctl/quantity.h"
+#include "ctl/stemctl/table.h"
+
+#include <fmt/format.h>
+
+#include <memory>
+
+namespace stem::stemctl {
+namespace {
+
+boost::json::object policy_json(const stem_ruleset& rules) {
+    return {{"inbound", kernel::action_name(rules.policy[STEM_INBOUND])},
+            {"outbound", kernel::action_name(rules.policy[STEM_OUTBOUND])}};
+}
+
+std::string policy_text(const stem_ruleset& rules) {
+    return fmt::format("policy inbound {}, outbound {}", kernel::action_name(rules.policy[STEM_INBOUND]),
+                       kernel::action_name(rules.policy[STEM_OUTBOUND]));
+}
+
+int run_load(const Session& session, const std::string& file) {
+    const auto rules = kernel::read_rules_file(file);
+    if (!rules) {
+        return session.failed(rules.error());
+    }
+    const auto instance = session.open();
+    if (!instance) {
+        return session.failed(instance.error());
+    }
+    const auto generation = kernel::load_rules(*instance, *rules);
+    if (!generation) {
+        return session.failed(generation.error());
+    }
+    if (session.json) {
+        Session::print(boost::json::object{
+            {"generation", *generation}, {"count", rules->count}, {"policy", policy_json(*rules)}});
+    } else {
+        Session::print(fmt::format("loaded {} rules as generation {}: {}\n", rules->count, *generation,
+                                   policy_text(*rules)));
+    }
+    return exit_done;
+}
+
+int run_check(const Session& session, const std::string& file) {
+    const auto rules = kernel::read_rules_file(file);
+    if (!rules) {
+        return session.failed(rules.error());
+    }
+    if (session.json) {
+        Session::print(
+            boost::json::object{{"valid", true}, {"count", rules->count}, {"policy", policy_json(*rules)}});
+    } else {
+        Session::print(fmt::format("{}: {} rules, {}\n", file, rules->count, policy_text(*rules)));
+    }
+    return exit_done;
+}
+
+boost::json::value vlan_json(const stem_rule& rule) {
+    return (rule.match & STEM_MATCH_VLAN) != 0 ? boost::json::value(rule.vlan) : boost::json::value();
+}
+
+boost::json::object to_json(const stem_rule& rule) {
+    return {{"name", std::string(rule.name)},
+            {"action", kernel::action_name(rule.action)},
+            {"direction", kernel::rule_direction(rule)},
+            {"source", kernel::rule_source(rule)},
+            {"destination", kernel::rule_destination(rule)},
+            {"protocol", kernel::rule_protocol(rule)},
+            {"source_port", kernel::rule_source_port(rule)},
+            {"destination_port", kernel::rule_destination_port(rule)},
+            {"vlan", vlan_json(rule)},
+            {"packets", rule.packets},
+            {"bytes", rule.bytes}};
+}
+
+std::string vlan_text(const stem_rule& rule) {
+    return (rule.match & STEM_MATCH_VLAN) == 0 ? "any"
+           : rule.vlan == 0                    ? "untagged"
+                                               : std::to_string(rule.vlan);
+}
+
+int run_list(const Session& session) {
+    const auto instance = session.open();
+    if (!instance) {
+        return session.failed(instance.error());
+    }
+    const auto rules = kernel::rules_in_force(*instance);
+    if (!rules) {
+        return session.failed(rules.error());
+    }
+    if (session.json) {
+        boost::json::array array;
+        for (std::uint32_t i = 0; i < rules->count && i < STEM_RULES_MAX; i++) {
+            array.push_back(to_json(rules->rule[i]));
+        }
+        Session::print(boost::json::object{{"generation", rules->generation},
+                                           {"loaded_at", utc_time_text(rules->loaded_ns)},
+                                           {"policy", policy_json(*rules)},
+                                           {"rules", std::move(array)}});
+        return exit_done;
+    }
+    Table table({{"NAME"},
+                 {"ACTION"},
+                 {"DIRECTION"},
+                 {"PROTOCOL"},
+                 {"SOURCE"},
+                 {"PORT"},
+                 {"DESTINATION"},
+                 {"PORT"},
+                 {"VLAN"},
+                 {"PACKETS", Align::right},
+                 {"BYTES", Align::right}});
+    for (std::uint32_t i = 0; i < rules->count && i < STEM_RULES_MAX; i++) {
+        const auto& rule = rules->rule[i];
+        table.row({rule.name, std::string(kernel::action_name(rule.action)), kernel::rule_direction(rule),
+                   kernel::rule_protocol(rule), kernel::rule_source(rule), kernel::rule_source_port(rule),
+                   kernel::rule_destination(rule), kernel::rule_destination_port(rule), vlan_text(rule),
+                   std::to_string(rule.packets), size_text(rule.bytes)});
+    }
+    Session::print(fmt::format("generation {}, loaded {}: {}\n", rules->generation,
+                               local_time_text(rules->loaded_ns), policy_text(*rules)));
+    Session::print(table.empty() ? "no rules\n" : table.to_string());
+    return exit_done;
+}
+
+} // namespace
+
+void add_rules_commands(CLI::App& root, Session& session) {
+    auto* rules = Session::group(root, "rules", "Static rules and default policies, from a TOML file.");
+    auto file = std::make_shared<std::string>();
+
+    auto* load =
+        session.command(*rules, "load",
+                        "Put the rules of a file in force.\n"
+                        "All at once, in place of those before. A file with a mistake changes nothing.",
+                        "  stemctl rules load /etc/stem/rules.toml\n\nA file:\n"
+                        "  [policy]\n  inbound = \"drop\"\n  outbound = \"pass\"\n\n"
+                        "  [[rule]]\n  name = \"dns\"\n  action = \"pass\"\n  direction = \"outbound\"\n"
+                        "  protocol = \"udp\"\n  destination_port = \"53\"",
+                        [&session, file] { return run_load(session, *file); });
+    load->add_option("file", *file, "Rules, as TOML")->required()->type_name("FILE");
+
+    auto* check = session.command(*rules, "check", "Read a file as load would, and change nothing.",
+                                  "  stemctl rules check rules.toml",
+                                  [&session, file] { return run_check(session, *file); });
+    check->add_option("file", *file, "Rules, as TOML")->required()->type_name("FILE");
+
+    session.command(*rules, "list", "Show the rules in force, in order, and what each has matched.",
+                    "  stemctl rules list", [&session] { return run_list(session); });
+}
+
+} // namespace stem::stemctl

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+// status, modules: what an instance is and how it does.
+#include "ctl/kernel/clock.h"
+#include "ctl/kernel/counter_table.h"
+#include "ctl/kernel/deny_list.h"
+#include "ctl/kernel/rule_fields.h"
+#include "ctl/kernel/ruleset_map.h"
+#include "ctl/kernel/xdp_link.h"
+#include "ctl/stemctl/commands.h"
+#include "ctl/stemctl/instance_json.h"
+#include "ctl/stemctl/quantity.h"
+#include "ctl/stemctl/table.h"
+
+#include <stem/reason.h>
+
+#include <fmt/format.h>
+
+namespace stem::stemctl {
+namespace {
+
+constexpr std::array kinds = {STEM_KIND_FORWARD, STEM_KIND_STACK, STEM_KIND_STEER, STEM_KIND_DROP,
+                              STEM_KIND_RELEASE};
+
+struct Usage {
+    std::uint32_t used = 0;
+    std::uint32_t capacity = 0;
+};
+
+struct Status {
+    std::array<bool, STEM_PORTS> linked{};
+    Usage flows;
+    Usage dialogs;
+    Usage deny;
+    stem_ruleset rules{};
+    kernel::EventCounts events;
+    std::array<std::array<stem_counter, STEM_KIND_RELEASE + 1>, STEM_DIRECTIONS> totals{};
+};
+
+template<typename M>
+Result<Usage> usage_of(const Result<M>& map) {
+    if (!map) {
+        return std::unexpected(map.error());
+    }
+    const auto used = map->count();
+    if (!used) {
+        return std::unexpected(used.error());
+    }
+    return Usage{.used = *used, .capacity = map->shape().max_entries};
+}
+
+Result<Usage> deny_usage(const kernel::Instance& instance) {
+    const auto list = kernel::DenyList::open(instance);
+    if (!list) {
+        return std::unexpected(list.error());
+    }
+    const auto entries = list->list();
+    if (!entries) {
+        return std::unexpected(entries.error());
+    }
+    return Usage{.used = static_cast<std::uint32_t>(entries->size()), .capacity = list->capacity()};
+}
+
+// Takes a part of the status over, or its error.
+template<typename T>
+bool take(T& into, Result<T> from, Error& error) {
+    if (!from) {
+        error = from.error();
+        return false;
+    }
+    into = std::move(*from);
+    return true;
+}
+
+Result<Status> read_status(const kernel::Instance& instance) {
+    Status status;
+    Error error;
+    if (!take(status.flows, usage_of(instance.flows()), error) ||
+        !take(status.dialogs, usage_of(instance.dialogs()), error) ||
+        !take(status.deny, deny_usage(instance), error) ||
+        !take(status.rules, kernel::rules_in_force(instance), error) ||
+        !take(status.events, kernel::read_event_counts(instance), error)) {
+        return std::unexpected(std::move(error));
+    }
+    for (std::size_t port = 0; port < STEM_PORTS; port++) {
+        const auto index = kernel::linked_interface(instance, port);
+        status.linked[port] = index && *index == instance.meta().ifindex[port];
+    }
+    const auto rows = kernel::read_counters(instance);
+    if (!rows) {
+        return std::unexpected(rows.error());
+    }
+    for (const auto& row : *rows) {
+        for (std::size_t direction = 0; direction < STEM_DIRECTIONS; direction++) {
+            auto& total = status.totals[direction][stem_kind_of(row.reason)];
+            total.packets += row.by_direction[direction].packets;
+            total.bytes += row.by_direction[direction].bytes;
+        }
+    }
+    return status;
+}
+
+boost::json::object to_json(const Usage& usage) {
+    return {{"used", usage.used}, {"capacity", usage.capacity}};
+}
+
+boost::json::object totals_json(const Status& status) {
+    boost::json::object totals;
+    for (const auto direction : {STEM_INBOUND, STEM_OUTBOUND}) {
+        boost::json::object of_direction;
+        for (const auto kind : kinds) {
+            const auto& total = status.totals[direction][kind];
+            of_direction[label_of(kind)] =
+                boost::json::object{{"packets", total.packets}, {"bytes", total.bytes}};
+        }
+        totals[label_of(direction)] = std::move(of_direction);
+    }
+    return totals;
+}
+
+bool is_on(std::uint32_t on, const ModuleInfo& info) {
+    return (on & static_cast<std::uint32_t>(info.module)) != 0;
+}
+
+boost::json::object modules_json(std::uint32_t on) {
+    boost::json::object states;
+    for (const auto& info : modules) {
+        states[info.name] = is_on(on, info);
+    }
+    return states;
+}
+
+void print_json(const kernel::Instance& instance, const Status& status) {
+    const auto& meta = instance.meta();
+    auto ports = ports_json(meta);
+    ports["external"].as_object()["attached"] = status.linked[STEM_PORT_EXTERNAL];
+    ports["internal"].as_object()["attached"] = status.linked[STEM_PORT_INTERNAL];
+    const auto controller = instance.controller();
+    Session::print(boost::json::object{
+        {"instance", instance.name()},
+        {"mode", mode_name(meta.mode)},
+        {"ports", std::move(ports)},
+        {"attached_at", utc_time_text(meta.attached_at * 1'000'000'000U)},
+        {"version", std::string(meta.version)},
+        {"schema", meta.schema},
+        {"fallback", meta.fallback_open != 0 ? "open" : "closed"},
+        {"controller",
+         boost::json::object{{"running", controller.has_value()},
+                             {"pid", controller ? boost::json::value(*controller) : boost::json::value()}}},
+        {"modules", modules_json(meta.modules)},
+        {"policy",
+         boost::json::object{{"inbound", kernel::action_name(status.rules.policy[STEM_INBOUND])},
+                             {"outbound", kernel::action_name(status.rules.policy[STEM_OUTBOUND])}}},
+        {"rules",
+         boost::json::object{{"generation", status.rules.generation}, {"count", status.rules.count}}},
+        {"flows", to_json(status.flows)},
+        {"dialogs", to_json(status.dialogs)},
+        {"deny", to_json(status.deny)},
+        {"events", boost::json::object{{"sent", status.events.sent},
+                                       {"suppressed", status.events.suppressed},
+                                       {"lost", status.events.lost}}},
+        {"totals", totals_json(status)},
+    });
+}
+
+void print_text(const kernel::Instance& instance, const Status& status) {
+    const auto& meta = instance.meta();
+    const auto port = [&](std::size_t side) {
+        return fmt::format("{} (index {}, {}{})", meta.ifname[side], meta.ifindex[side],
+                           xdp_mode_name(meta.xdp_mode[side]), status.linked[side] ? "" : ", NOT ATTACHED");
+    };
+    const auto controller = instance.controller();
+    const std::uint64_t now = kernel::realtime_ns();
+    std::string text;
+    const auto line = [&](std::string_view name, const std::string& value) {
+        text += fmt::format("{:<11} {}\n", name, value);
+    };
+    line("instance", instance.name());
+    line("mode", std::string(mode_name(meta.mode)));
+    line("external", port(STEM_PORT_EXTERNAL));
+    line("internal", port(STEM_PORT_INTERNAL));
+    line("attached", ago_text(meta.attached_at * 1'000'000'000U, now) + ", by version " + meta.version);
+    line("stemd", controller ? fmt::format("running (process {})", *controller)
+                             : fmt::format("away: SIP is {}",
+                                           meta.fallback_open != 0 ? "forwarded unjudged" : "dropped"));
+    line("policy",
+         fmt::format("inbound {}, outbound {}", kernel::action_name(status.rules.policy[STEM_INBOUND]),
+                     kernel::action_name(status.rules.policy[STEM_OUTBOUND])));
+    line("rules", fmt::format("{} (generation {})", status.rules.count, status.rules.generation));
+    line("flows", fmt::format("{} of {}", status.flows.used, status.flows.capacity));
+    line("dialogs", fmt::format("{} of {}", status.dialogs.used, status.dialogs.capacity));
+    line("deny list", fmt::format("{} of {}", status.deny.used, status.deny.capacity));
+    line("events", fmt::format("{} sent, {} suppressed, {} lost", status.events.sent,
+                               status.events.suppressed, status.events.lost));
+    Table table({{.name = "", .align = Align::left},
+                 {.name = "INBOUND", .align = Align::right},
+                 {.name = "", .align = Align::right},
+                 {.name = "OUTBOUND", .align = Align::right},
+                 {.name = "", .align = Align::right}});
+    for (const auto kind : kinds) {
+        const auto& in = status.totals[STEM_INBOUND][kind];
+        const auto& out = status.totals[STEM_OUTBOUND][kind];
+        table.row({std::string(label_of(kind)), std::to_string(in.packets), size_text(in.bytes),
+                   std::to_string(out.packets), size_text(out.bytes)});
+    }
+    Session::print(text + "\n" + table.to_string());
+}
+
+int run_status(const Session& session) {
+    const auto instance = session.open();
+    if (!instance) {
+        return session.failed(instance.error());
+    }
+    const auto status = read_status(*instance);
+    if (!status) {
+        return session.failed(status.error());
+    }
+    session.json ? print_json(*instance, *status) : print_text(*instance, *status);
+    return exit_done;
+}
+
+int run_modules(const Session& session) {
+    const auto instance = session.open();
+    if (!instance) {
+        return session.failed(instance.error());
+    }
+    const std::uint32_t on = instance->meta().modules;
+    if (session.json) {
+        Session::print(boost::json::object{{"modules", modules_json(on)}});
+        return exit_done;
+    }
+    Table table({{"MODULE"}, {"STATE"}, {"DOES"}});
+    for (const auto& info : modules) {
+        table.row({std::string(info.name), is_on(on, info) ? "on" : "off", std::string(info.help)});
+    }
+    Session::print(table.to_string());
+    return exit_done;
+}
+
+} // namespace
+
+void add_status_commands(CLI::App& root, Session& session) {
+    session.command(root, "status", "Show what the instance is, what it holds, and what it did with packets.",
+                    "  stemctl status\n  stemctl status --json | jq .totals.inbound.drop.packets",
+                    [&session] { return run_status(session); });
+    session.command(root, "modules", "Show the parts of the data plane, and which are on.",
+                    "  stemctl modules", [&session] { return run_modules(session); });
+}
+
+} // namespace stem::stemctl
