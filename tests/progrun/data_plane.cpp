@@ -116,7 +116,9 @@ void DataPlane::reset() {
     add_sip_port(5060);
     set_port(STEM_PORT_EXTERNAL, TestNetwork::get().external());
     set_port(STEM_PORT_INTERNAL, TestNetwork::get().internal());
-    put(bpf_map__fd(maps.rules), zero, bpf_map__fd(maps.ruleset), "the rules' generation");
+    if (std::exchange(flipped_, false)) { // a flip waits for the kernel's grace period, some 20 ms
+        put(bpf_map__fd(maps.rules), zero, bpf_map__fd(maps.ruleset), "the rules' generation");
+    }
     set_rules({});
 }
 
@@ -264,10 +266,12 @@ void DataPlane::flip_rules(const stem_ruleset& set) {
         refuse(errno, "create a generation of rules");
     }
     put(inner.get(), zero, set, "the new generation");
+    flipped_ = true;
     put(bpf_map__fd(skeleton_->maps.rules), zero, inner.get(), "the rules' generation");
 }
 
 void DataPlane::remove_rules() {
+    flipped_ = true;
     if (const int result = bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.rules), &zero); result != 0) {
         refuse(result, "remove the rules");
     }

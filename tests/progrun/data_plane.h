@@ -108,6 +108,7 @@ class DataPlane {
     stem_bpf* skeleton_ = nullptr;
     ring_buffer* ring_ = nullptr;
     std::vector<stem_event> events_;
+    bool flipped_ = true; // `rules` holds another generation than `ruleset`, or none
 };
 
 } // namespace stem::test

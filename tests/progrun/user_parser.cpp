@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// Alone in its file: the kernel's headers and the C library's disagree about <netinet/in.h>.
+#include "user_parser.h"
+
+#include <bpf/parse.h>
+
+#include <vector>
+
+namespace stem::test {
+
+Parsed parse_in_user_space(std::span<const std::uint8_t> frame, stem_direction direction) {
+    std::vector<std::uint8_t> copy(frame.begin(), frame.end());
+    packet packet{};
+    packet.begin = copy.data();
+    packet.end = copy.data() + copy.size();
+    packet.key.direction = static_cast<std::uint8_t>(direction);
+    packet.frame_length = static_cast<std::uint32_t>(copy.size());
+    const stem_reason fault = parse(&packet);
+    return {.fault = fault,
+            .key = packet.key,
+            .vlan = packet.vlan,
+            .ip_version = packet.ip_version,
+            .neighbour = packet.neighbour != 0};
+}
+
+} // namespace stem::test
