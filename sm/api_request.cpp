@@ -35,9 +35,9 @@ Result<std::string> unescaped(std::string_view text) {
 
 } // namespace
 
-std::string ApiRequest::query_or(const std::string& name, std::string fallback) const {
+std::string ApiRequest::query_or(const std::string& name, const std::string& fallback) const {
     const auto at = query.find(name);
-    return at == query.end() ? std::move(fallback) : at->second;
+    return at == query.end() ? fallback : at->second;
 }
 
 std::optional<ApiReply> ApiRequest::refuse_query(std::initializer_list<std::string_view> known) const {

@@ -22,7 +22,7 @@ struct ApiRequest {
     std::map<std::string, std::string> query; // escapes resolved
     boost::json::value body;                  // null without one
 
-    [[nodiscard]] std::string query_or(const std::string& name, std::string fallback) const;
+    [[nodiscard]] std::string query_or(const std::string& name, const std::string& fallback) const;
     // An error if the query holds a name that the route does not know.
     [[nodiscard]] std::optional<ApiReply> refuse_query(std::initializer_list<std::string_view> known) const;
 };
