@@ -58,16 +58,26 @@ class Exchange {
     beast::flat_buffer buffer_;
 };
 
-std::string words_of(const Response& response) {
+std::string text_of(const json::object& object, std::string_view key) {
+    const json::value* value = object.if_contains(key);
+    return value != nullptr && value->is_string() ? std::string(value->as_string()) : std::string();
+}
+
+// As api::refusal() and the Security Manager write it.
+Error error_of(const Request& request, const Response& response) {
+    Error error{.attempt = request.method + " " + request.target,
+                .cause = "status " + std::to_string(response.status),
+                .code = response.status};
     error_code broken;
     const json::value body = json::parse(response.body, broken);
-    if (!broken && body.is_object()) {
-        if (const json::value* words = body.as_object().if_contains("error");
-            words != nullptr && words->is_string()) {
-            return std::string(words->as_string());
-        }
+    const auto* object = broken ? nullptr : body.if_object();
+    const auto* member = object == nullptr ? nullptr : object->if_contains("error");
+    if (const auto* told = member == nullptr ? nullptr : member->if_object()) {
+        error.attempt = text_of(*told, "attempt");
+        error.cause = text_of(*told, "cause");
+        error.remedy = text_of(*told, "remedy");
     }
-    return "status " + std::to_string(response.status);
+    return error;
 }
 
 } // namespace
@@ -121,9 +131,7 @@ Result<std::string> Client::must(const Request& request) const {
         return std::unexpected(response.error());
     }
     if (response->status >= 400) {
-        return std::unexpected(Error{.attempt = request.method + " " + request.target,
-                                     .cause = words_of(*response),
-                                     .code = response->status});
+        return std::unexpected(error_of(request, *response));
     }
     return std::move(response->body);
 }

@@ -2,6 +2,8 @@
 // What of HTTP/1.1 the local API uses.
 #pragma once
 
+#include <stem/error.h>
+
 #include <string>
 #include <string_view>
 
@@ -22,9 +24,11 @@ struct Response {
     int status = 200;
     std::string body = {};
     std::string content_type = "application/json";
+    std::string allow = {}; // of 405: the methods for the Allow header (RFC 9110 10.2.1)
 };
 
-// {"error": what}
-Response refusal(int status, std::string_view what);
+// {"error": {"message", "attempt", "cause", "remedy"}}
+Response refusal(int status, const Error& error);
+Response refusal(int status, std::string what);
 
 } // namespace stem::api

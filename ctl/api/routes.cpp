@@ -14,9 +14,12 @@ Response ok(const json::object& body) {
     return {.body = json::serialize(body)};
 }
 
-Response wrong_method(const Request& request, std::string_view allowed) {
-    return refusal(405, request.method + " " + std::string(request.path()) + " is not possible; " +
-                            std::string(allowed) + " is");
+// `allowed`: as in an Allow header, "GET, DELETE".
+Response wrong_method(const Request& request, std::string allowed) {
+    Response response = refusal(405, request.method + " " + std::string(request.path()) +
+                                         " is not possible; possible: " + allowed);
+    response.allow = std::move(allowed);
+    return response;
 }
 
 Response list_calls(Backend& backend) {
@@ -61,7 +64,7 @@ Response one_call(Backend& backend, const Request& request, std::string_view res
     if (request.method == "DELETE") {
         return drop_call(backend, *id);
     }
-    return request.method == "GET" ? show_call(backend, *id) : wrong_method(request, "GET or DELETE");
+    return request.method == "GET" ? show_call(backend, *id) : wrong_method(request, "GET, DELETE");
 }
 
 } // namespace

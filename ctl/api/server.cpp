@@ -122,6 +122,9 @@ class Server::Listener::Session : public std::enable_shared_from_this<Session> {
         response_.result(static_cast<unsigned>(answer.status));
         response_.set(http::field::server, "stemd");
         response_.keep_alive(keep_alive_);
+        if (!answer.allow.empty()) {
+            response_.set(http::field::allow, answer.allow);
+        }
         if (!answer.body.empty()) {
             response_.set(http::field::content_type, answer.content_type);
             response_.body() = std::move(answer.body);

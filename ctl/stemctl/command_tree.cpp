@@ -42,6 +42,11 @@ std::unique_ptr<CLI::App> make_command_tree(Session& session) {
     add_flows_commands(*root, session);
     add_drops_commands(*root, session);
     add_events_commands(*root, session);
+    add_calls_commands(*root, session);
+    add_user_commands(*root, session);
+    add_location_commands(*root, session);
+    add_profile_commands(*root, session);
+    add_spam_commands(*root, session);
     add_help_commands(*root, session);
     return root;
 }

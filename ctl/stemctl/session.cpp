@@ -11,7 +11,12 @@ CLI::App* Session::command(CLI::App& parent, const std::string& name, const std:
                            const std::string& example, std::function<int()> action) {
     auto* command = parent.add_subcommand(name, help);
     command->footer("Example:\n" + example);
-    command->final_callback([this, action = std::move(action)] { chosen_ = action; });
+    // A command that has others below it acts only when none of them was named.
+    command->final_callback([this, command, action = std::move(action)] {
+        if (command->get_subcommands().empty()) {
+            chosen_ = action;
+        }
+    });
     return command;
 }
 

@@ -190,7 +190,7 @@ TEST_F(Api, DropsACall) {
     EXPECT_EQ(ask("DELETE", "/v1/calls/17").status, 200);
     const Response missing = ask("DELETE", "/v1/calls/18");
     EXPECT_EQ(missing.status, 404);
-    EXPECT_EQ(missing.body, R"({"error":"there is no call 18"})");
+    EXPECT_EQ(json::parse(missing.body).at("error").at("message"), "there is no call 18");
     EXPECT_THAT(backend_.dropped, ElementsAre(0x17, 0x17, 0x18));
 }
 
@@ -224,6 +224,9 @@ TEST_F(Api, MustTurnsRefusalsIntoErrors) {
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code, 404);
     EXPECT_THAT(refused.error().message(), HasSubstr("there is no call 18"));
+    const auto wrong = client.must({"PUT", "/v1/calls", ""});
+    ASSERT_FALSE(wrong);
+    EXPECT_EQ(wrong.error().code, 405);
     EXPECT_TRUE(client.must({"GET", "/v1/status", ""}));
 }
 

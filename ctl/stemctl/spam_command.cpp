@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// spam: callers whose calls are dropped without an answer.
+#include "ctl/stemctl/commands.h"
+#include "ctl/stemctl/stemd_client.h"
+#include "ctl/stemctl/table.h"
+
+namespace stem::stemctl {
+namespace {
+
+namespace json = boost::json;
+
+constexpr const char* spam_path = "/v1/spam";
+
+struct SpamOptions {
+    std::string caller;
+    std::string user;
+    std::string note;
+};
+
+std::string show_spam(const json::value& answer) {
+    Table table({{"CALLER"}, {"USER"}, {"NOTE"}});
+    for (const auto& entry : members(answer, "spam")) {
+        const std::string user = member(entry, "user");
+        table.row({member(entry, "caller"), user.empty() ? "all" : user, member(entry, "note")});
+    }
+    return table.empty() ? "no spam callers\n" : table.to_string();
+}
+
+} // namespace
+
+void add_spam_commands(CLI::App& root, Session& session) {
+    auto* spam =
+        Session::group(root, "spam", "Spam lists: callers whose calls are dropped without an answer.");
+    auto options = std::make_shared<SpamOptions>();
+    const auto add_caller = [&](CLI::App* command) {
+        command
+            ->add_option("caller", options->caller,
+                         "anonymous, sip:bob@example.org, *@example.org, +49301234, +49*")
+            ->required()
+            ->type_name("PATTERN");
+        command->add_option("--user", options->user, "Only for calls to this user [all]")->type_name("USER");
+    };
+
+    auto* add =
+        session.command(*spam, "add", "Drop the calls of a caller, to one user or to all.",
+                        "  stemctl spam add '*@spam.example' --note \"sells watches\"\n"
+                        "  stemctl spam add anonymous --user alice",
+                        [&session, options] {
+                            json::object entry{{"caller", options->caller}, {"note", options->note}};
+                            if (!options->user.empty()) {
+                                entry["user"] = options->user;
+                            }
+                            return ask_and_print(session, "POST", spam_path, entry, [&](const json::value&) {
+                                return options->caller + " is on the spam list\n";
+                            });
+                        });
+    add_caller(add);
+    add->add_option("--note", options->note, "Why, for those who read the list")->type_name("TEXT");
+
+    auto* del = session.command(
+        *spam, "del", "Take a caller off a spam list.", "  stemctl spam del '*@spam.example'",
+        [&session, options] {
+            return ask_and_print(
+                session, "DELETE",
+                spam_path + query_of({{"caller", options->caller}, {"user", options->user}}), nullptr,
+                [&](const json::value&) { return options->caller + " is off the spam list\n"; });
+        });
+    add_caller(del);
+
+    auto* list = session.command(
+        *spam, "list", "List spam callers.", "  stemctl spam list --user alice", [&session, options] {
+            return ask_and_print(session, "GET", spam_path + query_of({{"user", options->user}}), nullptr,
+                                 show_spam);
+        });
+    list->add_option("--user", options->user, "Only this user's list")->type_name("USER");
+}
+
+} // namespace stem::stemctl

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ctl/stemd/attachment.h"
+
+namespace stem::stemd {
+namespace {
+
+// A stemd that was just killed holds its lock until the kernel has taken its memory apart.
+constexpr auto lock_patience = std::chrono::milliseconds(500);
+
+} // namespace
+
+Result<Attachment> Attachment::adopt(const kernel::Locations& locations, std::string_view name) {
+    auto instance = kernel::Instance::open(locations, name);
+    if (!instance) {
+        return std::unexpected(instance.error());
+    }
+    auto lock =
+        kernel::FileLock::acquire(locations.controller_lock(name), "stemd of this instance", lock_patience);
+    if (!lock) {
+        if (lock.error().code == EWOULDBLOCK) {
+            return fail("run stemd for instance '" + std::string(name) + "'",
+                        "a stemd is running for it already: " + lock.error().cause,
+                        "stop that one first, or name another instance with --instance");
+        }
+        return std::unexpected(lock.error());
+    }
+    auto xsks = instance->xsks();
+    if (!xsks) {
+        return std::unexpected(xsks.error());
+    }
+    auto flows = instance->flows();
+    if (!flows) {
+        return std::unexpected(flows.error());
+    }
+    auto dialogs = instance->dialogs();
+    if (!dialogs) {
+        return std::unexpected(dialogs.error());
+    }
+    auto deny = kernel::DenyList::open(*instance);
+    if (!deny) {
+        return std::unexpected(deny.error());
+    }
+    auto counters = instance->controller_counters();
+    if (!counters) {
+        return std::unexpected(counters.error());
+    }
+    return Attachment{.instance = std::move(*instance),
+                      .lock = std::move(*lock),
+                      .xsks = std::move(*xsks),
+                      .flows = std::move(*flows),
+                      .dialogs = std::move(*dialogs),
+                      .deny = std::move(*deny),
+                      .counters = VerdictCounters(std::move(*counters))};
+}
+
+} // namespace stem::stemd

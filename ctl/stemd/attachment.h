@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// The pins of an attached instance, adopted: they were there before this stemd, and stay after it.
+#pragma once
+
+#include <stem/error.h>
+
+#include <string_view>
+
+#include "ctl/kernel/deny_list.h"
+#include "ctl/kernel/instance.h"
+#include "ctl/stemd/verdict_counters.h"
+
+namespace stem::stemd {
+
+struct Attachment {
+    kernel::Instance instance;
+    kernel::FileLock lock; // one stemd an instance
+    kernel::IndexMap xsks;
+    kernel::FlowMap flows;
+    kernel::DialogMap dialogs;
+    kernel::DenyList deny;
+    VerdictCounters counters;
+
+    // Refuses what Instance::open() refuses, and an instance that another stemd has.
+    static Result<Attachment> adopt(const kernel::Locations& locations, std::string_view name);
+};
+
+} // namespace stem::stemd

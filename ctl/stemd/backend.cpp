@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ctl/stemd/backend.h"
+
+#include <unistd.h>
+
+#include "ctl/kernel/clock.h"
+#include "ctl/kernel/version.h"
+#include "ctl/stemd/metrics.h"
+
+namespace stem::stemd {
+namespace {
+
+namespace json = boost::json;
+
+json::object to_json(const xsk::SocketStatistics& statistics) {
+    return {{"received", statistics.received},         {"sent", statistics.sent},
+            {"completed", statistics.completed},       {"send_refused", statistics.send_refused},
+            {"send_errors", statistics.send_errors},   {"rx_dropped", statistics.rx_dropped},
+            {"rx_ring_full", statistics.rx_ring_full}, {"fill_ring_empty", statistics.fill_ring_empty}};
+}
+
+json::object to_json(const xsk::Census& census) {
+    return {{"total", census.total},
+            {"free", census.free},
+            {"held", census.held},
+            {"filling", census.filling},
+            {"sending", census.sending}};
+}
+
+json::object to_json(const call::Totals& totals) {
+    return {{"now", totals.calls},
+            {"held", totals.held},
+            {"transactions", totals.transactions},
+            {"pinholes", totals.pinholes},
+            {"seen", totals.calls_seen},
+            {"answered", totals.calls_answered},
+            {"refused", totals.calls_refused},
+            {"silent", totals.calls_silent},
+            {"pinholes_opened", totals.pinholes_opened},
+            {"pinholes_closed", totals.pinholes_closed}};
+}
+
+json::object to_json(const DecisionCounts& counts) {
+    return {{"accepted", counts.accepted},
+            {"forwarded", counts.forwarded},
+            {"rejected", counts.rejected},
+            {"dropped", counts.dropped},
+            {"spam", counts.spam}};
+}
+
+json::object describe(const xsk::Ports& ports, stem_port port, const stem_meta& meta) {
+    const xsk::Interface& interface = ports.interface(port);
+    return {{"name", interface.name},
+            {"ifindex", interface.index},
+            {"queues", interface.rx_queues},
+            {"xdp", meta.xdp_mode[port] == STEM_XDP_GENERIC ? "generic" : "native"},
+            {"frames", to_json(ports.statistics(port))}};
+}
+
+} // namespace
+
+Backend::Backend(const Sources& sources) : from_(sources), started_ns_(kernel::monotonic_ns()) {
+}
+
+api::Now Backend::now() {
+    return {.monotonic_ns = kernel::monotonic_ns(), .realtime_ns = kernel::realtime_ns()};
+}
+
+json::object Backend::status() {
+    const api::Now at = now();
+    const std::uint64_t uptime_ns = at.monotonic_ns - started_ns_;
+    const stem_meta& meta = from_.instance.meta();
+    const xsk::Ports& ports = from_.signalling.ports();
+    return {{"version", kernel::version},
+            {"instance", from_.instance.name()},
+            {"pid", ::getpid()},
+            {"started", api::utc(at.realtime_ns - uptime_ns)},
+            {"uptime_seconds", static_cast<double>(uptime_ns) / 1e9},
+            {"mode", meta.mode == STEM_MODE_ROUTER ? "router" : "bridge"},
+            {"zero_copy", ports.zero_copy()},
+            {"external", describe(ports, STEM_PORT_EXTERNAL, meta)},
+            {"internal", describe(ports, STEM_PORT_INTERNAL, meta)},
+            {"pool", to_json(ports.census())},
+            {"calls", to_json(from_.signalling.monitor().totals())},
+            {"decisions", to_json(from_.decisions.counts())}};
+}
+
+std::vector<call::DialogInfo> Backend::calls() {
+    return from_.signalling.monitor().dialogs();
+}
+
+bool Backend::drop_call(std::uint64_t id) {
+    return from_.signalling.monitor().drop(id, kernel::monotonic_ns());
+}
+
+std::string Backend::metrics() {
+    return describe_metrics(
+        {.instance = from_.instance,
+         .totals = from_.signalling.monitor().totals(),
+         .decisions = from_.decisions.counts(),
+         .bindings = from_.sm.counters(),
+         .ports = from_.signalling.ports(),
+         .uptime_seconds = static_cast<double>(kernel::monotonic_ns() - started_ns_) / 1e9});
+}
+
+api::Response Backend::security_manager(const api::Request& request) {
+    auto reply = sm::handle(from_.directory, from_.decider, request.method, request.target, request.body,
+                            std::chrono::system_clock::now());
+    return {.status = reply.status,
+            .body = reply.json.is_null() ? std::string() : json::serialize(reply.json),
+            .allow = std::move(reply.allow)};
+}
+
+} // namespace stem::stemd

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the local API tells of this stemd.
+#pragma once
+
+#include "ctl/api/routes.h"
+#include "ctl/stemd/decision_links.h"
+#include "ctl/stemd/signalling.h"
+#include "sm/api.h"
+#include "sm/embedded_link.h"
+
+namespace stem::stemd {
+
+class Backend final : public api::Backend {
+  public:
+    // All must outlive it.
+    struct Sources {
+        const kernel::Instance& instance;
+        Signalling& signalling;
+        sm::Directory& directory;
+        const sm::Decider& decider;
+        const sm::EmbeddedLink& sm;
+        const CountingLink& decisions;
+    };
+    explicit Backend(const Sources& sources);
+
+    api::Now now() override;
+    boost::json::object status() override;
+    std::vector<call::DialogInfo> calls() override;
+    bool drop_call(std::uint64_t id) override;
+    std::string metrics() override;
+    api::Response security_manager(const api::Request& request) override;
+
+  private:
+    Sources from_;
+    std::uint64_t started_ns_;
+};
+
+} // namespace stem::stemd

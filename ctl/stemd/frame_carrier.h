@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// A steered frame on its way through the call monitor. Whatever becomes of it is counted exactly once: by the
+// Egress that settles it, or, if nobody did (held when stemd stopped), by its end.
+#pragma once
+
+#include <stem/abi/steer.h>
+
+#include <ctl/frame/view.h>
+#include <ctl/xsk/frame.h>
+
+#include <utility>
+
+#include "ctl/call/packet.h"
+#include "ctl/stemd/verdict_counters.h"
+
+namespace stem::stemd {
+
+class FrameCarrier final : public call::Carrier {
+  public:
+    // `ready`: may leave by the other port as it is (STEM_STEER_READY).
+    FrameCarrier(xsk::Frame frame, frame::FrameView view, stem_port port, bool ready,
+                 const VerdictCounters& counters) noexcept
+        : frame_(std::move(frame)), view_(view), port_(port), ready_(ready), counters_(counters) {}
+    ~FrameCarrier() override {
+        if (!settled_) {
+            settle(STEM_CONTROLLER_AWAY);
+        }
+    }
+
+    [[nodiscard]] xsk::Frame& frame() noexcept { return frame_; }
+    [[nodiscard]] const xsk::Frame& frame() const noexcept { return frame_; }
+    [[nodiscard]] const frame::FrameView& view() const noexcept { return view_; }
+    [[nodiscard]] stem_port port() const noexcept { return port_; } // by which it came in
+    [[nodiscard]] bool ready() const noexcept { return ready_; }
+    // The direction's number is that of the port that the frame came in by.
+    [[nodiscard]] stem_direction direction() const noexcept { return static_cast<stem_direction>(port_); }
+
+    // Counts what became of the frame. `sent`: its length, where it has left us already.
+    void settle(stem_reason reason, std::size_t sent = 0) noexcept {
+        counters_.add(reason, direction(), frame_ ? frame_.bytes().size() : sent);
+        settled_ = true;
+    }
+
+  private:
+    xsk::Frame frame_;
+    frame::FrameView view_;
+    stem_port port_;
+    bool ready_;
+    bool settled_ = false;
+    const VerdictCounters& counters_;
+};
+
+} // namespace stem::stemd

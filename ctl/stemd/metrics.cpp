@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ctl/stemd/metrics.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <stem/reason.h>
+
+#include <iterator>
+
+#include "ctl/kernel/counter_table.h"
+#include "ctl/kernel/version.h"
+
+namespace stem::stemd {
+namespace {
+
+// Reasons from this number on are the controller's (stem/abi/reason.h).
+constexpr unsigned first_controller_reason = 100;
+
+// One page being written: samples of one metric stand together, behind its HELP and TYPE.
+class Page {
+  public:
+    void metric(std::string_view name, std::string_view type, std::string_view help) {
+        name_ = name;
+        fmt::format_to(std::back_inserter(text_), "# HELP {} {}\n# TYPE {} {}\n", name, help, name, type);
+    }
+
+    // `labels`: `port="external"`, or "".
+    template<typename Value>
+    void sample(std::string_view labels, Value value) {
+        if (labels.empty()) {
+            fmt::format_to(std::back_inserter(text_), "{} {}\n", name_, value);
+        } else {
+            fmt::format_to(std::back_inserter(text_), "{}{{{}}} {}\n", name_, labels, value);
+        }
+    }
+
+    template<typename Value>
+    void single(std::string_view name, std::string_view type, std::string_view help, Value value) {
+        metric(name, type, help);
+        sample("", value);
+    }
+
+    std::string take() { return std::move(text_); }
+
+  private:
+    std::string_view name_;
+    std::string text_;
+};
+
+void verdicts(Page& page, const std::vector<kernel::CounterRow>& rows) {
+    const auto each = [&](auto member) {
+        for (const auto& row : rows) {
+            for (const stem_direction direction : {STEM_INBOUND, STEM_OUTBOUND}) {
+                page.sample(fmt::format(R"(plane="{}",reason="{}",kind="{}",direction="{}")",
+                                        row.reason < first_controller_reason ? "data" : "control",
+                                        label_of(row.reason), label_of(stem_kind_of(row.reason)),
+                                        label_of(direction)),
+                            row.by_direction[direction].*member);
+            }
+        }
+    };
+    page.metric("stem_packets_total", "counter", "Packets by verdict; stemctl drops explains the reasons.");
+    each(&stem_counter::packets);
+    page.metric("stem_bytes_total", "counter", "Octets of whole frames by verdict.");
+    each(&stem_counter::bytes);
+}
+
+void events(Page& page, const kernel::EventCounts& counts) {
+    page.metric("stem_events_total", "counter", "Sampled reports of verdicts, by what became of them.");
+    page.sample(R"(result="sent")", counts.sent);
+    page.sample(R"(result="suppressed")", counts.suppressed);
+    page.sample(R"(result="lost")", counts.lost);
+}
+
+void calls(Page& page, const call::Totals& totals) {
+    page.single("stem_calls", "gauge", "Calls now.", totals.calls);
+    page.single("stem_calls_held", "gauge", "INVITEs that wait for their decision.", totals.held);
+    page.single("stem_transactions", "gauge", "SIP requests that wait for responses.", totals.transactions);
+    page.single("stem_pinholes", "gauge", "Open pinholes.", totals.pinholes);
+    page.single("stem_calls_seen_total", "counter", "Calls that began.", totals.calls_seen);
+    page.single("stem_calls_answered_total", "counter", "Calls that were answered.", totals.calls_answered);
+    page.single("stem_calls_refused_total", "counter", "Calls refused by a decision.", totals.calls_refused);
+    page.single("stem_calls_silent_total", "counter", "Calls ended because their media stopped.",
+                totals.calls_silent);
+    page.single("stem_pinholes_opened_total", "counter", "Pinholes opened.", totals.pinholes_opened);
+    page.single("stem_pinholes_closed_total", "counter", "Pinholes closed.", totals.pinholes_closed);
+}
+
+void security_manager(Page& page, const DecisionCounts& decisions,
+                      const sm::EmbeddedLink::Counters& bindings) {
+    page.metric("stem_sm_decisions_total", "counter", "Decisions about new calls.");
+    page.sample(R"(action="accept")", decisions.accepted);
+    page.sample(R"(action="forward")", decisions.forwarded);
+    page.sample(R"(action="reject")", decisions.rejected);
+    page.sample(R"(action="drop")", decisions.dropped);
+    page.sample(R"(action="spam")", decisions.spam);
+    page.metric("stem_sm_bindings_total", "counter", "Registrations seen, by what became of them.");
+    page.sample(R"(result="stored")", bindings.stored);
+    page.sample(R"(result="removed")", bindings.removed);
+    page.sample(R"(result="unknown_user")", bindings.unknown_user);
+    page.sample(R"(result="failed")", bindings.failed);
+}
+
+void frames(Page& page, const xsk::Ports& ports) {
+    const auto census = ports.census();
+    page.metric("stem_frames", "gauge", "Chunks of the frame pool, by where they are.");
+    page.sample(R"(place="free")", census.free);
+    page.sample(R"(place="held")", census.held);
+    page.sample(R"(place="filling")", census.filling);
+    page.sample(R"(place="sending")", census.sending);
+    page.metric("stem_xsk_frames_total", "counter", "Frames of the AF_XDP sockets, by what became of them.");
+    for (const stem_port port : {STEM_PORT_EXTERNAL, STEM_PORT_INTERNAL}) {
+        const auto statistics = ports.statistics(port);
+        const auto sample = [&](std::string_view result, std::uint64_t value) {
+            page.sample(fmt::format(R"(port="{}",result="{}")",
+                                    port == STEM_PORT_EXTERNAL ? "external" : "internal", result),
+                        value);
+        };
+        sample("received", statistics.received);
+        sample("sent", statistics.sent);
+        sample("send_refused", statistics.send_refused);
+        sample("rx_dropped", statistics.rx_dropped);
+        sample("rx_ring_full", statistics.rx_ring_full);
+    }
+}
+
+} // namespace
+
+std::string describe_metrics(const Figures& figures) {
+    Page page;
+    page.metric("stem_info", "gauge", "Always 1; the labels say what runs.");
+    page.sample(fmt::format(R"(version="{}",instance="{}",mode="{}")", kernel::version,
+                            figures.instance.name(),
+                            figures.instance.meta().mode == STEM_MODE_ROUTER ? "router" : "bridge"),
+                1);
+    page.single("stem_uptime_seconds", "gauge", "Since stemd started.", figures.uptime_seconds);
+    if (const auto rows = kernel::read_counters(figures.instance)) {
+        verdicts(page, *rows);
+    } else {
+        spdlog::error("{}", rows.error().message());
+    }
+    if (const auto counts = kernel::read_event_counts(figures.instance)) {
+        events(page, *counts);
+    } else {
+        spdlog::error("{}", counts.error().message());
+    }
+    calls(page, figures.totals);
+    security_manager(page, figures.decisions, figures.bindings);
+    frames(page, figures.ports);
+    return page.take();
+}
+
+} // namespace stem::stemd

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ctl/stemd/signalling.h"
+
+#include "ctl/kernel/clock.h"
+#include "ctl/stemd/mtu.h"
+
+namespace stem::stemd {
+namespace {
+
+// Bursts of one socket (xsk::Ports::burst frames) in one turn of the event loop; then timers and the API have
+// theirs.
+constexpr int bursts_per_turn = 8;
+
+xsk::PortsConfig ports_config(const Attachment& attachment, const config::Frames& frames) {
+    const stem_meta& meta = attachment.instance.meta();
+    xsk::PortsConfig config{.ports = {},
+                            .xskmap_fd = attachment.xsks.fd(),
+                            .chunks = frames.chunks,
+                            .ring_size = frames.ring_size};
+    for (std::size_t port = 0; port < STEM_PORTS; ++port) {
+        config.ports[port] = {.ifindex = meta.ifindex[port],
+                              .generic = meta.xdp_mode[port] == STEM_XDP_GENERIC};
+    }
+    return config;
+}
+
+Result<XskEgress::Setup> egress_setup(const stem_meta& meta, const xsk::Ports& ports) {
+    XskEgress::Setup setup{.mode = static_cast<stem_mode>(meta.mode), .mtu = {}, .injector = {}};
+    for (const stem_port port : {STEM_PORT_EXTERNAL, STEM_PORT_INTERNAL}) {
+        const auto mtu = read_mtu(ports.interface(port).name);
+        if (!mtu) {
+            return std::unexpected(mtu.error());
+        }
+        setup.mtu[port] = *mtu;
+    }
+    if (setup.mode == STEM_MODE_ROUTER) {
+        auto injector = frame::RawInjector::open();
+        if (!injector) {
+            return std::unexpected(injector.error());
+        }
+        setup.injector = std::move(*injector);
+    }
+    return setup;
+}
+
+std::string_view text(frame::Bytes octets) {
+    return {reinterpret_cast<const char*>(octets.data()), octets.size()};
+}
+
+} // namespace
+
+Result<std::unique_ptr<Signalling>> Signalling::open(Attachment& attachment, const config::Config& config,
+                                                     sm::Link& sm) {
+    auto ports = xsk::Ports::open(ports_config(attachment, config.frames));
+    if (!ports) {
+        return std::unexpected(ports.error());
+    }
+    auto setup = egress_setup(attachment.instance.meta(), **ports);
+    if (!setup) {
+        return std::unexpected(setup.error());
+    }
+    return std::unique_ptr<Signalling>(
+        new Signalling(attachment, std::move(*ports), std::move(*setup), config, sm));
+}
+
+Signalling::Signalling(Attachment& attachment, std::unique_ptr<xsk::Ports> ports, XskEgress::Setup setup,
+                       const config::Config& config, sm::Link& sm)
+    : counters_(attachment.counters), bridge_(setup.mode == STEM_MODE_BRIDGE),
+      drop_log_(config.log.drops_per_second), flows_(std::move(attachment.flows)),
+      records_(std::move(attachment.dialogs)), ports_(std::move(ports)),
+      egress_(std::move(setup), *ports_, counters_, drop_log_),
+      monitor_(std::make_unique<call::Monitor>(config.call, egress_, flows_, records_, sm)) {
+    monitor_->adopt(kernel::monotonic_ns());
+}
+
+void Signalling::take(xsk::Received& received, std::uint64_t now_ns) noexcept {
+    const auto direction = static_cast<stem_direction>(received.port);
+    const auto view = frame::parse_frame(received.frame.bytes());
+    if (!view || view->fragment) {
+        counters_.add(STEM_FRAME_UNREADABLE, direction, received.frame.bytes().size());
+        drop_log_.write(STEM_FRAME_UNREADABLE, direction, view ? "a fragment" : "not UDP over IP");
+        return;
+    }
+    const bool ready =
+        received.steer ? (received.steer->flags & STEM_STEER_READY) != 0 : bridge_; // no metadata: as it came
+    auto carrier =
+        std::make_unique<FrameCarrier>(std::move(received.frame), *view, received.port, ready, counters_);
+    const auto payload = text(view->payload_of(carrier->frame().bytes()));
+    monitor_->receive({.direction = direction,
+                       .source = view->source,
+                       .destination = view->destination,
+                       .payload = payload,
+                       .carrier = std::move(carrier)},
+                      now_ns);
+}
+
+bool Signalling::receive_once() noexcept {
+    const auto now_ns = kernel::monotonic_ns();
+    return ports_->receive([&](std::span<xsk::Received> batch) noexcept {
+        for (xsk::Received& received : batch) {
+            take(received, now_ns);
+        }
+    }) > 0;
+}
+
+void Signalling::receive() noexcept {
+    bool any = false;
+    for (int burst = 0; burst < bursts_per_turn && receive_once(); ++burst) {
+        any = true;
+    }
+    if (any) {
+        ports_->flush();
+    }
+}
+
+void Signalling::tick() {
+    monitor_->tick(kernel::monotonic_ns());
+    ports_->flush();
+}
+
+void Signalling::stop() noexcept {
+    ports_->detach();
+    while (receive_once()) {
+        ports_->flush();
+    }
+    ports_->flush();
+}
+
+} // namespace stem::stemd

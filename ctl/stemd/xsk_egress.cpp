@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ctl/stemd/xsk_egress.h"
+
+#include <ctl/frame/build.h>
+
+namespace stem::stemd {
+namespace {
+
+// Every packet that the monitor has came from us.
+FrameCarrier& carrier_of(const call::Packet& packet) {
+    return static_cast<FrameCarrier&>(*packet.carrier);
+}
+
+stem_port other(stem_port port) {
+    return port == STEM_PORT_EXTERNAL ? STEM_PORT_INTERNAL : STEM_PORT_EXTERNAL;
+}
+
+frame::Bytes octets(std::string_view text) {
+    return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
+
+} // namespace
+
+XskEgress::Failure XskEgress::transmit(xsk::Frame& frame, stem_port port) noexcept {
+    if (ports_.send(std::move(frame), port)) {
+        return std::nullopt;
+    }
+    ports_.flush(); // makes room, if the link takes anything at all
+    // A frame that was refused is still ours.
+    if (ports_.send(std::move(frame), port)) { // NOLINT(bugprone-use-after-move)
+        return std::nullopt;
+    }
+    return "the port's send ring is full";
+}
+
+XskEgress::Failure XskEgress::route(xsk::Frame& frame) noexcept {
+    if (!setup_.injector) {
+        return "a bridge has no routes";
+    }
+    const auto view = frame::parse_ip(frame.bytes());
+    if (!view) {
+        return "not an IP packet";
+    }
+    const auto sent = setup_.injector->send(frame.bytes().subspan(view->l3, view->ip_length));
+    if (!sent) {
+        return to_string(sent.error().kind);
+    }
+    return std::nullopt;
+}
+
+void XskEgress::forward(const call::Packet& packet, stem_reason reason) noexcept {
+    FrameCarrier& carrier = carrier_of(packet);
+    const std::size_t length = carrier.frame().bytes().size();
+    const Failure failure =
+        carrier.ready() ? transmit(carrier.frame(), other(carrier.port())) : route(carrier.frame());
+    carrier.settle(failure ? STEM_RELEASE_FAILED : reason, length);
+    if (failure) {
+        log_.write(STEM_RELEASE_FAILED, packet.direction, packet.source, packet.destination, *failure);
+    }
+}
+
+void XskEgress::release(call::Packet packet) noexcept {
+    forward(packet, STEM_SIP_RELEASED);
+}
+
+void XskEgress::release_rewritten(call::Packet packet, sip::Span span, std::string_view uri) noexcept {
+    FrameCarrier& carrier = carrier_of(packet);
+    const auto length =
+        frame::replace_payload(carrier.view(), carrier.frame().buffer(), {span.offset, span.length},
+                               octets(uri), setup_.mtu[other(carrier.port())]);
+    if (!length || !carrier.frame().resize(*length)) {
+        const auto why = length ? std::string_view("no room in its frame") : to_string(length.error());
+        carrier.settle(STEM_RELEASE_FAILED);
+        log_.write(STEM_RELEASE_FAILED, packet.direction, packet.source, packet.destination, why);
+        return;
+    }
+    forward(packet, STEM_SIP_REWRITTEN);
+}
+
+void XskEgress::reply(const call::Packet& to, std::string_view message) noexcept {
+    const FrameCarrier& carrier = carrier_of(to);
+    const auto back = to.direction == STEM_INBOUND ? STEM_OUTBOUND : STEM_INBOUND;
+    Failure failure = "no frame is free";
+    if (xsk::Frame frame = ports_.allocate()) {
+        const auto length = frame::make_reply(carrier.view(), carrier.frame().bytes(), octets(message),
+                                              frame.buffer(), setup_.mtu[carrier.port()]);
+        if (!length || !frame.resize(*length)) {
+            failure = length ? std::string_view("no room in its frame") : to_string(length.error());
+        } else {
+            failure = setup_.mode == STEM_MODE_ROUTER ? route(frame) : transmit(frame, carrier.port());
+        }
+    }
+    if (failure) {
+        count(STEM_RELEASE_FAILED, back);
+        log_.write(STEM_RELEASE_FAILED, back, to.destination, to.source, *failure);
+    }
+}
+
+void XskEgress::drop(call::Packet packet, stem_reason reason, std::string_view what) noexcept {
+    carrier_of(packet).settle(reason);
+    log_.write(reason, packet.direction, packet.source, packet.destination, what);
+}
+
+void XskEgress::count(stem_reason reason, stem_direction direction) noexcept {
+    counters_.add(reason, direction, 0);
+}
+
+} // namespace stem::stemd
