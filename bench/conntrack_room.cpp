@@ -33,7 +33,8 @@ void put_back(const char* path, std::uint64_t before) {
 
 ConntrackRoom::ConntrackRoom(std::uint64_t streams)
     : max_before_(raise(max_path, streams + streams / 8)),
-      buckets_before_(raise(buckets_path, std::bit_ceil(streams))) {}
+      buckets_before_(raise(buckets_path, std::bit_ceil(streams))) {
+}
 
 ConntrackRoom::~ConntrackRoom() {
     put_back(buckets_path, buckets_before_);

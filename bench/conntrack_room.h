@@ -8,8 +8,8 @@
 
 namespace stem::bench {
 
-// Raises the host's limit and number of hash buckets, which cannot be set inside another network namespace, and
-// puts both back. Where they cannot be raised they stay: the measure that needs the room then says so.
+// Raises the host's limit and number of hash buckets, which cannot be set inside another network namespace,
+// and puts both back. Where they cannot be raised they stay: the measure that needs the room then says so.
 class ConntrackRoom {
   public:
     explicit ConntrackRoom(std::uint64_t streams);

@@ -49,7 +49,7 @@ void say(const std::string& line) {
 Settings settings_of(const Options& options) {
     Settings settings;
     if (options.quick) {
-        settings = {.repetitions = 3, .run_time = std::chrono::milliseconds(300)};
+        settings = {.repetitions = 3, .run_time = std::chrono::milliseconds(200)};
     }
     settings.repetitions = options.repetitions.value_or(settings.repetitions);
     return settings;
@@ -90,7 +90,7 @@ int parse_and_run(int argc, char** argv) {
     CLI::App app("Measures STEM beside its peers, in one run. Needs root.", "stem-bench");
     Options options;
     app.add_option("--only", options.only, "measures to run: names, or beginnings of names");
-    app.add_option("--repetitions", options.repetitions, "interleaved runs of each subject (7)")
+    app.add_option("--repetitions", options.repetitions, "interleaved runs of each subject (15)")
         ->check(CLI::Range(1U, 1000U));
     app.add_option("--out", options.out, "file for the results")->capture_default_str();
     app.add_flag("--quick", options.quick, "three short repetitions: shows that it works, not how fast");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // results.json: {"host": {...}, "results": [{"name", "value", "unit", "median", "min", "max", "peer",
-// "peer_value"}]}. `value` is the median; `peer` and `peer_value` (in `peer_unit`) are null where there is none.
+// "peer_value"}]}. `value` is the median; `peer` and `peer_value` (in `peer_unit`) are null where there is
+// none.
 #pragma once
 
 #include "host_facts.h"

@@ -13,10 +13,10 @@ std::string table_of(std::span<const Figure> figures) {
         const std::string peer =
             figure.peer_value ? fmt::format("{} {:.2f} {}", figure.peer, *figure.peer_value, figure.peer_unit)
                               : "";
-        const std::string aim = figure.aim
-                                    ? fmt::format("{} {:g}: {}", figure.aim_is_floor ? ">=" : "<=",
-                                                  *figure.aim, figure.meets_aim() ? "met" : "MISSED")
-                                    : "";
+        const std::string aim =
+            figure.aim ? fmt::format("{} {:g}: {}", figure.aim_is_floor ? ">=" : "<=", *figure.aim,
+                                     figure.meets_aim() ? "met" : "MISSED")
+                       : "";
         table += fmt::format("{:<34} {:>9.3f} {:<6} {:>7.3f} to {:>6.3f}  {:<34} {}\n", figure.name, median,
                              figure.unit == "ratio" ? "x" : figure.unit, min, max, peer, aim);
     }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * The streams of the data plane measures, by number: the generator makes their packets, user space their table
- * entries, and both must agree. Addresses are those set apart for benchmarks (RFC 2544 C.2.2, RFC 5180 8).
+ * The streams of the data plane measures, by number: the generator makes their packets, user space their
+ * table entries, and both must agree. Addresses are those set apart for benchmarks (RFC 2544 C.2.2, RFC 5180
+ * 8).
  */
 #ifndef STEM_BENCH_FLOW_MIX_H
 #define STEM_BENCH_FLOW_MIX_H

@@ -26,9 +26,9 @@ enum class Way {
 
 struct Burst {
     std::uint64_t frames = 0;
-    // The kernel's own clock, in whole nanoseconds: making the frame, and its way through the middle to its end,
-    // as all of it happens on one CPU before the next batch is made. Setting the run up is not in it (two RCU
-    // grace periods, tens of milliseconds), nor is the time that other processes were given.
+    // The kernel's own clock, in whole nanoseconds: making the frame, and its way through the middle to its
+    // end, as all of it happens on one CPU before the next batch is made. Setting the run up is not in it
+    // (two RCU grace periods, tens of milliseconds), nor is the time that other processes were given.
     double ns_per_frame = 0;
 };
 

@@ -98,7 +98,8 @@ Line::Line(lab::Netns outside, lab::Netns middle, lab::Netns inside)
     : outside_(std::move(outside)), middle_(std::move(middle)), inside_(std::move(inside)),
       source_{.netns = &outside_, .name = "source"}, external_{.netns = &middle_, .name = "external"},
       internal_{.netns = &middle_, .name = "internal"}, sink_{.netns = &inside_, .name = "sink"},
-      ends_(std::make_unique<Ends>()) {}
+      ends_(std::make_unique<Ends>()) {
+}
 
 Line::~Line() = default;
 

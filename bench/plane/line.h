@@ -4,8 +4,9 @@
 //   outside            middle                 inside
 //   source ──veth── external | internal ──veth── sink
 //
-// The middle judges. What reaches an outer end is dropped there in the driver. The middle also routes, for the
-// peers that live in the kernel's IP layer; next hops are fixed, so that no frame but the generator's is about.
+// The middle judges. What reaches an outer end is dropped there in the driver. The middle also routes, for
+// the peers that live in the kernel's IP layer; next hops are fixed, so that no frame but the generator's is
+// about.
 #pragma once
 
 #include "lab/netns.h"

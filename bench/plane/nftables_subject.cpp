@@ -14,9 +14,9 @@
 namespace stem::bench {
 namespace {
 
-// What an operator would write in front of a PBX: a set of blocked sources that dies first, the SIP helper, and
-// the streams that the helper or an answer made known. `blocked` lists elements for a set, `first` is a rule for
-// packets of unknown streams.
+// What an operator would write in front of a PBX: a set of blocked sources that dies first, the SIP helper,
+// and the streams that the helper or an answer made known. `blocked` lists elements for a set, `first` is a
+// rule for packets of unknown streams.
 std::string ruleset(const std::string& blocked_v4, const std::string& blocked_v6, std::string_view first) {
     const auto elements = [](const std::string& list) {
         return list.empty() ? list : "elements = { " + list + " };";
@@ -57,18 +57,16 @@ class NftablesSubject : public Subject {
     [[nodiscard]] std::string name() const override { return "nftables"; }
 
     Result<> nft(const std::string& script) const {
-        auto done = lab::run_command({.name = "nft",
-                                      .argv = {"nft", "-f", "-"},
-                                      .netns = &line_->middle(),
-                                      .input = script});
+        auto done = lab::run_command(
+            {.name = "nft", .argv = {"nft", "-f", "-"}, .netns = &line_->middle(), .input = script});
         if (!done) {
             return std::unexpected(done.error());
         }
         return {};
     }
 
-    // A packet each way makes a stream established. The rule that let the first one through is then taken away,
-    // so that in the runs only tracked streams pass.
+    // A packet each way makes a stream established. The rule that let the first one through is then taken
+    // away, so that in the runs only tracked streams pass.
     Result<> establish(const Mix& mix) {
         for (const auto* key :
              {"netfilter/nf_conntrack_udp_timeout", "netfilter/nf_conntrack_udp_timeout_stream"}) {

@@ -6,8 +6,8 @@
 
 namespace stem::bench {
 
-// The kernel's softirq work of the frames is done in the same thread, so the whole path runs on that one CPU. The
-// kernel keeps a twentieth of each second for ordinary processes: they do not starve.
+// The kernel's softirq work of the frames is done in the same thread, so the whole path runs on that one CPU.
+// The kernel keeps a twentieth of each second for ordinary processes: they do not starve.
 class Pinned {
   public:
     Pinned() {

@@ -22,8 +22,8 @@ struct Run {
     std::uint64_t sent = 0;
 };
 
-// The median of bursts, so that what the CPU has to do beside spoils some of them and not the run. The first one
-// warms caches up.
+// The median of bursts, so that what the CPU has to do beside spoils some of them and not the run. The first
+// one warms caches up.
 Result<Run> drive(Generator& generator, std::chrono::milliseconds run_time) {
     Run run;
     std::vector<double> rates;

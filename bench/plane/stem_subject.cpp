@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "plane/flow_mix.h"
 #include "plane/fill_map.h"
+#include "plane/flow_mix.h"
 #include "plane/stream_address.h"
 #include "plane/subject.h"
 
