@@ -26,9 +26,8 @@ std::size_t Path::link_length() const {
 
 Packet Path::link() const {
     const bool inbound = direction == STEM_INBOUND;
-    const Packet ethernet =
-        Ethernet{.dst = inbound ? TestNetwork::external_station : TestNetwork::internal_station,
-                 .src = inbound ? TestNetwork::outside_station : TestNetwork::inside_station};
+    Packet ethernet = Ethernet{.dst = inbound ? TestNetwork::external_station : TestNetwork::internal_station,
+                               .src = inbound ? TestNetwork::outside_station : TestNetwork::inside_station};
     switch (shape) {
     case Shape::v4_vlan:
     case Shape::v6_vlan:
@@ -49,7 +48,7 @@ Packet Path::network(const Address& from, const Address& to) const {
         }
         return link() / header;
     }
-    const Packet header = link() / IPv6{.src = from, .dst = to};
+    Packet header = link() / IPv6{.src = from, .dst = to};
     if (shape == Shape::v6_extensions) {
         return header / HopByHop{} / DestinationOptions{.options = Bytes(9, 0)} / Routing{} /
                Authentication{};
