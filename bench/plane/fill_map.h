@@ -25,7 +25,7 @@ Result<> fill_map(int map, std::uint32_t count, Entry entry) {
         for (std::uint32_t i = 0; i < filled; ++i) {
             std::tie(keys[i], values[i]) = entry(done + i);
         }
-        LIBBPF_OPTS(bpf_map_batch_opts, options, .elem_flags = BPF_ANY);
+        LIBBPF_OPTS(bpf_map_batch_opts, options);
         if (bpf_map_update_batch(map, keys.data(), values.data(), &filled, &options) != 0) {
             return fail_errno("fill a table of flows");
         }
