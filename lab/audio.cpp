@@ -59,7 +59,7 @@ std::uint8_t to_a_law(std::int16_t sample) {
     // (G.711 3.1).
     const bool positive = sample >= 0;
     const unsigned magnitude =
-        (positive ? static_cast<unsigned>(sample) : static_cast<unsigned>(-(sample + 1))) >> 4U;
+        (positive ? static_cast<unsigned>(sample) : static_cast<unsigned>(-(sample + 1))) >> 3U;
     const unsigned segment = magnitude < 32 ? 0 : static_cast<unsigned>(std::bit_width(magnitude)) - 5;
     const unsigned step = (segment <= 1 ? magnitude >> 1U : magnitude >> segment) & 0x0fU;
     const unsigned code = (positive ? 0x80U : 0U) | (segment << 4U) | step;
