@@ -10,13 +10,11 @@ function(bpf_skeleton name source)
     set(skeleton ${skeleton_dir}/${name}.skel.h)
     file(MAKE_DIRECTORY ${skeleton_dir})
     # asm/types.h lives in the multiarch folder, which the bpf target does not search.
-    execute_process(COMMAND ${CMAKE_C_COMPILER} -print-multiarch
-                    OUTPUT_VARIABLE multiarch OUTPUT_STRIP_TRAILING_WHITESPACE)
     add_custom_command(
         OUTPUT ${object}
         COMMAND ${STEM_BPF_CLANG} -target bpf -mcpu=v3 -std=gnu11 -O2 -g
                 -Wall -Wextra -Wconversion -Wno-sign-conversion -Wno-address-of-packed-member -Werror
-                -isystem /usr/include/${multiarch}
+                -isystem /usr/include/${CMAKE_LIBRARY_ARCHITECTURE}
                 -I${PROJECT_SOURCE_DIR}/include -I${PROJECT_SOURCE_DIR}
                 -MD -MF ${object}.d
                 -c ${CMAKE_CURRENT_SOURCE_DIR}/${source} -o ${object}

@@ -87,18 +87,20 @@ Result<> ScriptedCall::hang_up(const lab::SipAgent& phone) {
 }
 
 Result<> ScriptedCall::talk(const Stage& stage, double caller_rate) {
-    auto caller = lab::RtpEndpoint::start(
+    auto caller = lab::RtpEndpoint::open(
         stage.world().outside(), {{.local = caller_media_, .remote = callee_media_, .rate = caller_rate}});
     if (!caller) {
         return std::unexpected(caller.error());
     }
     auto callee =
-        lab::RtpEndpoint::start(stage.world().inside(), {{.local = callee_media_, .remote = caller_media_}});
+        lab::RtpEndpoint::open(stage.world().inside(), {{.local = callee_media_, .remote = caller_media_}});
     if (!callee) {
         return std::unexpected(callee.error());
     }
     caller_voice_.emplace(std::move(*caller));
     callee_voice_.emplace(std::move(*callee));
+    caller_voice_->send_all();
+    callee_voice_->send_all();
     return {};
 }
 

@@ -23,7 +23,8 @@ namespace stem::demo {
 
 // Who answers where. Each user has a URI at the proxy's address of either family.
 namespace phone {
-inline constexpr unsigned bob = 50;   // baresip, registers
+inline constexpr unsigned bob = 70;   // baresip, registers; a host of its own
+inline constexpr unsigned alice = 71; // baresip, outside; a host of its own
 inline constexpr unsigned carol = 51; // SIPp
 inline constexpr unsigned dave = 52;  // away: his profile forwards to carol
 inline constexpr unsigned erin = 53;  // scripted
@@ -42,6 +43,8 @@ class Stage {
     Stage& operator=(const Stage&) = delete;
 
     [[nodiscard]] const lab::World& world() const { return *world_; }
+    [[nodiscard]] const lab::Netns& alice() const { return *alice_; }
+    [[nodiscard]] const lab::Netns& bob() const { return *bob_; }
     [[nodiscard]] lab::Mode mode() const { return world_->mode(); }
 
     // Runs stemctl in the middle; what it printed, or an Error with what it complained of.
@@ -63,6 +66,8 @@ class Stage {
 
     Programs programs_;
     std::unique_ptr<lab::World> world_;
+    std::optional<lab::Netns> alice_;
+    std::optional<lab::Netns> bob_;
     std::optional<lab::Kamailio> kamailio_;
     std::optional<lab::Process> stemd_;
     std::optional<kernel::Instance> instance_;

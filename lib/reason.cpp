@@ -14,7 +14,8 @@ constexpr auto table = std::to_array<ReasonInfo>({
 
 constexpr bool numbers_rise_and_fit() {
     for (std::size_t i = 0; i < table.size(); i++) {
-        if (table[i].reason >= STEM_REASON_SLOTS || (i > 0 && table[i].reason <= table[i - 1].reason)) {
+        if (static_cast<unsigned>(table[i].reason) >= STEM_REASON_SLOTS ||
+            (i > 0 && table[i].reason <= table[i - 1].reason)) {
             return false;
         }
     }

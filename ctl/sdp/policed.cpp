@@ -138,13 +138,10 @@ std::uint32_t narrowed(std::uint64_t value) {
     return static_cast<std::uint32_t>(std::min<std::uint64_t>(value, 0xffffffff));
 }
 
+// Kept beside a=rtcp-mux too: the other side may not want to share (RFC 5761 5.1.1).
 std::uint16_t rtcp_port_of(const Media& media) {
     const bool elsewhere = media.rtcp_address && *media.rtcp_address != media.address;
-    const bool beside = media.rtcp_port == media.port + 1;
-    if (elsewhere || media.rtcp_port == media.port || (media.rtcp_mux && beside)) {
-        return 0;
-    }
-    return media.rtcp_port;
+    return elsewhere || media.rtcp_port == media.port ? 0 : media.rtcp_port;
 }
 
 std::uint8_t flags_of(const Media& media) {

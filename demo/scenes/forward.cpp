@@ -4,6 +4,7 @@
 
 #include "demo/scenes.h"
 #include "lab/capture.h"
+#include "lab/sip_text.h"
 #include "lab/sipp.h"
 
 namespace stem::demo {

@@ -2,6 +2,8 @@
 // A trunk: a hundred calls at once on one signalling five-tuple, each with media of its own, both ways.
 #include <fmt/format.h>
 
+#include <thread>
+
 #include <algorithm>
 
 #include "demo/scenes.h"
@@ -55,14 +57,16 @@ Result<Outcome> hundred(Stage& stage, lab::Family family) {
             return open >= calls * 4;
         },
         4s);
-    auto outside = lab::RtpEndpoint::start(world.outside(), streams(caller, carol));
-    auto inside = lab::RtpEndpoint::start(world.inside(), streams(carol, caller));
+    auto outside = lab::RtpEndpoint::open(world.outside(), streams(caller, carol));
+    auto inside = lab::RtpEndpoint::open(world.inside(), streams(carol, caller));
     if (!outside || !inside) {
         return std::unexpected(outside ? inside.error() : outside.error());
     }
+    outside->send_all();
+    inside->send_all();
     std::this_thread::sleep_for(1500ms);
-    outside->send_all(false);
-    inside->send_all(false);
+    outside->pause_all();
+    inside->pause_all();
     std::this_thread::sleep_for(100ms);
     unsigned both_ways = 0;
     for (unsigned i = 0; i < calls; i++) {

@@ -2,6 +2,8 @@
 // kill -9 of stemd in mid-call: the kernel carries the media on, and the new stemd ends the call cleanly.
 #include <fmt/format.h>
 
+#include <thread>
+
 #include <csignal>
 
 #include "demo/scenes.h"
@@ -31,8 +33,8 @@ Result<Outcome> kill_stemd(Stage& stage, lab::Family family) {
         return std::unexpected(started.error());
     }
     std::this_thread::sleep_for(400ms);
-    call->caller_voice().send_all(false);
-    call->callee_voice().send_all(false);
+    call->caller_voice().pause_all();
+    call->callee_voice().pause_all();
     std::this_thread::sleep_for(50ms);
     const auto in = call->callee_voice().counts(0);
     const auto out = call->caller_voice().counts(0);

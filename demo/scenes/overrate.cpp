@@ -2,6 +2,8 @@
 // A caller sends ten times what G.711 may: what reaches the phone is the allowed rate, and no more.
 #include <fmt/format.h>
 
+#include <thread>
+
 #include "demo/scenes.h"
 #include "demo/scripted_call.h"
 
@@ -32,7 +34,7 @@ Result<Outcome> overrate(Stage& stage, lab::Family family) {
     }
     const auto begin = std::chrono::steady_clock::now();
     std::this_thread::sleep_for(3s);
-    call->caller_voice().send_all(false);
+    call->caller_voice().pause_all();
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     std::this_thread::sleep_for(50ms);
     const auto sent = call->caller_voice().counts(0).sent;

@@ -26,14 +26,16 @@ Result<Outcome> same_port(Stage& stage, lab::Family family) {
     if (!second) {
         return std::unexpected(second.error());
     }
-    auto one = lab::RtpEndpoint::start(
+    auto one = lab::RtpEndpoint::open(
         world.outside(), {{.local = first->caller_media(), .remote = first->callee_media(), .rtcp = false}});
-    auto two = lab::RtpEndpoint::start(
+    auto two = lab::RtpEndpoint::open(
         world.outside(),
         {{.local = second->caller_media(), .remote = second->callee_media(), .rtcp = false}});
     if (!one || !two) {
         return std::unexpected(one ? two.error() : one.error());
     }
+    one->send_all();
+    two->send_all();
     const auto passed = [&](const ScriptedCall& call) {
         const auto flow = stage.flow(call.caller_media(), call.callee_media());
         return flow ? flow->value.packets : 0;

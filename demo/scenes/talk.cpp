@@ -8,6 +8,7 @@
 #include "demo/scenes.h"
 #include "lab/baresip.h"
 #include "lab/rtp_endpoint.h"
+#include "lab/sip_text.h"
 
 namespace stem::demo {
 namespace {
@@ -26,13 +27,13 @@ Result<Outcome> talk(Stage& stage, lab::Family family) {
     const auto& world = stage.world();
     const Endpoint proxy{.address = world.proxy(family), .port = 5060};
     auto bob = lab::Baresip::start(
-        world.inside(), {.user = "bob", .local = world.inside_address(phone::bob, family), .proxy = proxy});
+        stage.bob(), {.user = "bob", .local = world.inside_address(phone::bob, family), .proxy = proxy});
     if (!bob) {
         return std::unexpected(bob.error());
     }
     auto alice = lab::Baresip::start(
-        world.outside(),
-        {.user = "alice", .local = world.outside_address(lab::host::first_caller, family), .proxy = proxy});
+        stage.alice(),
+        {.user = "alice", .local = world.outside_address(phone::alice, family), .proxy = proxy});
     if (!alice) {
         return std::unexpected(alice.error());
     }
@@ -74,14 +75,15 @@ Result<Outcome> talk(Stage& stage, lab::Family family) {
     std::uint64_t late_dropped = 0;
     if (towards_bob) {
         const auto before = stage.packets(STEM_NO_PINHOLE, STEM_INBOUND);
-        auto late = lab::RtpEndpoint::start(
-            world.outside(),
+        auto late = lab::RtpEndpoint::open(
+            stage.alice(),
             {{.local = towards_bob->source(), .remote = towards_bob->destination(), .rtcp = false}});
         if (!late) {
             return std::unexpected(late.error());
         }
+        late->send_all();
         lab::eventually([&] { return late->total().sent >= 10; }, 2s);
-        late->send_all(false);
+        late->pause_all();
         late_sent = late->total().sent;
         lab::eventually([&] { return stage.packets(STEM_NO_PINHOLE, STEM_INBOUND) - before >= late_sent; },
                         1s);
