@@ -145,6 +145,12 @@ TEST(ParseIPv6, KnowsEachExtension) {
         wrong.get<Udp>().length = 7;
         expect(plane, STEM_INBOUND, wrong, dropped(STEM_UDP_HEADER));
     }
+    // A fragment header's second octet is reserved, and no length.
+    for (const std::uint8_t reserved : U8{0, 1, 255}) {
+        expect(plane, STEM_INBOUND,
+               head / Fragment{.more = true, .reserved = reserved} / DestinationOptions{} / tail,
+               forwarded(STEM_POLICY_PASS));
+    }
     expect(plane, STEM_INBOUND, head / Routing{.type = 0, .segments_left = 1} / tail,
            dropped(STEM_IPV6_EXTENSION));
     expect(plane, STEM_INBOUND, head / HopByHop{.length = 255} / tail, dropped(STEM_IPV6_EXTENSION));

@@ -71,19 +71,27 @@ TEST_P(RouterEveryPath, RewritesStationsAndHops) {
     expect(plane, path().direction, other, forwarded(STEM_POLICY_PASS).with_output(routed(path(), other)));
 }
 
-// All identifications, so that the checksum's carry is met in each of its ways.
+// The checksum's carry is met in each of its ways: all identifications that bring it near, and some that do
+// not.
 TEST(RouterChecksum, StaysRight) {
     DataPlane& plane = DataPlane::with({.mode = STEM_MODE_ROUTER});
     plane.set_rules({}, STEM_ACTION_PASS, STEM_ACTION_PASS);
     const Path path{};
-    for (unsigned id = 0; id < 65536; id += id < 1024 ? 1 : 7) {
+    constexpr std::size_t checksum = 14 + 10;
+    unsigned near_carry = 0;
+    for (unsigned id = 0; id < 65536; id++) {
         Packet packet = path / Packet(Udp{});
         packet.get<IPv4>().id = static_cast<std::uint16_t>(id);
-        const Outcome outcome = plane.run(STEM_INBOUND, packet.bytes());
-        ASSERT_EQ(outcome.action, XDP_REDIRECT);
-        const std::span<const std::uint8_t> header(outcome.output.data() + 14, 20);
-        ASSERT_EQ(checksum_finish(checksum_add(0, header)), 0) << "id " << id;
+        const Bytes frame = packet.bytes();
+        const bool near = frame[checksum] >= 0xfe;
+        near_carry += near ? 1U : 0U;
+        if (near || id % 64 == 0) {
+            const Outcome outcome = plane.run(STEM_INBOUND, frame);
+            ASSERT_EQ(outcome.action, XDP_REDIRECT);
+            ASSERT_EQ(to_hex(outcome.output), to_hex(routed(path, packet))) << "id " << id;
+        }
     }
+    EXPECT_GE(near_carry, 511U);
 }
 
 TEST_P(RouterFromOutside, RoutesFlowsByGateway) {
