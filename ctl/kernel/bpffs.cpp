@@ -21,6 +21,18 @@ bool in_first_mount_namespace() noexcept {
            (own.st_ino == first.st_ino && own.st_dev == first.st_dev);
 }
 
+// The kernel keeps files of its own in every bpffs (maps.debug); instances are folders.
+bool holds_folder(const std::filesystem::path& bpffs) noexcept {
+    std::error_code status;
+    for (std::filesystem::directory_iterator entry(bpffs, status), end; !status && entry != end;
+         entry.increment(status)) {
+        if (entry->is_directory(status)) {
+            return true;
+        }
+    }
+    return static_cast<bool>(status);
+}
+
 } // namespace
 
 bool is_bpffs(const std::filesystem::path& path) noexcept {
@@ -55,7 +67,7 @@ Result<> ensure_bpffs(const Locations& locations) {
 
 void release_bpffs(const Locations& locations) noexcept {
     std::error_code status;
-    if (!is_bpffs(locations.bpffs) || !std::filesystem::is_empty(locations.bpffs, status) || status) {
+    if (!is_bpffs(locations.bpffs) || holds_folder(locations.bpffs)) {
         return;
     }
     std::string marked;

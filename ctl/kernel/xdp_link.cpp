@@ -22,9 +22,8 @@ Result<UniqueFd> link_port(int program, const Interface& port, stem_xdp_mode mod
     if (code == EBUSY || code == EEXIST) {
         remedy = "it has an XDP program: see ip link show " + port.name;
     } else if (native) {
-        remedy = "driver '" + port.driver +
-                 "' cannot, or not with this MTU or these offloads: use --xdp auto "
-                 "or --xdp generic";
+        remedy = (port.driver.empty() ? "it" : "its driver '" + port.driver + "'") +
+                 " cannot, or not with this MTU or these offloads: use --xdp auto or --xdp generic";
     }
     return fail_errno(std::string("attach to ") + port.name + " in " + (native ? "native" : "generic") +
                           " XDP mode",
