@@ -10,6 +10,7 @@ namespace stem::stemctl {
 CLI::App* Session::command(CLI::App& parent, const std::string& name, const std::string& help,
                            const std::string& example, std::function<int()> action) {
     auto* command = parent.add_subcommand(name, help);
+    command->group("Commands");
     command->footer("Example:\n" + example);
     // A command that has others below it acts only when none of them was named.
     command->final_callback([this, command, action = std::move(action)] {
@@ -22,6 +23,7 @@ CLI::App* Session::command(CLI::App& parent, const std::string& name, const std:
 
 CLI::App* Session::group(CLI::App& parent, const std::string& name, const std::string& help) {
     auto* group = parent.add_subcommand(name, help);
+    group->group("Commands");
     group->require_subcommand(1);
     group->footer("Each command tells more: stemctl " + name + " COMMAND --help");
     return group;
