@@ -107,7 +107,8 @@ int run_add(const Session& session, const ProfileOptions& options) {
 int run_default(const Session& session, const ProfileOptions& options) {
     auto action = action_from(options);
     if (!action) {
-        return session.failed(action.error());
+        session.failed(action.error());
+        return exit_usage;
     }
     return ask_and_print(session, "PUT", path_of(options), json::object{{"default", std::move(*action)}},
                          show_profile);
@@ -116,7 +117,8 @@ int run_default(const Session& session, const ProfileOptions& options) {
 int run_rule_add(const Session& session, const ProfileOptions& options) {
     auto rule = action_from(options);
     if (!rule) {
-        return session.failed(rule.error());
+        session.failed(rule.error());
+        return exit_usage;
     }
     (*rule)["caller"] = options.caller;
     if (!options.when.empty()) {

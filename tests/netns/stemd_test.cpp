@@ -115,6 +115,7 @@ std::string ok_to(const Phone& caller, const Phone& callee, const Request& reque
 class Stemd : public testing::TestWithParam<Mode> {
   protected:
     void SetUp() override {
+        std::filesystem::remove_all(database().parent_path());
         auto world = lab::World::create({.mode = GetParam(), .middle = lab::Middle::bare});
         ASSERT_TRUE(world) << world.error().message();
         world_.emplace(std::move(*world));
@@ -146,7 +147,7 @@ class Stemd : public testing::TestWithParam<Mode> {
     }
     static std::filesystem::path run_dir() { return lab::scratch() / "run"; }
     static std::filesystem::path config_file() { return lab::scratch() / "stemd.toml"; }
-    static std::filesystem::path database() { return lab::scratch() / "stem.db"; }
+    static std::filesystem::path database() { return lab::scratch() / "db" / "stem.db"; }
 
     // Its output; nothing, and the test has failed, when it did.
     std::optional<std::string> stemctl(const std::vector<std::string>& arguments) const {
