@@ -64,7 +64,9 @@ Result<std::vector<std::vector<std::string>>> Capture::fields(const std::string&
             row.emplace_back(field.begin(), field.end());
         }
     }
-    rows.pop_back(); // what stands behind the last newline
+    if (!rows.empty()) {
+        rows.pop_back(); // what stands behind the last newline; no output at all has no lines
+    }
     return rows;
 }
 
