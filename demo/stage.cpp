@@ -41,6 +41,14 @@ Result<std::unique_ptr<Stage>> Stage::set_up(lab::Mode mode, const Programs& pro
     }
     stage->world_ = std::make_unique<lab::World>(std::move(*world));
 
+    auto alice = stage->world_->add_host(lab::Side::outside, phone::alice);
+    auto bob = stage->world_->add_host(lab::Side::inside, phone::bob);
+    if (!alice || !bob) {
+        return std::unexpected(alice ? bob.error() : alice.error());
+    }
+    stage->alice_.emplace(std::move(*alice));
+    stage->bob_.emplace(std::move(*bob));
+
     if (auto attached =
             stage->stemctl({"attach", "--external", lab::external_port, "--internal", lab::internal_port,
                             "--mode", mode == lab::Mode::bridge ? "bridge" : "router", "--xdp", "native"});

@@ -118,7 +118,7 @@ TEST(Policed, RtcpHasItsShare) {
 TEST(Policed, MuxSharesThePort) {
     const stem_media alone = policed_from("m=audio 4000 RTP/AVP 0");
     const stem_media shared = policed_from("m=audio 4000 RTP/AVP 0\na=rtcp-mux");
-    EXPECT_EQ(shared.rtcp_port, 0);
+    EXPECT_EQ(shared.rtcp_port, 4001) << "kept for an answer without mux";
     EXPECT_EQ(shared.flags, STEM_MEDIA_RECEIVES | STEM_MEDIA_RTCP_MUX);
     EXPECT_EQ(shared.bytes_per_second, alone.bytes_per_second + 1250);
     EXPECT_EQ(policed_from("m=audio 4000 RTP/AVP 0\na=rtcp:4000").flags & STEM_MEDIA_RTCP_MUX,
