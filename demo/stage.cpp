@@ -106,10 +106,15 @@ Result<std::string> Stage::stemctl(std::vector<std::string> arguments) const {
                              .environment = environment()});
 }
 
+// Each mode is an installation of its own.
+std::string Stage::database() const {
+    return lab::scratch() / (mode() == lab::Mode::bridge ? "bridge.db" : "router.db");
+}
+
 Result<> Stage::start_stemd() {
     stemd_.reset();
     auto process = lab::Process::start({.name = "stemd",
-                                        .argv = {programs_.stemd, "--db", lab::scratch() / "stem.db"},
+                                        .argv = {programs_.stemd, "--db", database()},
                                         .netns = &world_->middle(),
                                         .environment = environment()});
     if (!process) {

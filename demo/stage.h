@@ -63,6 +63,7 @@ class Stage {
   private:
     Stage() = default;
     Result<> add_users() const;
+    [[nodiscard]] std::string database() const;
 
     Programs programs_;
     std::unique_ptr<lab::World> world_;
