@@ -115,8 +115,10 @@ std::vector<std::string> warnings_for(const AttachRequest& request, const Ports&
         warnings.insert(warnings.end(), more.begin(), more.end());
         for (const std::string family : {"ipv4", "ipv6"}) {
             if (request.mode == STEM_MODE_ROUTER && !forwards(family, port.name)) {
-                warnings.push_back("router mode, but " + family + " forwarding is off on " + port.name +
-                                   ": sysctl net." + family + ".conf." + port.name + ".forwarding=1");
+                std::string warning = "router mode, but ";
+                warning += family + " forwarding is off on " + port.name;
+                warning += ": sysctl net." + family + ".conf." + port.name + ".forwarding=1";
+                warnings.push_back(std::move(warning));
             }
         }
     }

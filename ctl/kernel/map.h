@@ -134,7 +134,7 @@ class PerCpuArray {
     explicit PerCpuArray(MapHandle handle) : handle_(std::move(handle)) {}
 
     static void add(Value& sum, const std::byte* value) {
-        std::array<std::uint64_t, sizeof(Value) / sizeof(std::uint64_t)> total{};
+        std::array<std::uint64_t, sizeof(Value) / 8> total{};
         auto more = total;
         std::memcpy(total.data(), &sum, sizeof(Value));
         std::memcpy(more.data(), value, sizeof(Value));

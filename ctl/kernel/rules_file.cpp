@@ -76,7 +76,7 @@ class Reader {
         if (node == nullptr) {
             return std::nullopt;
         }
-        if (const auto value = node->value_exact<std::string>()) {
+        if (auto value = node->value_exact<std::string>()) {
             return value;
         }
         return wrong(node->source(), key, "not a string", std::string("write ") + key + " = \"…\"");
