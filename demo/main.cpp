@@ -29,6 +29,7 @@ struct Options {
     std::vector<std::string> only;
     std::vector<std::string> modes = {"bridge", "router"};
     bool json = false;
+    int unavailable = 1; // exit status where there are no namespaces
 };
 
 bool wanted(const Options& options, std::string_view scene) {
@@ -84,7 +85,8 @@ int run(const Options& options, const Programs& programs) {
     std::vector<Row> rows;
     for (const auto& mode : options.modes) {
         fmt::print(stderr, "{}: outside [out0]--[ext0] STEM [int0]--[in0] inside\n", mode);
-        auto stage = Stage::set_up(mode == "bridge" ? lab::Mode::bridge : lab::Mode::router, programs);
+        auto stage = Stage::set_up(
+            {.mode = mode == "bridge" ? lab::Mode::bridge : lab::Mode::router, .programs = programs});
         if (!stage) {
             fmt::print(stderr, "stem-demo: {}\n", stage.error().message());
             return 1;
@@ -118,6 +120,8 @@ int main(int argc, char** argv) {
     app.add_flag("--json", options.json,
                  "the table as JSON: {\"rows\": [{mode, family, scene, claim, held, evidence, "
                  "seconds}]}");
+    app.add_option("--unavailable", options.unavailable,
+                   "exit status where no namespaces can be had (for test runners)");
     app.footer("example: stem-demo --mode bridge --only talk kill_stemd");
     try {
         app.parse(argc, argv);
@@ -126,5 +130,5 @@ int main(int argc, char** argv) {
     }
     const auto here = std::filesystem::read_symlink("/proc/self/exe").parent_path();
     const demo::Programs programs{.stemctl = here / "stemctl", .stemd = here / "stemd"};
-    return lab::run_enclosed([&] { return demo::run(options, programs); });
+    return lab::run_enclosed([&] { return demo::run(options, programs); }, options.unavailable);
 }

@@ -4,11 +4,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <tuple>
 
 #include "ctl/kernel/counter_table.h"
 #include "lab/enclosure.h"
 #include "lab/sip_text.h"
+#include "lab/text_file.h"
 
 namespace stem::demo {
 namespace {
@@ -32,9 +34,10 @@ std::vector<std::string> uris(const lab::World& world, const std::string& user) 
 
 } // namespace
 
-Result<std::unique_ptr<Stage>> Stage::set_up(lab::Mode mode, const Programs& programs) {
+Result<std::unique_ptr<Stage>> Stage::set_up(const StageOptions& options) {
     std::unique_ptr<Stage> stage(new Stage);
-    stage->programs_ = programs;
+    stage->options_ = options;
+    const lab::Mode mode = options.mode;
     auto world = lab::World::create({.mode = mode, .middle = lab::Middle::bare});
     if (!world) {
         return std::unexpected(world.error());
@@ -73,13 +76,13 @@ Result<std::unique_ptr<Stage>> Stage::set_up(lab::Mode mode, const Programs& pro
             {.user = user, .contact = {.address = w.inside_address(host, lab::Family::v4), .port = 5060}},
             {.user = user, .contact = {.address = w.inside_address(host, lab::Family::v6), .port = 5060}}};
     };
-    lab::KamailioOptions options{.addresses = {w.proxy(lab::Family::v4), w.proxy(lab::Family::v6)}};
+    lab::KamailioOptions proxy{.addresses = {w.proxy(lab::Family::v4), w.proxy(lab::Family::v6)}};
     for (const auto& [user, host] : {std::pair<std::string, unsigned>{"carol", phone::carol},
                                      {"dave", phone::dave},
                                      {"erin", phone::erin}}) {
-        std::ranges::copy(contacts(user, host), std::back_inserter(options.contacts));
+        std::ranges::copy(contacts(user, host), std::back_inserter(proxy.contacts));
     }
-    auto kamailio = lab::Kamailio::start(w.inside(), options);
+    auto kamailio = lab::Kamailio::start(w.inside(), proxy);
     if (!kamailio) {
         return std::unexpected(kamailio.error());
     }
@@ -88,18 +91,20 @@ Result<std::unique_ptr<Stage>> Stage::set_up(lab::Mode mode, const Programs& pro
 }
 
 Stage::~Stage() {
-    if (stemd_) {
-        stemd_->stop();
-        stemd_.reset();
-    }
+    stop_stemd();
     if (instance_) {
         // What cannot be undone here, the enclosure's end undoes.
         static_cast<void>(stemctl({"detach"}));
     }
+    if (world_) {
+        // The next stage of this mode begins with users of its own.
+        std::error_code absent;
+        std::filesystem::remove(database(), absent);
+    }
 }
 
 Result<std::string> Stage::stemctl(std::vector<std::string> arguments) const {
-    arguments.insert(arguments.begin(), programs_.stemctl);
+    arguments.insert(arguments.begin(), options_.programs.stemctl);
     return lab::run_command({.name = "stemctl",
                              .argv = std::move(arguments),
                              .netns = &world_->middle(),
@@ -111,12 +116,24 @@ std::string Stage::database() const {
     return lab::scratch() / (mode() == lab::Mode::bridge ? "bridge.db" : "router.db");
 }
 
+void Stage::stop_stemd() {
+    if (stemd_) {
+        stemd_->stop();
+        stemd_.reset();
+    }
+}
+
 Result<> Stage::start_stemd() {
     stemd_.reset();
-    auto process = lab::Process::start({.name = "stemd",
-                                        .argv = {programs_.stemd, "--db", database()},
-                                        .netns = &world_->middle(),
-                                        .environment = environment()});
+    const auto config = lab::scratch() / "stemd.toml";
+    if (auto written = lab::write_text(config, options_.config); !written) {
+        return written;
+    }
+    auto process =
+        lab::Process::start({.name = "stemd",
+                             .argv = {options_.programs.stemd, "--db", database(), "--config", config},
+                             .netns = &world_->middle(),
+                             .environment = environment()});
     if (!process) {
         return std::unexpected(process.error());
     }

@@ -35,9 +35,15 @@ struct Programs {
     std::string stemd;
 };
 
+struct StageOptions {
+    lab::Mode mode = lab::Mode::bridge;
+    Programs programs;
+    std::string config = {}; // stemd's, TOML; "" = its defaults
+};
+
 class Stage {
   public:
-    static Result<std::unique_ptr<Stage>> set_up(lab::Mode mode, const Programs& programs);
+    static Result<std::unique_ptr<Stage>> set_up(const StageOptions& options);
     ~Stage();
     Stage(const Stage&) = delete;
     Stage& operator=(const Stage&) = delete;
@@ -51,7 +57,9 @@ class Stage {
     Result<std::string> stemctl(std::vector<std::string> arguments) const;
     // Starts stemd and waits until it answers.
     Result<> start_stemd();
+    void stop_stemd();
     [[nodiscard]] lab::Process& stemd() { return *stemd_; }
+    [[nodiscard]] const lab::Process& kamailio() const { return kamailio_->process(); }
 
     // Packets counted under a reason, kernel's and stemd's, since the instance was attached.
     [[nodiscard]] std::uint64_t packets(stem_reason reason, stem_direction direction) const;
@@ -65,7 +73,7 @@ class Stage {
     Result<> add_users() const;
     [[nodiscard]] std::string database() const;
 
-    Programs programs_;
+    StageOptions options_;
     std::unique_ptr<lab::World> world_;
     std::optional<lab::Netns> alice_;
     std::optional<lab::Netns> bob_;
