@@ -2,6 +2,7 @@
 #include "registry.h"
 
 #include "plane/measures.h"
+#include "signalling/measures.h"
 
 namespace stem::bench {
 
@@ -13,6 +14,10 @@ std::vector<std::unique_ptr<Measure>> all_measures() {
     all.push_back(make_rtp_forward("100k", {.flows = 100'000}));
     all.push_back(make_rtp_forward("1m", {.flows = 1'000'000}));
     all.push_back(make_rtp_forward("v6_100k", {.flows = 100'000, .family = Family::v6}));
+    all.push_back(make_call_cost());
+    all.push_back(make_invite_delay());
+    all.push_back(make_pinhole_open());
+    all.push_back(make_pinhole_close());
     return all;
 }
 

@@ -2,6 +2,7 @@
 #include "statistics.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace stem::bench {
 
@@ -11,6 +12,12 @@ Spread spread_of(std::vector<double> samples) {
     const double median =
         samples.size() % 2 == 1 ? samples[middle] : (samples[middle - 1] + samples[middle]) / 2;
     return {.median = median, .min = samples.front(), .max = samples.back()};
+}
+
+double percentile(std::vector<double> samples, double percent) {
+    std::ranges::sort(samples);
+    const double rank = std::ceil(percent / 100 * static_cast<double>(samples.size()));
+    return samples[static_cast<std::size_t>(std::max(rank, 1.0)) - 1];
 }
 
 std::vector<double> ratios_of(const std::vector<double>& numerator, const std::vector<double>& denominator) {
