@@ -9,6 +9,8 @@
 #include <fmt/format.h>
 #include <linux/bpf.h>
 
+#include <algorithm>
+
 namespace stem::test {
 namespace {
 
@@ -279,8 +281,8 @@ TEST(ParseLink, DropsLessThanAnEthernetHeader) {
     constexpr std::uint32_t metadata = 16;
     const Bytes whole = (Ethernet{} / IPv4{} / Udp{}).bytes();
     for (std::uint32_t length = 13; length > 0; length--) {
-        Bytes frame(metadata);
-        frame.insert(frame.end(), whole.begin(), whole.begin() + length);
+        Bytes frame(metadata + length);
+        std::copy_n(whole.begin(), length, frame.begin() + metadata);
         try {
             expect(plane, STEM_INBOUND, frame, fmt::format("{} octets", length), dropped(STEM_ETHERNET_SHORT),
                    0, metadata);
