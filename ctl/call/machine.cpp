@@ -94,6 +94,10 @@ void Monitor::Machine::on_outside_request(Packet packet, const sip::Message& mes
         egress_.drop(std::move(packet), STEM_SIP_NO_DIALOG, message.method_name + " without a To tag");
         return;
     }
+    if (transactions_.find(Transactions::key_of(message, packet.direction)) != nullptr) {
+        release(std::move(packet), message, nullptr); // a retransmission; what counts is what came first
+        return;
+    }
     Transaction* transaction = begin_transaction(message, packet.direction, {});
     if (transaction == nullptr) {
         egress_.drop(std::move(packet), STEM_CALL_LIMIT, "no room for another transaction");
@@ -144,7 +148,7 @@ Call* Monitor::Machine::call_of(std::uint64_t id) {
 // request URI that the INVITE left with (RFC 3261 9.1, 17.1.1.3).
 void Monitor::Machine::release(Packet packet, const sip::Message& message, const Call* call) {
     if (call != nullptr && !call->target.empty() && message.request &&
-        message.vias.front().branch == call->branch) {
+        call->legs.contains(message.vias.front().branch)) {
         egress_.release_rewritten(std::move(packet), message.request_uri_span, call->target);
     } else {
         egress_.release(std::move(packet));
@@ -157,6 +161,9 @@ Transaction* Monitor::Machine::begin_transaction(const sip::Message& message, st
     const std::string key = Transactions::key_of(message, direction);
     if (Transaction* there = transactions_.find(key); there != nullptr) {
         return there;
+    }
+    if (place.call == nullptr && !transactions_.has_room_outside_calls()) {
+        return nullptr;
     }
     Transaction transaction;
     transaction.method = message.method;
@@ -253,7 +260,7 @@ bool Monitor::Machine::drop(std::uint64_t dialog_id, std::uint64_t now_ns) {
                 refuse(*call, 603, "Decline", STEM_SM_REJECTED, "dropped by the operator while held");
                 return true;
             }
-            end(*call, dialog, now_ns_, "dropped by the operator");
+            cut(*call, dialog, "dropped by the operator");
             pinholes_.run(now_ns_);
             return true;
         }

@@ -7,8 +7,10 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "ctl/call/monitor.h"
@@ -32,6 +34,8 @@ struct Dialog {
     std::optional<ResponseOffer> response_offer = {};
     std::uint64_t answered_ns = 0;
     std::uint64_t changed_ns = 0;
+    // Set by adopt(), until the side's next request: its last one may be repeated, and is not known here.
+    bool may_repeat[STEM_PARTIES] = {false, false};
 };
 
 enum class CallState : std::uint8_t {
@@ -58,6 +62,11 @@ struct Call {
     std::string callee;
     CallState state = CallState::held;
     std::string branch; // of the INVITE in force
+    // What the decision was made of: request URI, From and To. Nothing: adopted, and not known any more.
+    std::optional<std::string> identity;
+    std::string sent_by;               // of the INVITE's topmost Via
+    std::set<std::string> legs;        // branches: more than one when a proxy before us forked
+    std::set<std::string> failed_legs; // those of them that were answered with 3xx to 6xx
     std::uint32_t cseq = 0;
     std::optional<Held> held;
     std::uint64_t serial = 0; // tells a late decision from the one that is waited for
@@ -96,7 +105,8 @@ class Monitor::Machine {
         silence,
         closing,
         forks,
-        burial
+        burial,
+        cut
     };
     struct Timer {
         Alarm alarm;
@@ -115,6 +125,7 @@ class Monitor::Machine {
     Place place_of(const sip::Message& message, stem_direction request_direction);
     Call* call_of(std::uint64_t id);
     void release(Packet packet, const sip::Message& message, const Call* call);
+    bool make_room();
     Transaction* begin_transaction(const sip::Message& message, stem_direction direction, const Place& place);
 
     // machine_invite.cpp
@@ -132,6 +143,7 @@ class Monitor::Machine {
     void on_ack(Packet packet, const sip::Message& message);
     void on_inside_request(Packet packet, const sip::Message& message);
     bool follows(const Dialog& dialog, stem_party party, std::uint32_t cseq) const;
+    bool is_of_cut_dialog(const sip::Message& message) const;
 
     // machine_response.cpp
     void on_response(Packet packet, const sip::Message& message);
@@ -153,11 +165,14 @@ class Monitor::Machine {
     void agree(Call& call, Dialog& dialog, stem_party offerer, const std::vector<stem_media>& offer,
                const std::vector<stem_media>& answer);
     void answer_response_offer(Call& call, Dialog& dialog, const Described& answer);
+    bool is_image(const Call& call, const Dialog& dialog) const;
     void end(Call& call, Dialog& dialog, std::uint64_t close_at_ns, std::string_view why);
+    void cut(Call& call, Dialog& dialog, std::string_view why);
     void bury_when_over(Call& call);
 
     // machine_record.cpp
     void remember(const Call& call, const Dialog& dialog);
+    void await_answer(Call& call);
 
     // machine_timer.cpp
     void set_timer(std::chrono::nanoseconds after, Alarm alarm, std::uint64_t call, std::uint64_t serial);
@@ -174,6 +189,10 @@ class Monitor::Machine {
     Transactions transactions_;
     std::unordered_map<std::string, std::unique_ptr<Call>> calls_; // by key
     std::unordered_map<std::uint64_t, Call*> by_id_;
+    std::set<std::pair<std::uint64_t, std::uint64_t>> lingering_; // over: since when, and the call's id
+    // Dialogs that we ended and their parties did not; a BYE may still come. Key: cut_key(), value: until
+    // when.
+    std::unordered_map<std::string, std::uint64_t> cut_;
     std::multimap<std::uint64_t, Timer> timers_;
     std::uint64_t now_ns_ = 0;
     std::uint64_t next_id_;

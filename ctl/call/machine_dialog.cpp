@@ -41,7 +41,8 @@ bool allowed(sip::Method method, stem_dialog_state state, stem_party party) {
 
 // RFC 3261 12.2.2: a side's requests have rising CSeq numbers; gaps are legal.
 bool Monitor::Machine::follows(const Dialog& dialog, stem_party party, std::uint32_t cseq) const {
-    return dialog.cseq[party] == 0 || cseq > dialog.cseq[party];
+    return dialog.cseq[party] == 0 || cseq > dialog.cseq[party] ||
+           (dialog.may_repeat[party] && cseq == dialog.cseq[party]);
 }
 
 void Monitor::Machine::on_ack(Packet packet, const sip::Message& message) {
@@ -65,6 +66,10 @@ void Monitor::Machine::on_ack(Packet packet, const sip::Message& message) {
         } else {
             egress_.drop(std::move(packet), STEM_SIP_CSEQ, "ACK with another CSeq than the INVITE's");
         }
+        return;
+    }
+    if (message.cseq == call.cseq && call.failed_legs.contains(message.vias.front().branch)) {
+        release(std::move(packet), message, &call); // of one leg's failure, while another still rings
         return;
     }
     Dialog* dialog = place.dialog;
@@ -95,7 +100,7 @@ void Monitor::Machine::on_ack(Packet packet, const sip::Message& message) {
 void Monitor::Machine::on_inside_request(Packet packet, const sip::Message& message) {
     const Place place = place_of(message, packet.direction);
     if (place.call == nullptr || place.dialog == nullptr || place.call->state == CallState::held) {
-        if (!passes_without_dialog(message.method)) {
+        if (!passes_without_dialog(message.method) && !is_of_cut_dialog(message)) {
             egress_.drop(std::move(packet), STEM_SIP_NO_DIALOG,
                          message.method_name + " for no dialog that is known");
             return;
@@ -138,6 +143,7 @@ void Monitor::Machine::on_inside_request(Packet packet, const sip::Message& mess
         return;
     }
     dialog.cseq[place.party] = message.cseq;
+    dialog.may_repeat[place.party] = false;
     call.signalling[place.party] = packet.source;
     if (session.sdp == Sdp::usable) {
         if (dialog.response_offer && dialog.response_offer->by != place.party &&

@@ -15,9 +15,19 @@ constexpr int status_ok = 200;
 constexpr int status_terminated = 487;
 constexpr int status_not_acceptable = 488;
 constexpr int status_unavailable = 503;
+constexpr std::size_t max_legs = 16; // of one call, forked by a proxy before us
 
 std::string own_tag(const Call& call) {
     return fmt::format("stem-{:x}", call.id);
+}
+
+std::string identity_of(const sip::Message& invite) {
+    return invite.request_uri.text + '\n' + invite.from.text + '\n' + invite.to.text;
+}
+
+std::string sent_by_of(const sip::Message& message) {
+    const sip::Via& via = message.vias.front();
+    return fmt::format("{} {}", via.host, via.port);
 }
 
 } // namespace
@@ -28,7 +38,7 @@ void Monitor::Machine::on_invite(Packet packet, const sip::Message& message) {
         on_repeated_invite(std::move(packet), message, *there->second);
         return;
     }
-    if (calls_.size() >= settings_.max_calls) {
+    if (calls_.size() >= settings_.max_calls && !make_room()) {
         egress_.reply(packet, sip::make_response(packet.payload, message, status_unavailable,
                                                  sip::phrase_of(status_unavailable), "stem-full"));
         egress_.drop(std::move(packet), STEM_CALL_LIMIT, "as many calls as [calls] max allows");
@@ -40,8 +50,6 @@ void Monitor::Machine::on_invite(Packet packet, const sip::Message& message) {
     call->direction = packet.direction;
     call->call_id = message.call_id;
     call->caller_tag = message.from_tag;
-    call->caller = message.from.text;
-    call->callee = message.to.text;
     call->started_ns = now_ns_;
     call->dialogs.push_back({.id = call->id});
     Call& begun = *call;
@@ -51,6 +59,16 @@ void Monitor::Machine::on_invite(Packet packet, const sip::Message& message) {
     hold(std::move(packet), message, begun);
 }
 
+// Forgets the call that is over for longest: what it still absorbed would only be judged anew. So a flood of
+// calls that are refused cannot shut out those that are not. False: all are alive.
+bool Monitor::Machine::make_room() {
+    if (lingering_.empty()) {
+        return false;
+    }
+    forget(*call_of(lingering_.begin()->second));
+    return true;
+}
+
 // Keeps the INVITE, and asks.
 void Monitor::Machine::hold(Packet packet, const sip::Message& message, Call& call) {
     call.state = CallState::held;
@@ -58,7 +76,14 @@ void Monitor::Machine::hold(Packet packet, const sip::Message& message, Call& ca
     call.trying_sent = false;
     call.branch = message.vias.front().branch;
     call.cseq = message.cseq;
+    call.caller = message.from.text;
+    call.callee = message.to.text;
+    call.identity = identity_of(message);
+    call.sent_by = sent_by_of(message);
+    call.legs = {call.branch};
+    call.failed_legs.clear();
     call.target.clear();
+    lingering_.erase({call.dead_since_ns, call.id});
     call.dead_since_ns = 0;
     call.signalling[STEM_CALLER] = packet.source;
     call.signalling[STEM_CALLEE] = packet.destination;
@@ -134,6 +159,15 @@ void Monitor::Machine::decided(std::uint64_t call_id, std::uint64_t serial, cons
 }
 
 void Monitor::Machine::let_go(Call& call, const std::string& target, std::vector<Address> terminals) {
+    Place place;
+    place.call = &call;
+    Transaction* transaction = begin_transaction(call.held->message, call.direction, place);
+    if (transaction == nullptr) {
+        refuse(call, status_unavailable, {}, STEM_CALL_LIMIT, "no room for another transaction");
+        return;
+    }
+    transaction->call = call.id; // where it is one of a call that was forgotten
+    transaction->offer = call.offer;
     auto [packet, message] = take_held(call);
     call.state = CallState::going;
     call.target = target;
@@ -141,14 +175,6 @@ void Monitor::Machine::let_go(Call& call, const std::string& target, std::vector
     if (call.terminals.size() > STEM_TERMINALS_MAX) {
         call.terminals.resize(STEM_TERMINALS_MAX);
     }
-    Place place;
-    place.call = &call;
-    Transaction* transaction = begin_transaction(message, call.direction, place);
-    if (transaction == nullptr) {
-        egress_.drop(std::move(packet), STEM_CALL_LIMIT, "no room for another transaction");
-        return;
-    }
-    transaction->offer = call.offer;
     call.dialogs.clear(); // of an earlier attempt (401, 407): nothing of it is left
     call.dialogs.push_back({.id = call.id, .changed_ns = now_ns_});
     call.dialogs.front().cseq[STEM_CALLER] = call.cseq;
@@ -174,7 +200,23 @@ void Monitor::Machine::refuse(Call& call, int status, std::string_view phrase, s
 }
 
 void Monitor::Machine::on_repeated_invite(Packet packet, const sip::Message& message, Call& call) {
-    const bool same = message.vias.front().branch == call.branch && message.cseq == call.cseq;
+    if (!call.identity && call.state == CallState::going && message.cseq == call.cseq) {
+        // Adopted after a restart, and of what its decision was made is not known. Where nobody answered yet
+        // it is made anew; else the INVITE has arrived, and need not be repeated.
+        if (call.dialogs.size() == 1 && call.dialogs.front().state == STEM_DIALOG_CALLING) {
+            forget(call);
+            on_invite(std::move(packet), message);
+            return;
+        }
+        egress_.drop(std::move(packet), STEM_SIP_ABSORBED, "INVITE repeated after a restart");
+        return;
+    }
+    // The decision holds for what it was made of. A Call-ID, a tag and a branch are easily borrowed.
+    const bool meant = call.identity == identity_of(message);
+    const std::string& branch = message.vias.front().branch;
+    const bool same =
+        meant && message.cseq == call.cseq &&
+        (branch == call.branch ? sent_by_of(message) == call.sent_by : call.legs.contains(branch));
     if (!same) {
         // A new attempt after a failure (401, 407, 422: RFC 3261 8.1.3.5), with a CSeq that rose.
         const bool over =
@@ -184,13 +226,15 @@ void Monitor::Machine::on_repeated_invite(Packet packet, const sip::Message& mes
             return;
         }
         // Another branch of the same attempt: a proxy before us forked, and both legs come this way.
-        if (call.state == CallState::going && message.cseq == call.cseq) {
+        if (meant && call.state == CallState::going && message.cseq == call.cseq && branch != call.branch &&
+            call.legs.size() < max_legs) {
             Place place;
             place.call = &call;
             if (Transaction* transaction = begin_transaction(message, packet.direction, place);
                 transaction != nullptr) {
                 transaction->offer = call.offer;
-                egress_.release(std::move(packet));
+                call.legs.insert(branch);
+                release(std::move(packet), message, &call);
                 return;
             }
         }
@@ -248,9 +292,10 @@ void Monitor::Machine::on_cancel(Packet packet, const sip::Message& message) {
         return;
     }
     if (packet.source.address != call.signalling[STEM_CALLER].address) {
-        egress_.drop(std::move(packet), STEM_SIP_STATE,
-                     "CANCEL from " + packet.source.to_string() + ", but the INVITE came from " +
-                         call.signalling[STEM_CALLER].to_string());
+        const std::string what =
+            fmt::format("CANCEL from {}, but the INVITE came from {}", packet.source.to_string(),
+                        call.signalling[STEM_CALLER].to_string());
+        egress_.drop(std::move(packet), STEM_SIP_STATE, what);
         return;
     }
     if (call.state == CallState::held) {

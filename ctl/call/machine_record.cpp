@@ -76,6 +76,21 @@ void Monitor::Machine::remember(const Call& call, const Dialog& dialog) {
     }
 }
 
+// The transaction of an adopted call's INVITE.
+void Monitor::Machine::await_answer(Call& call) {
+    sip::Message invite;
+    invite.vias.push_back({.transport = {}, .host = {}, .port = 0, .branch = call.branch});
+    invite.call_id = call.call_id;
+    invite.cseq = call.cseq;
+    invite.method = sip::Method::invite;
+    invite.method_name = sip::name_of(sip::Method::invite);
+    Place place;
+    place.call = &call;
+    if (Transaction* transaction = begin_transaction(invite, call.direction, place); transaction != nullptr) {
+        transaction->offer = call.offer;
+    }
+}
+
 std::size_t Monitor::Machine::adopt(std::uint64_t now_ns) {
     now_ns_ = now_ns;
     std::size_t adopted = 0;
@@ -96,6 +111,7 @@ std::size_t Monitor::Machine::adopt(std::uint64_t now_ns) {
             slot->callee = read_text(record.uri[STEM_CALLEE]);
             slot->state = CallState::going;
             slot->branch = read_text(record.invite_branch);
+            slot->legs = {slot->branch};
             slot->cseq = record.invite_cseq;
             slot->target = read_text(record.target);
             slot->why = "adopted after a restart";
@@ -118,6 +134,7 @@ std::size_t Monitor::Machine::adopt(std::uint64_t now_ns) {
                       .changed_ns = record.changed_ns};
         for (const auto party : {STEM_CALLER, STEM_CALLEE}) {
             dialog.cseq[party] = record.cseq[party];
+            dialog.may_repeat[party] = true;
             dialog.media[party] = read_media(record.media[party], record.media_count[party]);
         }
         const bool unanswered = dialog.state == STEM_DIALOG_CALLING || dialog.state == STEM_DIALOG_EARLY;
@@ -129,26 +146,16 @@ std::size_t Monitor::Machine::adopt(std::uint64_t now_ns) {
         }
         pinholes_.adopt(
             id, flows_between(dialog.media[STEM_CALLER], dialog.media[STEM_CALLEE], direction, id, now_ns));
+        // Its 200 may still come, or come again: the ACK may have been lost with the stemd before.
+        if (unanswered || dialog.answered_ns + ns_of(settings_.linger) > now_ns) {
+            await_answer(call);
+        }
         switch (dialog.state) {
         case STEM_DIALOG_CALLING:
-        case STEM_DIALOG_EARLY: {
-            // The INVITE's transaction: its 200 may still come.
-            sip::Message invite;
-            invite.vias.push_back({.transport = {}, .host = {}, .port = 0, .branch = call.branch});
-            invite.call_id = call_id;
-            invite.cseq = call.cseq;
-            invite.method = sip::Method::invite;
-            invite.method_name = sip::name_of(sip::Method::invite);
-            Place place;
-            place.call = &call;
-            if (Transaction* transaction = begin_transaction(invite, direction, place);
-                transaction != nullptr) {
-                transaction->offer = call.offer;
-            }
+        case STEM_DIALOG_EARLY:
             call.ring_until_ns = now_ns + ns_of(settings_.ring_timeout);
             set_timer(settings_.ring_timeout, Alarm::ringing, call.id, call.serial);
             break;
-        }
         case STEM_DIALOG_ANSWERED:
             set_timer(settings_.linger, Alarm::unacknowledged, call.id, id);
             break;

@@ -19,6 +19,10 @@ bool is_provisional(int status) {
 bool is_success(int status) {
     return status >= 200 && status < 300;
 }
+// May this tag have a dialog: one that is there, the first, or another fork?
+bool has_room_for(Call& call, std::string_view tag) {
+    return call.dialog(tag) != nullptr || call.dialog("") != nullptr || call.dialogs.size() < max_forks;
+}
 bool asks_for_credentials(int status) {
     return status == 401 || status == 407;
 }
@@ -43,6 +47,11 @@ void Monitor::Machine::on_response(Packet packet, const sip::Message& message) {
             egress_.drop(std::move(packet), STEM_SDP_MALFORMED, session.what);
             return;
         }
+        // 13.3.1.4: a 2xx is repeated until the ACK comes. What differs in it is no new answer, nor is what a
+        // late provisional response says.
+        const Dialog* spoken = call->dialog(message.to_tag);
+        const bool repeated =
+            first_invite ? spoken != nullptr && spoken->answered_ns != 0 : transaction->answered;
         if (first_invite) {
             on_first_invite_response(packet, message, *call, *transaction);
         } else if (Dialog* dialog = call->dialog(transaction->callee_tag); dialog != nullptr) {
@@ -55,13 +64,16 @@ void Monitor::Machine::on_response(Packet packet, const sip::Message& message) {
             egress_.count(STEM_MEDIA_ADDRESS, packet.direction);
             spdlog::warn("call {:x}: no pinhole: {}", call->id, session.what);
         }
-        if (dialog != nullptr && session.sdp == Sdp::usable && dialog->state != STEM_DIALOG_DEAD &&
-            message.status > 100 && message.status < 300) {
+        if (dialog != nullptr && !repeated && session.sdp == Sdp::usable &&
+            dialog->state != STEM_DIALOG_DEAD && message.status > 100 && message.status < 300) {
             if (transaction->offer) {
                 agree(*call, *dialog, transaction->party, *transaction->offer, session.media);
             } else if (transaction->method == sip::Method::invite) {
                 dialog->response_offer = {.by = other_party(transaction->party), .media = session.media};
             }
+        }
+        if (!first_invite && is_success(message.status)) {
+            transaction->answered = true;
         }
         if (dialog != nullptr && first_invite && message.status > 100 && message.status < 300) {
             remember(*call, *dialog);
@@ -99,7 +111,7 @@ void Monitor::Machine::on_first_invite_response(const Packet& packet, const sip:
     if (is_provisional(message.status)) {
         call.ring_until_ns = now_ns_ + ns_of(settings_.ring_timeout);
         transaction.expires_ns = call.ring_until_ns + ns_of(settings_.linger);
-        if (message.status > 100 && !message.to_tag.empty() && call.dialogs.size() < max_forks) {
+        if (message.status > 100 && !message.to_tag.empty() && has_room_for(call, message.to_tag)) {
             Dialog& dialog = dialog_for(call, message.to_tag);
             if (dialog.state == STEM_DIALOG_CALLING) {
                 dialog.state = STEM_DIALOG_EARLY;
@@ -110,6 +122,9 @@ void Monitor::Machine::on_first_invite_response(const Packet& packet, const sip:
     if (is_success(message.status)) {
         if (message.to_tag.empty()) {
             return; // an answer without a dialog: the caller cannot use it either
+        }
+        if (!has_room_for(call, message.to_tag)) {
+            return;
         }
         Dialog& dialog = dialog_for(call, message.to_tag);
         if (dialog.state == STEM_DIALOG_CALLING || dialog.state == STEM_DIALOG_EARLY) {
@@ -130,6 +145,10 @@ void Monitor::Machine::on_first_invite_response(const Packet& packet, const sip:
     if (answered) {
         return; // another branch's failure, after one said yes
     }
+    call.failed_legs.insert(message.vias.front().branch);
+    if (call.failed_legs.size() < call.legs.size()) {
+        return; // another leg still rings
+    }
     spdlog::info("call {:x} {} -> {}: failed with {}", call.id, call.caller, call.callee, message.status);
     call.state = CallState::failed;
     for (auto& dialog : call.dialogs) {
@@ -146,6 +165,10 @@ void Monitor::Machine::on_dialog_response(const sip::Message& message, Call& cal
     if (transaction.method == sip::Method::bye) {
         if (!asks_for_credentials(message.status)) {
             end(call, dialog, now_ns_ + ns_of(settings_.close_grace), "ended by BYE");
+        } else if (dialog.state == STEM_DIALOG_CLOSING) { // the other side asks whose BYE that is
+            dialog.state = dialog.answered_ns != 0 ? STEM_DIALOG_UP : STEM_DIALOG_EARLY;
+            remember(call, dialog);
+            set_timer(settings_.silence, Alarm::silence, call.id, dialog.id);
         }
         return;
     }

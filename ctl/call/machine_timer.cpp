@@ -26,6 +26,10 @@ void Monitor::Machine::tick(std::uint64_t now_ns) {
 
 // Timers are never taken back: each looks whether its cause still stands.
 void Monitor::Machine::ring(const Timer& timer) {
+    if (timer.alarm == Alarm::cut) {
+        std::erase_if(cut_, [&](const auto& entry) { return entry.second <= now_ns_; });
+        return;
+    }
     Call* call = call_of(timer.call);
     if (call == nullptr) {
         return;
@@ -74,7 +78,7 @@ void Monitor::Machine::ring(const Timer& timer) {
             remember(*call, *dialog);
             set_timer(settings_.silence, Alarm::silence, call->id, dialog->id);
         } else {
-            end(*call, *dialog, now_ns_, "answered, but never acknowledged");
+            cut(*call, *dialog, "answered, but never acknowledged");
         }
         return;
     case Alarm::silence:
@@ -99,23 +103,26 @@ void Monitor::Machine::ring(const Timer& timer) {
             forget(*call);
         }
         return;
+    case Alarm::cut:
+        return;
     }
 }
 
 // No media in either direction for the interval: the call is over, whatever its ends believe. A call on hold
-// sends nothing, and is left alone.
+// sends nothing, nor does its holder without music, and is left alone.
 void Monitor::Machine::check_silence(Call& call, Dialog& dialog) {
-    bool media_expected = false;
+    bool open[STEM_DIRECTIONS] = {false, false};
     for (const auto& key : pinholes_.keys_of(dialog.id)) {
         const auto flow = flows_.get(key);
-        media_expected = media_expected || (flow && flow->kind == STEM_FLOW_RTP);
+        open[key.direction] = open[key.direction] || (flow && flow->kind == STEM_FLOW_RTP);
     }
+    const bool media_expected = open[STEM_INBOUND] && open[STEM_OUTBOUND];
     const std::uint64_t last =
         std::max({pinholes_.last_seen_ns(dialog.id), dialog.answered_ns, dialog.changed_ns});
     const std::uint64_t deadline = last + ns_of(settings_.silence);
     if (media_expected && deadline <= now_ns_) {
         totals_.calls_silent++;
-        end(call, dialog, now_ns_, "no media for the silence interval");
+        cut(call, dialog, "no media for the silence interval");
         return;
     }
     const std::uint64_t wait = deadline > now_ns_ ? deadline - now_ns_ : ns_of(settings_.silence);
@@ -125,7 +132,9 @@ void Monitor::Machine::check_silence(Call& call, Dialog& dialog) {
 void Monitor::Machine::forget(Call& call) {
     for (const auto& dialog : call.dialogs) {
         pinholes_.close(dialog.id, now_ns_);
+        records_.erase(dialog.id);
     }
+    lingering_.erase({call.dead_since_ns, call.id});
     by_id_.erase(call.id);
     const std::string key = call.key;
     calls_.erase(key);

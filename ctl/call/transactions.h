@@ -24,6 +24,7 @@ struct Transaction {
     stem_party party = STEM_CALLER;               // who asked
     std::string callee_tag;                       // names the dialog; "" = none yet
     std::optional<std::vector<stem_media>> offer; // the request's SDP, if it was an offer
+    bool answered = false;                        // a 2xx went by; what comes after only repeats it
     // REGISTER: what a 2xx will make known.
     std::string address_of_record;
     std::vector<sip::Contact> contacts;
@@ -47,6 +48,8 @@ class Transactions {
     void finish(const std::string& key, std::uint64_t expires_ns);
     void erase_expired(std::uint64_t now_ns);
     [[nodiscard]] std::size_t size() const { return table_.size(); }
+    // Requests outside calls may not take the last quarter: a flood of them must leave room for calls.
+    [[nodiscard]] bool has_room_outside_calls() const { return table_.size() < limit_ - limit_ / 4; }
 
   private:
     std::size_t limit_;
