@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Runs as root inside the virtual machine: guest.sh OUT PROGRAMS FILTER CALL(yes|no)
+# OUT is shared with the host and writable, all else of the host's files is read-only or a throw-away overlay.
+# Facts for run.sh go to OUT/facts as "KEY VALUE"; what is printed here is shown as progress.
+set -uo pipefail
+out=$1 programs=$2 filter=$3 call=$4
+
+note() { echo "$1 $2" >>"$out/facts"; }
+
+release=$(uname -r)
+note release "$release"
+echo "$release is up"
+mount -t bpf bpf /sys/fs/bpf 2>/dev/null
+
+echo "data plane tests ($filter)"
+started=$SECONDS
+"$programs/data_plane_test" --gtest_color=no --gtest_filter="$filter" 2>&1 | tee "$out/progrun.log" |
+    sed -u -n -E -e 's/^\[-+\] ([0-9]+ tests? from [^ ]+) (\(.* total\))$/  \1 \2/p' -e '/^\[  FAILED  \] [^ ]+ \(/p'
+note progrun_status "${PIPESTATUS[0]}"
+note progrun_seconds $((SECONDS - started))
+
+if [ "$call" = yes ]; then
+    echo "real calls through STEM as a bridge"
+    started=$SECONDS
+    "$programs/stem-demo" --mode bridge --only talk same_port --json >"$out/call.json" 2>"$out/call.log"
+    note call_status $?
+    note call_seconds $((SECONDS - started))
+    sed -n -E 's/.*"claim": *"([^"]*)".*"held": *(true|false).*/  \2: \1/p' "$out/call.json"
+fi
+dmesg >"$out/dmesg.log" 2>/dev/null
+echo "done"
