@@ -41,12 +41,13 @@ Result<Address> Address::parse(std::string_view text) {
         bare = bare.substr(1, bare.size() - 2);
     }
     const std::string terminated(bare);
+    const bool whole = bare.find('\0') == std::string_view::npos; // inet_pton() would stop there
     std::array<std::uint8_t, 4> octets4{};
-    if (!bracketed && inet_pton(AF_INET, terminated.c_str(), octets4.data()) == 1) {
+    if (whole && !bracketed && inet_pton(AF_INET, terminated.c_str(), octets4.data()) == 1) {
         return v4(octets4);
     }
     std::array<std::uint8_t, 16> octets6{};
-    if (terminated.size() == bare.size() && inet_pton(AF_INET6, terminated.c_str(), octets6.data()) == 1) {
+    if (whole && inet_pton(AF_INET6, terminated.c_str(), octets6.data()) == 1) {
         return v6(octets6);
     }
     return fail("read address '" + std::string(text) + "'", "neither IPv4 nor IPv6",
