@@ -260,8 +260,13 @@ stem_ruleset DataPlane::ruleset() const {
 }
 
 void DataPlane::flip_rules(const stem_ruleset& set) {
+    // With its types: before Linux 6.2 a map without them is not taken for an equal of the one with them.
+    LIBBPF_OPTS(bpf_map_create_opts, options);
+    options.btf_fd = static_cast<std::uint32_t>(bpf_object__btf_fd(skeleton_->obj));
+    options.btf_key_type_id = bpf_map__btf_key_type_id(skeleton_->maps.ruleset);
+    options.btf_value_type_id = bpf_map__btf_value_type_id(skeleton_->maps.ruleset);
     const UniqueFd inner(
-        bpf_map_create(BPF_MAP_TYPE_ARRAY, "ruleset", sizeof(zero), sizeof(set), 1, nullptr));
+        bpf_map_create(BPF_MAP_TYPE_ARRAY, "ruleset", sizeof(zero), sizeof(set), 1, &options));
     if (!inner) {
         refuse(errno, "create a generation of rules");
     }
