@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "ctl/call/deadlines.h"
 #include "ctl/call/monitor.h"
 #include "ctl/call/pinholes.h"
 #include "ctl/call/transactions.h"
@@ -193,7 +194,7 @@ class Monitor::Machine {
     // Dialogs that we ended and their parties did not; a BYE may still come. Key: cut_key(), value: until
     // when.
     std::unordered_map<std::string, std::uint64_t> cut_;
-    std::multimap<std::uint64_t, Timer> timers_;
+    Deadlines<Timer> timers_;
     std::uint64_t now_ns_ = 0;
     std::uint64_t next_id_;
     std::size_t held_ = 0;

@@ -64,9 +64,11 @@ void Monitor::Machine::on_response(Packet packet, const sip::Message& message) {
             egress_.count(STEM_MEDIA_ADDRESS, packet.direction);
             spdlog::warn("call {:x}: no pinhole: {}", call->id, session.what);
         }
+        bool agreed = false; // and so remembered
         if (dialog != nullptr && !repeated && session.sdp == Sdp::usable &&
             dialog->state != STEM_DIALOG_DEAD && message.status > 100 && message.status < 300) {
             if (transaction->offer) {
+                agreed = true;
                 agree(*call, *dialog, transaction->party, *transaction->offer, session.media);
             } else if (transaction->method == sip::Method::invite) {
                 dialog->response_offer = {.by = other_party(transaction->party), .media = session.media};
@@ -75,7 +77,7 @@ void Monitor::Machine::on_response(Packet packet, const sip::Message& message) {
         if (!first_invite && is_success(message.status)) {
             transaction->answered = true;
         }
-        if (dialog != nullptr && first_invite && message.status > 100 && message.status < 300) {
+        if (dialog != nullptr && first_invite && !agreed && message.status > 100 && message.status < 300) {
             remember(*call, *dialog);
         }
     } else if (transaction->method == sip::Method::register_ && is_success(message.status)) {

@@ -10,15 +10,13 @@ namespace stem::call {
 
 void Monitor::Machine::set_timer(std::chrono::nanoseconds after, Alarm alarm, std::uint64_t call,
                                  std::uint64_t serial) {
-    timers_.emplace(now_ns_ + ns_of(after), Timer{.alarm = alarm, .call = call, .serial = serial});
+    timers_.add(now_ns_ + ns_of(after), {.alarm = alarm, .call = call, .serial = serial});
 }
 
 void Monitor::Machine::tick(std::uint64_t now_ns) {
     now_ns_ = now_ns;
-    while (!timers_.empty() && timers_.begin()->first <= now_ns) {
-        const Timer due = timers_.begin()->second;
-        timers_.erase(timers_.begin());
-        ring(due);
+    while (const auto due = timers_.take_due(now_ns)) {
+        ring(*due);
     }
     pinholes_.run(now_ns);
     transactions_.erase_expired(now_ns);

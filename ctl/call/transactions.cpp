@@ -29,7 +29,7 @@ Transaction* Transactions::insert(const std::string& key, Transaction transactio
     }
     transaction.expires_ns = expires_ns;
     auto& there = table_[key] = std::move(transaction);
-    due_.emplace(expires_ns, key);
+    due_.add(expires_ns, key);
     return &there;
 }
 
@@ -37,20 +37,18 @@ void Transactions::finish(const std::string& key, std::uint64_t expires_ns) {
     if (Transaction* transaction = find(key);
         transaction != nullptr && transaction->expires_ns > expires_ns) {
         transaction->expires_ns = expires_ns;
-        due_.emplace(expires_ns, key);
+        due_.add(expires_ns, key);
     }
 }
 
 void Transactions::erase_expired(std::uint64_t now_ns) {
-    while (!due_.empty() && due_.begin()->first <= now_ns) {
-        auto node = due_.extract(due_.begin());
-        const auto found = table_.find(node.mapped());
+    while (auto key = due_.take_due(now_ns)) {
+        const auto found = table_.find(*key);
         if (found == table_.end()) {
             continue;
         }
         if (found->second.expires_ns > now_ns) { // was given more time
-            node.key() = found->second.expires_ns;
-            due_.insert(std::move(node));
+            due_.add(found->second.expires_ns, std::move(*key));
             continue;
         }
         table_.erase(found);

@@ -7,12 +7,12 @@
 #include <stem/address.h>
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "ctl/call/deadlines.h"
 #include "ctl/sip/message.h"
 
 namespace stem::call {
@@ -54,7 +54,7 @@ class Transactions {
   private:
     std::size_t limit_;
     std::unordered_map<std::string, Transaction> table_;
-    std::multimap<std::uint64_t, std::string> due_;
+    Deadlines<std::string> due_; // keys
 };
 
 } // namespace stem::call
