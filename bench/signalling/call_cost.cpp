@@ -55,7 +55,7 @@ Result<Cost> carry_calls(demo::Stage& stage) {
     if (ended->successful != calls || ended->failed != 0) {
         return fail(fmt::format("carry {} calls through STEM and Kamailio", calls),
                     fmt::format("{} succeeded, {} failed: {}", ended->successful, ended->failed,
-                                caller->error_log()));
+                                caller->error_log().substr(0, 500)));
     }
     return Cost{.stemd = microseconds(stemd_after - stemd_before) / calls,
                 .kamailio = microseconds(kamailio_after - kamailio_before) / calls};
