@@ -12,6 +12,8 @@
 
 #include "packet.h"
 
+#include <stem/abi/deny.h>
+
 #define STEM_ETH_P_QINQ_OLD 0x9100 /* pre-standard double tagging, still seen */
 #define STEM_EXTENSIONS_MAX 6
 
@@ -127,6 +129,13 @@ STEM_ALWAYS_INLINE enum stem_reason parse_ipv4(struct cursor* cursor, struct pac
     return STEM_CONTINUE;
 }
 
+/* An IPv4 address in an IPv6 header names nobody on a link. Here it would be taken for the IPv4 host itself,
+ * and match its flows, rules and denies. */
+STEM_ALWAYS_INLINE int is_mapped_v4(const struct stem_addr* address) {
+    return stem_addr_word(address, 0) == 0 && stem_addr_word(address, 1) == 0 &&
+           stem_addr_word(address, 2) == (__u32)__builtin_bswap32(0x0000ffff);
+}
+
 /* RFC 8200 4. A header that is not skipped here ends the walk: it is the transport, or unknown. */
 STEM_ALWAYS_INLINE enum stem_reason parse_ipv6(struct cursor* cursor, struct packet* packet, __u8* protocol) {
     struct ipv6hdr* ip = (struct ipv6hdr*)cursor->at;
@@ -143,6 +152,9 @@ STEM_ALWAYS_INLINE enum stem_reason parse_ipv6(struct cursor* cursor, struct pac
     packet->ttl = ip->hop_limit;
     __builtin_memcpy(packet->key.src.octet, &ip->saddr, 16);
     __builtin_memcpy(packet->key.dst.octet, &ip->daddr, 16);
+    if (is_mapped_v4(&packet->key.src) || is_mapped_v4(&packet->key.dst)) {
+        return STEM_IPV6_HEADER;
+    }
     __u8 next = ip->nexthdr;
     cursor->at = ip + 1;
 

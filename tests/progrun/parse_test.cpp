@@ -106,6 +106,16 @@ TEST_P(ParseEveryPath, DropsTransportCutShortWithinItsPacket) {
     }
 }
 
+// ::ffff:192.0.2.1 is how STEM writes an IPv4 host: an IPv6 packet must not pass for that one's.
+TEST(ParseIPv6, DropsAddressesThatMeanIPv4) {
+    DataPlane& plane = open_plane();
+    const auto mapped = ip("::ffff:192.0.2.1");
+    expect(plane, STEM_INBOUND, Ethernet{} / IPv6{.src = mapped} / Udp{} / Rtp{}, dropped(STEM_IPV6_HEADER));
+    expect(plane, STEM_INBOUND, Ethernet{} / IPv6{.dst = mapped} / Udp{} / Rtp{}, dropped(STEM_IPV6_HEADER));
+    expect(plane, STEM_INBOUND, Ethernet{} / IPv6{.src = ip("::fffe:192.0.2.1")} / Udp{} / Rtp{},
+           forwarded(STEM_POLICY_PASS));
+}
+
 // Extension headers of which the last ones are padding, as the IPv6 header says.
 TEST(ParseIPv6, DropsExtensionsBeyondTheirPacket) {
     DataPlane& plane = open_plane();
