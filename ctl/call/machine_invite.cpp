@@ -25,6 +25,11 @@ std::string identity_of(const sip::Message& invite) {
     return invite.request_uri.text + '\n' + invite.from.text + '\n' + invite.to.text;
 }
 
+// For the egress's log, whose rate is limited: a flood of calls that are refused must not fill the disk.
+std::string described(const Call& call, std::string_view what) {
+    return fmt::format("call {:x} {} -> {}: {}", call.id, call.caller, call.callee, what);
+}
+
 std::string sent_by_of(const sip::Message& message) {
     const sip::Via& via = message.vias.front();
     return fmt::format("{} {}", via.host, via.port);
@@ -150,10 +155,9 @@ void Monitor::Machine::decided(std::uint64_t call_id, std::uint64_t serial, cons
     } else {
         totals_.calls_refused++;
         call->state = CallState::ignored;
-        spdlog::info("call {:x} {} -> {}: dropped silently: {}", call->id, call->caller, call->callee,
-                     decision.why);
         const bool spam = std::get<sm::Drop>(decision.action).spam;
-        egress_.drop(std::move(take_held(*call).packet), spam ? STEM_SM_SPAM : STEM_SM_DROPPED, decision.why);
+        egress_.drop(std::move(take_held(*call).packet), spam ? STEM_SM_SPAM : STEM_SM_DROPPED,
+                     described(*call, decision.why));
         bury_when_over(*call);
     }
 }
@@ -191,11 +195,10 @@ void Monitor::Machine::refuse(Call& call, int status, std::string_view phrase, s
                               std::string_view what) {
     auto [packet, message] = take_held(call);
     call.state = CallState::refused;
-    spdlog::info("call {:x} {} -> {}: refused with {}: {}", call.id, call.caller, call.callee, status, what);
     call.refusal = sip::make_response(packet.payload, message, status,
                                       phrase.empty() ? sip::phrase_of(status) : phrase, own_tag(call));
     egress_.reply(packet, call.refusal);
-    egress_.drop(std::move(packet), reason, what);
+    egress_.drop(std::move(packet), reason, described(call, what));
     bury_when_over(call);
 }
 
