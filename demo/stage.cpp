@@ -108,7 +108,8 @@ Result<std::string> Stage::stemctl(std::vector<std::string> arguments) const {
     return lab::run_command({.name = "stemctl",
                              .argv = std::move(arguments),
                              .netns = &world_->middle(),
-                             .environment = environment()});
+                             .environment = environment()},
+                            60s); // attach waits for the verifier
 }
 
 // Each mode is an installation of its own.
