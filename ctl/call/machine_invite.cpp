@@ -113,9 +113,11 @@ void Monitor::Machine::hold(Packet packet, const sip::Message& message, Call& ca
     if (session.sdp == Sdp::usable) {
         call.offer = std::move(session.media);
     }
-    set_timer(settings_.trying_after, Alarm::trying, call.id, call.serial);
-    set_timer(settings_.decision_timeout, Alarm::decision, call.id, call.serial);
     ask(call, message);
+    if (call.state == CallState::held) { // not decided on the spot
+        set_timer(settings_.trying_after, Alarm::trying, call.id, call.serial);
+        set_timer(settings_.decision_timeout, Alarm::decision, call.id, call.serial);
+    }
 }
 
 Held Monitor::Machine::take_held(Call& call) {
