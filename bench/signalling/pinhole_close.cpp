@@ -36,7 +36,7 @@ Closing after_grace() {
     for (auto at = 197ms; at < 228ms; at += 1ms) {
         closing.probes.emplace_back(at);
     }
-    closing.probes.insert(closing.probes.end(), {240ms, 280ms});
+    closing.probes.insert(closing.probes.end(), {232ms, 236ms, 240ms, 250ms, 260ms, 280ms});
     return closing;
 }
 
