@@ -14,6 +14,10 @@
 #include "packet.h"
 
 #define STUN_HEADER 20
+#define STUN_KEEPALIVE_MAX                                                                                   \
+    128 /* octets of payload: a Binding with room for attributes, no carrier for others */
+#define STUN_CLASS_BITS 0x0110 /* request, indication, success, error (RFC 8489 5) */
+#define STUN_BINDING 0x0001
 #define STUN_MAGIC_COOKIE 0x2112A442u /* RFC 8489 5 */
 #define NS_PER_SECOND 1000000000ull
 
@@ -51,11 +55,12 @@ static __always_inline int is_crlf_keepalive(const struct packet* packet) {
 
 static __always_inline int is_stun(const struct packet* packet) {
     const struct stun_start* stun = packet->payload;
-    if ((void*)(stun + 1) > packet->end || packet->payload_length < STUN_HEADER) {
+    if ((void*)(stun + 1) > packet->end || packet->payload_length < STUN_HEADER ||
+        packet->payload_length > STUN_KEEPALIVE_MAX) {
         return 0;
     }
     const __u32 length = from_be16(stun->length);
-    return (stun->type & STEM_BE16(0xc000)) == 0 &&
+    return (from_be16(stun->type) & (__u16)~STUN_CLASS_BITS) == STUN_BINDING &&
            stun->cookie == (__be32)__builtin_bswap32(STUN_MAGIC_COOKIE) && length % 4 == 0 &&
            length + STUN_HEADER == packet->payload_length;
 }

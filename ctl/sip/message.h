@@ -46,7 +46,7 @@ struct Limits {
     std::size_t start_line = 512;   // octets
     std::size_t header_line = 1024; // octets, folded lines counted together
     std::size_t headers = 64;
-    std::size_t values_per_header = 8; // comma-separated; Via, Route and Record-Route have `hops`
+    std::size_t values_per_header = 8; // comma-separated; Via, Route, Record-Route and Contact have `hops`
     std::size_t hops = 32;
     std::size_t values = 64; // of all headers together
     std::size_t parameters_per_value = 16;

@@ -64,7 +64,9 @@ std::size_t values_of(const std::vector<HeaderValue>& values, HeaderKind kind) {
 
 std::optional<Rejection> scan_values(HeaderKind kind, std::string_view text, const Limits& limits,
                                      std::vector<HeaderValue>& values, std::size_t& parameter_count) {
-    const std::size_t cap = is_hops(kind) ? limits.hops : limits.values_per_header;
+    // A registrar lists all bindings of a user in one Contact header (RFC 3261 10.3).
+    const bool may_be_long = is_hops(kind) || kind == HeaderKind::contact;
+    const std::size_t cap = may_be_long ? limits.hops : limits.values_per_header;
     // Hops are counted over all headers of their kind, other values within one header.
     std::size_t count = is_hops(kind) ? values_of(values, kind) : 0;
     Cursor cursor;

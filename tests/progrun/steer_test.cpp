@@ -101,7 +101,7 @@ TEST_P(SteerEveryPath, ForwardsKeepAlives) {
                forwarded(STEM_KEEPALIVE_CRLF));
     }
     for (const Stun& stun : {Stun{}, Stun{.type = 0x0101}, Stun{.type = 0x0011}, Stun{.attributes = Bytes(8)},
-                             Stun{.type = 0x3fff, .attributes = Bytes(548)}}) {
+                             Stun{.type = 0x0111, .attributes = Bytes(108)}}) {
         expect(plane, path().direction, to_sip_port(stun), forwarded(STEM_KEEPALIVE_STUN));
     }
     expect(plane, path().direction, path() / (Udp{.sport = 5060, .dport = 5062} / Stun{}),
@@ -114,7 +114,8 @@ TEST_P(SteerEveryPath, TakesNothingElseForAKeepAlive) {
          {Packet(octets("\r\n\r\n\r")), Packet(octets("\r\n\r ")), Packet(octets("a")),
           Packet(octets("\r\nab")), Packet(octets(std::string_view("\0\0\0\0\0", 5))),
           Packet(Stun{.cookie = 0x42a41221}), Packet(Stun{.cookie = 0}), Packet(Stun{.type = 0x4001}),
-          Packet(Stun{.type = 0x8001}), Packet(Stun{.length = 4}),
+          Packet(Stun{.type = 0x8001}), Packet(Stun{.type = 0x0003}), Packet(Stun{.type = 0x3fff}),
+          Packet(Stun{.attributes = Bytes(112)}), Packet(Stun{.length = 4}),
           Packet(Stun{.attributes = Bytes(8), .length = 4}), Packet(Stun{.attributes = Bytes(3)}),
           Packet(Payload{Bytes(19)}), Packet(Sip{})}) {
         expect(plane, path().direction, path() / (Udp{.sport = 5062, .dport = 5060} / payload),
