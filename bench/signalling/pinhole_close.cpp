@@ -81,7 +81,7 @@ Result<> end_calls(std::span<MediaCall> calls_up, const Closing& closing, std::v
                              .way = probe % 2 == 0 ? Way::inward : Way::outward});
         }
     }
-    std::ranges::stable_sort(steps, {}, &Step::due);
+    std::ranges::sort(steps, {}, &Step::due);
     for (const auto& step : steps) {
         std::this_thread::sleep_until(step.due);
         if (auto sent = calls_up[step.call].probe(step.way); !sent) {
