@@ -91,6 +91,7 @@ class InviteDelay : public Measure {
                                  rounds_of(settings), added[0].back(), added[1].back()));
         }
         std::vector<Figure> figures;
+        figures.reserve(percentiles.size());
         for (std::size_t i = 0; i < percentiles.size(); ++i) {
             figures.push_back({.name = fmt::format("invite_added_delay_p{:.0f}_us", percentiles[i]),
                                .unit = "us",
