@@ -26,7 +26,8 @@ if [ "$call" = yes ]; then
     "$programs/stem-demo" --mode bridge --only talk same_port --json >"$out/call.json" 2>"$out/call.log"
     note call_status $?
     note call_seconds $((SECONDS - started))
-    sed -n -E 's/.*"claim": *"([^"]*)".*"held": *(true|false).*/  \2: \1/p' "$out/call.json"
+    grep -oE '"family":"[^"]*"|"claim":"[^"]*"|"held":(true|false)' "$out/call.json" | cut -d: -f2 | tr -d '"' |
+        paste -d ' ' - - - | sed 's/^/  /; s/ true$/: holds/; s/ false$/: DOES NOT HOLD/'
 fi
 dmesg >"$out/dmesg.log" 2>/dev/null
 echo "done"
