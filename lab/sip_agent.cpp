@@ -25,7 +25,7 @@ Result<SipAgent> SipAgent::create(const Netns& netns, const Endpoint& local) {
     return SipAgent(std::move(*socket), *bound);
 }
 
-SipRequest SipAgent::request(std::string method, std::string_view user, std::string uri) const {
+SipRequest SipAgent::request(std::string method, std::string_view user, const std::string& uri) const {
     return {.method = std::move(method),
             .uri = uri,
             .via = local_,

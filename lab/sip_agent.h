@@ -32,7 +32,7 @@ class SipAgent {
     [[nodiscard]] const Endpoint& local() const noexcept { return local_; }
 
     // A request with Via, branch, tags and Call-ID of its own, from sip:`user`@our address to `uri`.
-    [[nodiscard]] SipRequest request(std::string method, std::string_view user, std::string uri) const;
+    [[nodiscard]] SipRequest request(std::string method, std::string_view user, const std::string& uri) const;
 
     Result<> send(const Endpoint& to, std::string_view text) const;
     // The next datagram; nothing when none came within `timeout`.

@@ -147,6 +147,7 @@ Ports::~Ports() {
 
 std::vector<int> Ports::descriptors() const {
     std::vector<int> all;
+    all.reserve(sockets_.size());
     for (const auto& socket : sockets_) {
         all.push_back(socket->fd());
     }
