@@ -81,8 +81,7 @@ void add_calls_commands(CLI::App& root, Session& session) {
         session.command(root, "calls", "Calls that stemd follows now: list (the default), show, drop.",
                         "  stemctl calls", list);
     session.command(*calls, "list", "List calls: who with whom, in which state, for how long.",
-                    "  stemctl calls list\n  stemctl calls list --json | jq -r '.calls[].id'",
-                    list);
+                    "  stemctl calls list\n  stemctl calls list --json | jq -r '.calls[].id'", list);
 
     auto id = std::make_shared<std::string>();
     auto* show = session.command(*calls, "show", "Show one call with its decision and its media streams.",

@@ -12,18 +12,18 @@ namespace stem::stemctl {
 // The whole tree; `session` must outlive it.
 std::unique_ptr<CLI::App> make_command_tree(Session& session);
 
-void add_attach_commands(CLI::App& root, Session& session); // attach, detach
-void add_status_commands(CLI::App& root, Session& session); // status, modules
-void add_deny_commands(CLI::App& root, Session& session);   // deny add, del, list
-void add_rules_commands(CLI::App& root, Session& session);  // rules load, list, check
-void add_flows_commands(CLI::App& root, Session& session);  // flows
-void add_drops_commands(CLI::App& root, Session& session);  // drops, reasons
-void add_events_commands(CLI::App& root, Session& session); // events
-void add_calls_commands(CLI::App& root, Session& session);      // calls list, show, drop
-void add_user_commands(CLI::App& root, Session& session);       // user, user uri
-void add_location_commands(CLI::App& root, Session& session);   // location list, set, del
-void add_profile_commands(CLI::App& root, Session& session);    // profile, profile rule, profile test
-void add_spam_commands(CLI::App& root, Session& session);       // spam add, del, list
-void add_help_commands(CLI::App& root, Session& session);   // completion, help-man
+void add_attach_commands(CLI::App& root, Session& session);   // attach, detach
+void add_status_commands(CLI::App& root, Session& session);   // status, modules
+void add_deny_commands(CLI::App& root, Session& session);     // deny add, del, list
+void add_rules_commands(CLI::App& root, Session& session);    // rules load, list, check
+void add_flows_commands(CLI::App& root, Session& session);    // flows
+void add_drops_commands(CLI::App& root, Session& session);    // drops, reasons
+void add_events_commands(CLI::App& root, Session& session);   // events
+void add_calls_commands(CLI::App& root, Session& session);    // calls list, show, drop
+void add_user_commands(CLI::App& root, Session& session);     // user, user uri
+void add_location_commands(CLI::App& root, Session& session); // location list, set, del
+void add_profile_commands(CLI::App& root, Session& session);  // profile, profile rule, profile test
+void add_spam_commands(CLI::App& root, Session& session);     // spam add, del, list
+void add_help_commands(CLI::App& root, Session& session);     // completion, help-man
 
 } // namespace stem::stemctl

@@ -16,7 +16,8 @@ TEST(Address, ReadsAndWritesBothFamilies) {
 }
 
 TEST(Address, RefusesWhatIsNoAddress) {
-    for (const char* text : {"", "example.org", "192.0.2", "192.0.2.256", "2001:db8::g", "[192.0.2.1]", "1 "}) {
+    for (const char* text :
+         {"", "example.org", "192.0.2", "192.0.2.256", "2001:db8::g", "[192.0.2.1]", "1 "}) {
         const auto address = Address::parse(text);
         ASSERT_FALSE(address) << text;
         EXPECT_NE(address.error().message().find(std::string("'") + text + "'"), std::string::npos);
@@ -56,7 +57,8 @@ TEST(Cidr, ContainsByPrefix) {
 }
 
 TEST(Cidr, RefusesBadPrefixes) {
-    for (const char* text : {"192.0.2.0/33", "2001:db8::/129", "192.0.2.1/24", "192.0.2.0/", "192.0.2.0/2x"}) {
+    for (const char* text :
+         {"192.0.2.0/33", "2001:db8::/129", "192.0.2.1/24", "192.0.2.0/", "192.0.2.0/2x"}) {
         EXPECT_FALSE(Cidr::parse(text)) << text;
     }
 }
