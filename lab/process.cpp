@@ -51,7 +51,7 @@ std::vector<std::string> environment_with(const std::vector<std::pair<std::strin
         }
     }
     for (const auto& [key, value] : added) {
-        all.push_back(key + "=" + value);
+        all.push_back(fmt::format("{}={}", key, value));
     }
     return all;
 }

@@ -67,7 +67,7 @@ std::string inside_setup(Mode mode) {
 }
 
 std::string middle_setup(Mode mode, Middle middle) {
-    const std::string ports = up(external_port) + up(internal_port);
+    std::string ports = up(external_port) + up(internal_port);
     if (mode == Mode::router) {
         return ports + add_address(true, host::middle, external_port) +
                add_address(false, host::middle, internal_port);

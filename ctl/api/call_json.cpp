@@ -5,6 +5,7 @@
 #include <stem/reason.h>
 
 #include <charconv>
+#include <cmath>
 #include <ctime>
 
 namespace stem::api {
@@ -36,7 +37,7 @@ json::value rate(std::uint32_t cost_ns, double amount) {
     if (cost_ns == 0) {
         return nullptr;
     }
-    return static_cast<std::uint64_t>(amount * ns_per_second / cost_ns + 0.5);
+    return static_cast<std::uint64_t>(std::llround(amount * ns_per_second / cost_ns));
 }
 
 json::object to_json(const call::MediaInfo& media, const Now& now) {

@@ -14,7 +14,7 @@ namespace {
 template<std::size_t N>
 void write_text(char (&to)[N], std::string_view text) {
     const std::size_t length = std::min(text.size(), N - 1);
-    std::memcpy(to, text.data(), length);
+    std::copy_n(text.begin(), length, to);
     to[length] = '\0';
 }
 

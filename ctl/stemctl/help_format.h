@@ -27,7 +27,7 @@ class HelpFormat : public CLI::Formatter {
     }
 
     std::string make_subcommand(const CLI::App* command) const override {
-        const std::string name = command->get_name();
+        const std::string& name = command->get_name();
         const std::size_t indent = 2;
         const std::size_t gap =
             get_column_width() > name.size() + indent ? get_column_width() - name.size() - indent : 1;

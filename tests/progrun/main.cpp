@@ -9,8 +9,10 @@
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <set>
@@ -34,6 +36,14 @@ std::string obstacle() {
         return fmt::format("no network namespace of its own: {}", error.what());
     }
     return {};
+}
+
+// Budgets of events are each CPU's own: a test that counts them must not be moved to another.
+void stay_on_this_cpu() {
+    cpu_set_t here;
+    CPU_ZERO(&here);
+    CPU_SET(static_cast<unsigned>(std::max(sched_getcpu(), 0)), &here);
+    sched_setaffinity(0, sizeof(here), &here);
 }
 
 // The data plane's reasons are 1 to 99; each must have been some packet's.
@@ -67,6 +77,7 @@ int main(int argc, char** argv) {
         fmt::print(stderr, "skipped: {}\n", why);
         return exit_skipped;
     }
+    stay_on_this_cpu();
     const bool whole = testing::GTEST_FLAG(filter) == "*" && !testing::GTEST_FLAG(list_tests);
     const int failed = RUN_ALL_TESTS();
     return failed != 0 || (whole && reasons_missing() != 0) ? 1 : 0;
