@@ -21,6 +21,9 @@ Failure read_identifier(std::string_view what, const OsipParameters& parameters,
     if (found.count > 1) {
         return malformed(fmt::format("{}: two {} parameters", what, name));
     }
+    if (found.count == 1 && found.value.empty()) { // RFC 3261 25.1: "=" and a token belong to it
+        return malformed(fmt::format("{}: {} without a value", what, name));
+    }
     if (found.value.size() > limits.identifier / 2) {
         return over_limit(fmt::format("{}: {} of {} octets, cap {}", what, name, found.value.size(),
                                       limits.identifier / 2));

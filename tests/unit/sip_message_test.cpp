@@ -272,6 +272,7 @@ TEST(SipMessage, BodyEndsWhereItIsSaid) {
 TEST(SipMessage, IdentifiersAreOneAndPlain) {
     expect_malformed(with(invite(), ";tag=a1", ";tag=a1;tag=a2"), "two tag");
     expect_malformed(with(invite(), ";tag=a1", ";tag=a1;x=y;TAG=a2"), "two tag");
+    expect_malformed(with(invite(), ";tag=a1", ";tag"), "tag without a value");
     expect_malformed(with(invite(), ";tag=a1", ";tag=\"a1\""), "no token");
     expect_malformed(with(invite(), ";branch=z9hG4bKproxy", ";branch=z9hG4bKproxy;branch=z"), "two branch");
     expect_malformed(with(invite(), "<sip:bob@example.net>\r\n", "<sip:bob@example.net>;x=\r\n"),
