@@ -34,16 +34,20 @@ static __always_inline int event_within_budget(__u64 now) {
     return 1;
 }
 
-static __always_inline void report(const struct packet* packet, enum stem_reason reason) {
+/* A function of its own, for the verifier's sake. Gives 0, as such functions must give a number. */
+__noinline int report(const struct packet* packet, enum stem_reason reason) {
+    if (!packet) {
+        return 0;
+    }
     const __u64 now = now_ns();
     if (!event_within_budget(now)) {
         count_event(STEM_EVENTS_SUPPRESSED);
-        return;
+        return 0;
     }
     struct stem_event* event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
     if (!event) {
         count_event(STEM_EVENTS_LOST);
-        return;
+        return 0;
     }
     event->time_ns = now;
     event->src = packet->key.src;
@@ -59,6 +63,7 @@ static __always_inline void report(const struct packet* packet, enum stem_reason
     event->zero = 0;
     bpf_ringbuf_submit(event, 0);
     count_event(STEM_EVENTS_SENT);
+    return 0;
 }
 
 #endif

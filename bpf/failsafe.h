@@ -33,13 +33,13 @@ static __always_inline int failsafe_lists(__u16 port, __u8 protocol, __u8 direct
 static __always_inline enum stem_reason judge_failsafe(const struct packet* packet) {
     const struct stem_flow_key* key = &packet->key;
     const int tcp = key->protocol == IPPROTO_TCP;
-    if (!packet->l4 || !(tcp || (stem_failsafe_udp && key->protocol == IPPROTO_UDP))) {
+    if (!packet->l4_offset || !(tcp || (stem_failsafe_udp && key->protocol == IPPROTO_UDP))) {
         return STEM_CONTINUE;
     }
     if (failsafe_lists(key->dport, key->protocol, key->direction, &key->src)) {
         return STEM_FAILSAFE;
     }
-    if (tcp && !packet->tcp_ack) {
+    if (tcp && !(packet->tcp_flags & TCP_ACK)) {
         return STEM_CONTINUE;
     }
     const __u8 other = key->direction == STEM_INBOUND ? STEM_OUTBOUND : STEM_INBOUND;

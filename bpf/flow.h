@@ -31,8 +31,8 @@ static __always_inline enum stem_reason police(struct stem_flow* flow, __u32 len
     return STEM_CONTINUE;
 }
 
-static __always_inline enum stem_reason judge_flow(const struct packet* packet) {
-    if (packet->key.protocol != IPPROTO_UDP || !packet->payload) {
+static __always_inline enum stem_reason judge_flow(const struct frame* frame, const struct packet* packet) {
+    if (packet->key.protocol != IPPROTO_UDP || !frame->payload) {
         return STEM_CONTINUE;
     }
     struct stem_flow* flow = bpf_map_lookup_elem(&flows, &packet->key);
@@ -40,7 +40,7 @@ static __always_inline enum stem_reason judge_flow(const struct packet* packet) 
         return STEM_CONTINUE;
     }
     const __u64 now = now_ns();
-    enum stem_reason fault = check_media(packet, flow);
+    enum stem_reason fault = check_media(frame, packet, flow);
     if (fault == STEM_CONTINUE) {
         fault = police(flow, packet->ip_length, now);
     }

@@ -9,15 +9,16 @@
 #define STEM_BPF_FORWARD_H
 
 #include "maps.h"
+#include "octets.h"
 #include "packet.h"
 #include "settings.h"
 
 #define AF_INET 2
 #define AF_INET6 10
 
-static __always_inline int is_for_us(const struct packet* packet) {
-    const __u8* station = packet->begin;
-    if ((void*)(station + 6) > packet->end) {
+static __always_inline int is_for_us(const struct frame* frame, const struct packet* packet) {
+    const __u8* station = frame->begin;
+    if ((void*)(station + 6) > frame->end) {
         return 0;
     }
     const volatile __u8* own = stem_port_mac[packet->key.direction & 1];
@@ -54,9 +55,12 @@ static __always_inline void decrement_ttl(struct iphdr* ip) {
 }
 
 /* Routes a judged packet: rewrites link addresses and TTL when it may leave by the other port, and gives
- * `reason` back; else says where it goes instead, and leaves the packet as it came. */
-static __always_inline enum stem_reason route(struct xdp_md* context, const struct packet* packet,
-                                              enum stem_reason reason) {
+ * `reason` back; else says where it goes instead, and leaves the packet as it came. A function of its own,
+ * for the verifier's sake. */
+__noinline int route(struct xdp_md* context, const struct packet* packet, enum stem_reason reason) {
+    if (!packet) {
+        return STEM_INTERNAL;
+    }
     if (packet->tags) {
         return STEM_STACK_VLAN;
     }
@@ -86,22 +90,15 @@ static __always_inline enum stem_reason route(struct xdp_md* context, const stru
     if (!egress || *egress != fib.ifindex) {
         return STEM_STACK_ROUTE;
     }
-    struct ethhdr* ethernet = packet->begin;
-    if ((void*)(ethernet + 1) > packet->end) {
+    struct ethhdr* ethernet = octets_at(context, 0, sizeof(*ethernet) + sizeof(struct iphdr));
+    if (!ethernet) {
         return STEM_INTERNAL;
     }
     if (packet->ip_version == 4) {
-        struct iphdr* ip = (void*)(ethernet + 1);
-        if ((void*)(ip + 1) > packet->end) {
-            return STEM_INTERNAL;
-        }
-        decrement_ttl(ip);
+        decrement_ttl((void*)(ethernet + 1));
     } else {
         struct ipv6hdr* ip = (void*)(ethernet + 1);
-        if ((void*)(ip + 1) > packet->end) {
-            return STEM_INTERNAL;
-        }
-        ip->hop_limit--;
+        ip->hop_limit--; /* octet 7, which an IPv4 header's room covers */
     }
     __builtin_memcpy(ethernet->h_dest, fib.dmac, 6);
     __builtin_memcpy(ethernet->h_source, fib.smac, 6);
@@ -114,7 +111,7 @@ static __always_inline enum stem_reason prepare(struct xdp_md* context, const st
     if (stem_mode != STEM_MODE_ROUTER) {
         return reason;
     }
-    return packet->neighbour ? reason : route(context, packet, reason);
+    return packet->neighbour ? reason : (enum stem_reason)route(context, packet, reason);
 }
 
 /* XDP_DROP when the other port is not there. */

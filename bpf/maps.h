@@ -11,9 +11,11 @@
 #include <stem/abi/event.h>
 #include <stem/abi/flow.h>
 #include <stem/abi/meta.h>
+#include <stem/abi/peer.h>
 #include <stem/abi/reason.h>
 #include <stem/abi/rule.h>
 #include <stem/abi/steer.h>
+#include <stem/abi/threshold.h>
 
 #include <linux/bpf.h>
 
@@ -99,6 +101,32 @@ struct {
     __type(key, __u16);
     __type(value, __u8);
 } sip_ports SEC(".maps");
+
+/* Numbers that change while traffic runs. Defaults are filled in at attach; then stemd's and stemctl's. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct stem_thresholds);
+} thresholds SEC(".maps");
+
+/* Sources that are somebody. Written and expired by stemd. Full: the peer stays unknown, and stemd says so.
+ */
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, 131072);
+    __type(key, struct stem_addr);
+    __type(value, struct stem_peer);
+} peers SEC(".maps");
+
+/* What the detector of floods has decided. Written by stemd. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct stem_posture);
+} posture SEC(".maps");
 
 /* Keep-alive budget of each source. Written here, for sources that nobody knows: so LRU, and losing an entry
  * only gives a source a fresh budget. */

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * A packet as the stages see it: what the parser found, and where. Lives on the stack of one run.
+ *
+ * Two structs, as the verifier sees two kinds of stages. The fast path is inline and keeps pointers (struct
+ * frame). What is behind it are global functions, which the verifier checks once each, with any packet: they
+ * are given numbers only (struct packet) and make their pointers anew, with octets_at().
  */
 #ifndef STEM_BPF_PACKET_H
 #define STEM_BPF_PACKET_H
@@ -23,26 +27,40 @@ STEM_ALWAYS_INLINE __u16 from_be16(__be16 value) {
     return __builtin_bswap16((__u16)value);
 }
 
-struct packet {
+struct frame {
     void* begin;
     void* end;
     void* l3;
-    void* l4;      /* NULL: a fragment, or a protocol without ports that STEM knows */
-    void* payload; /* of UDP */
+    void* payload; /* of UDP; else NULL */
+};
 
+struct packet {
     struct stem_flow_key key; /* addresses, ports and direction; zero where the packet has none */
 
     __u32 frame_length;   /* octets */
     __u32 ip_length;      /* octets from the IP header to the end the header states */
     __u16 payload_length; /* of UDP, as its header says */
+    __u16 l3_offset;      /* octets from the frame's start */
+    __u16 l4_offset;      /* 0: a fragment, or a protocol without ports that STEM knows */
+    __u16 payload_offset; /* of UDP and TCP; 0 = none */
     __u16 vlan;           /* outer id, 0 = untagged */
     __u8 tags;            /* VLAN tags */
     __u8 ip_version;      /* 4, 6, 0 */
     __u8 fragment;        /* 1: any fragment, the first too */
     __u8 icmp_type;       /* of ICMP and ICMPv6 */
-    __u8 tcp_ack;         /* 1: TCP with ACK set */
+    __u8 tcp_flags;       /* as on the wire: enum tcp_flag */
     __u8 neighbour;       /* 1: ARP or neighbour discovery */
     __u8 ttl;
+    __u8 zero[2];
+};
+
+enum tcp_flag {
+    TCP_FIN = 1 << 0,
+    TCP_SYN = 1 << 1,
+    TCP_RST = 1 << 2,
+    TCP_PSH = 1 << 3,
+    TCP_ACK = 1 << 4,
+    TCP_URG = 1 << 5,
 };
 
 #endif

@@ -58,8 +58,13 @@ struct arp_ipv4 {
 
 /* How far the cursor is into the IP packet, octets. What the frame has behind the packet is padding and must
  * not be read as a header: so each header is held against ip_length too. */
-STEM_ALWAYS_INLINE __u32 octets_before(const struct cursor* cursor, const struct packet* packet) {
-    return (__u32)((__u8*)cursor->at - (__u8*)packet->l3);
+STEM_ALWAYS_INLINE __u32 octets_before(const struct cursor* cursor, const struct frame* frame) {
+    return (__u32)((__u8*)cursor->at - (__u8*)frame->l3);
+}
+
+/* Where the cursor is, for those who make their pointers anew. */
+STEM_ALWAYS_INLINE __u16 offset_of(const struct cursor* cursor, const struct frame* frame) {
+    return (__u16)((__u8*)cursor->at - (__u8*)frame->begin);
 }
 
 STEM_ALWAYS_INLINE enum stem_reason parse_ethernet(struct cursor* cursor, struct packet* packet,
@@ -106,7 +111,8 @@ STEM_ALWAYS_INLINE void map_v4(struct stem_addr* address, __be32 v4) {
 }
 
 /* RFC 791 3.1. The frame may be longer than the packet (Ethernet padding), never shorter. */
-STEM_ALWAYS_INLINE enum stem_reason parse_ipv4(struct cursor* cursor, struct packet* packet, __u8* protocol) {
+STEM_ALWAYS_INLINE enum stem_reason parse_ipv4(struct cursor* cursor, struct frame* frame,
+                                               struct packet* packet, __u8* protocol) {
     struct iphdr* ip = (struct iphdr*)cursor->at;
     if ((void*)(ip + 1) > cursor->end) {
         return STEM_IPV4_HEADER;
@@ -117,7 +123,8 @@ STEM_ALWAYS_INLINE enum stem_reason parse_ipv4(struct cursor* cursor, struct pac
         total > (__u32)((__u8*)cursor->end - (__u8*)cursor->at)) {
         return STEM_IPV4_HEADER;
     }
-    packet->l3 = ip;
+    frame->l3 = ip;
+    packet->l3_offset = offset_of(cursor, frame);
     packet->ip_version = 4;
     packet->ip_length = total;
     packet->ttl = ip->ttl;
@@ -137,7 +144,8 @@ STEM_ALWAYS_INLINE int is_mapped_v4(const struct stem_addr* address) {
 }
 
 /* RFC 8200 4. A header that is not skipped here ends the walk: it is the transport, or unknown. */
-STEM_ALWAYS_INLINE enum stem_reason parse_ipv6(struct cursor* cursor, struct packet* packet, __u8* protocol) {
+STEM_ALWAYS_INLINE enum stem_reason parse_ipv6(struct cursor* cursor, struct frame* frame,
+                                               struct packet* packet, __u8* protocol) {
     struct ipv6hdr* ip = (struct ipv6hdr*)cursor->at;
     if ((void*)(ip + 1) > cursor->end) {
         return STEM_IPV6_HEADER;
@@ -146,7 +154,8 @@ STEM_ALWAYS_INLINE enum stem_reason parse_ipv6(struct cursor* cursor, struct pac
     if (ip->version != 6 || payload + sizeof(*ip) > (__u32)((__u8*)cursor->end - (__u8*)cursor->at)) {
         return STEM_IPV6_HEADER;
     }
-    packet->l3 = ip;
+    frame->l3 = ip;
+    packet->l3_offset = offset_of(cursor, frame);
     packet->ip_version = 6;
     packet->ip_length = payload + (__u32)sizeof(*ip);
     packet->ttl = ip->hop_limit;
@@ -169,7 +178,7 @@ STEM_ALWAYS_INLINE enum stem_reason parse_ipv6(struct cursor* cursor, struct pac
         }
         struct ipv6_extension* extension = (struct ipv6_extension*)cursor->at;
         if ((void*)((__u8*)cursor->at + 8) > cursor->end ||
-            octets_before(cursor, packet) + 8 > packet->ip_length) {
+            octets_before(cursor, frame) + 8 > packet->ip_length) {
             return STEM_IPV6_EXTENSION;
         }
         __u32 length = ((__u32)extension->length + 1) * 8;
@@ -188,43 +197,47 @@ STEM_ALWAYS_INLINE enum stem_reason parse_ipv6(struct cursor* cursor, struct pac
         }
         next = extension->next;
         cursor->at = (__u8*)cursor->at + length;
-        if (cursor->at > cursor->end || octets_before(cursor, packet) > packet->ip_length) {
+        if (cursor->at > cursor->end || octets_before(cursor, frame) > packet->ip_length) {
             return STEM_IPV6_EXTENSION;
         }
     }
     return STEM_IPV6_EXTENSION;
 }
 
-STEM_ALWAYS_INLINE enum stem_reason parse_udp(struct cursor* cursor, struct packet* packet) {
+STEM_ALWAYS_INLINE enum stem_reason parse_udp(struct cursor* cursor, struct frame* frame,
+                                              struct packet* packet) {
     struct udphdr* udp = (struct udphdr*)cursor->at;
     if ((void*)(udp + 1) > cursor->end) {
         return STEM_UDP_HEADER;
     }
     const __u32 length = from_be16(udp->len);
-    if (length < sizeof(*udp) || octets_before(cursor, packet) + length > packet->ip_length) {
+    if (length < sizeof(*udp) || octets_before(cursor, frame) + length > packet->ip_length) {
         return STEM_UDP_HEADER;
     }
-    packet->l4 = udp;
-    packet->payload = udp + 1;
+    packet->l4_offset = offset_of(cursor, frame);
+    packet->payload_offset = packet->l4_offset + (__u16)sizeof(*udp);
+    frame->payload = udp + 1;
     packet->payload_length = (__u16)(length - sizeof(*udp));
     packet->key.sport = from_be16(udp->source);
     packet->key.dport = from_be16(udp->dest);
     return STEM_CONTINUE;
 }
 
-STEM_ALWAYS_INLINE enum stem_reason parse_tcp(struct cursor* cursor, struct packet* packet) {
+STEM_ALWAYS_INLINE enum stem_reason parse_tcp(struct cursor* cursor, struct frame* frame,
+                                              struct packet* packet) {
     struct tcphdr* tcp = (struct tcphdr*)cursor->at;
     if ((void*)(tcp + 1) > cursor->end) {
         return STEM_TCP_HEADER;
     }
     const __u32 header = (__u32)tcp->doff * 4;
-    if (header < sizeof(*tcp) || octets_before(cursor, packet) + header > packet->ip_length) {
+    if (header < sizeof(*tcp) || octets_before(cursor, frame) + header > packet->ip_length) {
         return STEM_TCP_HEADER;
     }
-    packet->l4 = tcp;
+    packet->l4_offset = offset_of(cursor, frame);
+    packet->payload_offset = packet->l4_offset + (__u16)header;
     packet->key.sport = from_be16(tcp->source);
     packet->key.dport = from_be16(tcp->dest);
-    packet->tcp_ack = tcp->ack;
+    packet->tcp_flags = ((const __u8*)tcp)[13] & 0x3f;
     return STEM_CONTINUE;
 }
 
@@ -238,13 +251,13 @@ STEM_ALWAYS_INLINE int is_ipv6_neighbour(const struct packet* packet) {
     return packet->ttl == 1 && ((type >= 130 && type <= 132) || type == 143);
 }
 
-STEM_ALWAYS_INLINE enum stem_reason parse_icmp(struct cursor* cursor, struct packet* packet, __u8 protocol) {
+STEM_ALWAYS_INLINE enum stem_reason parse_icmp(struct cursor* cursor, const struct frame* frame,
+                                               struct packet* packet, __u8 protocol) {
     struct icmp_start* icmp = (struct icmp_start*)cursor->at;
-    if ((void*)(icmp + 1) > cursor->end ||
-        octets_before(cursor, packet) + sizeof(*icmp) > packet->ip_length) {
+    if ((void*)(icmp + 1) > cursor->end || octets_before(cursor, frame) + sizeof(*icmp) > packet->ip_length) {
         return STEM_ICMP_HEADER;
     }
-    packet->l4 = icmp;
+    packet->l4_offset = offset_of(cursor, frame);
     packet->icmp_type = icmp->type;
     packet->neighbour = protocol == IPPROTO_ICMPV6 && packet->ip_version == 6 && is_ipv6_neighbour(packet);
     return STEM_CONTINUE;
@@ -260,9 +273,9 @@ STEM_ALWAYS_INLINE enum stem_reason parse_arp(struct cursor* cursor, struct pack
     return STEM_CONTINUE;
 }
 
-/* `packet` comes zeroed but for begin, end and the key's direction. */
-STEM_ALWAYS_INLINE enum stem_reason parse(struct packet* packet) {
-    struct cursor cursor = {packet->begin, packet->end};
+/* `frame` comes with begin and end, `packet` zeroed but for the frame's length and the key's direction. */
+STEM_ALWAYS_INLINE enum stem_reason parse(struct frame* frame, struct packet* packet) {
+    struct cursor cursor = {frame->begin, frame->end};
     __be16 ethertype = 0;
     __u8 protocol = 0;
 
@@ -271,9 +284,9 @@ STEM_ALWAYS_INLINE enum stem_reason parse(struct packet* packet) {
         return fault;
     }
     if (ethertype == STEM_BE16(ETH_P_IP)) {
-        fault = parse_ipv4(&cursor, packet, &protocol);
+        fault = parse_ipv4(&cursor, frame, packet, &protocol);
     } else if (ethertype == STEM_BE16(ETH_P_IPV6)) {
-        fault = parse_ipv6(&cursor, packet, &protocol);
+        fault = parse_ipv6(&cursor, frame, packet, &protocol);
     } else if (ethertype == STEM_BE16(ETH_P_ARP)) {
         return parse_arp(&cursor, packet);
     } else {
@@ -287,13 +300,13 @@ STEM_ALWAYS_INLINE enum stem_reason parse(struct packet* packet) {
         return STEM_CONTINUE; /* ports, where there are any, are not trusted */
     }
     if (protocol == IPPROTO_UDP) {
-        return parse_udp(&cursor, packet);
+        return parse_udp(&cursor, frame, packet);
     }
     if (protocol == IPPROTO_TCP) {
-        return parse_tcp(&cursor, packet);
+        return parse_tcp(&cursor, frame, packet);
     }
     if (protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6) {
-        return parse_icmp(&cursor, packet, protocol);
+        return parse_icmp(&cursor, frame, packet, protocol);
     }
     return STEM_CONTINUE;
 }

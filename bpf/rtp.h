@@ -28,12 +28,12 @@ static __always_inline int is_rtcp(const struct rtp_start* start, __u16 length) 
     return length >= RTCP_HEADER && ((__u32)from_be16(start->sequence) + 1) * 4 <= length;
 }
 
-static __always_inline enum stem_reason check_media(const struct packet* packet,
+static __always_inline enum stem_reason check_media(const struct frame* frame, const struct packet* packet,
                                                     const struct stem_flow* flow) {
-    const struct rtp_start* start = packet->payload;
+    const struct rtp_start* start = frame->payload;
     const __u16 length = packet->payload_length;
 
-    if ((void*)(start + 1) > packet->end || length < RTCP_HEADER) {
+    if ((void*)(start + 1) > frame->end || length < RTCP_HEADER) {
         return flow->kind == STEM_FLOW_RTCP ? STEM_RTCP_FORM : STEM_RTP_SIZE;
     }
     if (start->version_flags >> 6 != 2) {

@@ -103,7 +103,7 @@ static __always_inline enum stem_reason judge_rules(const struct packet* packet,
         .way = packet->key.direction == STEM_INBOUND ? STEM_MATCH_INBOUND : STEM_MATCH_OUTBOUND,
         .protocol = packet->key.protocol,
         .icmp_type = packet->icmp_type,
-        .has_l4 = packet->l4 != NULL,
+        .has_l4 = packet->l4_offset != 0,
         .verdict = STEM_CONTINUE,
     };
     __builtin_memcpy(walk.src, packet->key.src.octet, sizeof(walk.src));

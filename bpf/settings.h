@@ -14,7 +14,6 @@ const volatile __u32 stem_modules =
 const volatile __u8 stem_fallback_open = 0;       /* SIP while stemd is away: 0 drops, 1 forwards */
 const volatile __u8 stem_port_mac[STEM_PORTS][6]; /* router mode: our own stations */
 const volatile __u32 stem_event_rate = 1000;      /* sampled events, per second and CPU */
-const volatile __u32 stem_keepalive_rate = 100;   /* keep-alives, per second and source */
 const volatile __u8 stem_test_clock = 0;          /* tests: time is stem_test_now_ns */
 
 #endif

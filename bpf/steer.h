@@ -11,7 +11,9 @@
 #include "bucket.h"
 #include "clock.h"
 #include "maps.h"
+#include "octets.h"
 #include "packet.h"
+#include "threshold.h"
 
 #define STUN_HEADER 20
 #define STUN_KEEPALIVE_MAX                                                                                   \
@@ -32,31 +34,26 @@ static __always_inline int is_sip_port(const __u16* port) {
 }
 
 /* RFC 5626 3.5.1 has CRLF CRLF and CRLF; phones also send up to four zero octets, or nothing. */
-static __always_inline int is_crlf_keepalive(const struct packet* packet) {
-    const __u8* octet = packet->payload;
+static __always_inline int is_crlf_keepalive(const struct xdp_md* context, const struct packet* packet) {
     const __u16 length = packet->payload_length;
-    if (length == 0) {
-        return 1;
-    }
     if (length > 4) {
         return 0;
     }
-    for (int i = 0; i < 4; i++) {
+    for (__u32 i = 0; i < 4; i++) {
         if (i >= length) {
             break;
         }
-        if ((void*)(octet + i + 1) > packet->end ||
-            (octet[i] != '\r' && octet[i] != '\n' && octet[i] != '\0')) {
+        const __u8* octet = octets_at(context, packet->payload_offset + i, 1);
+        if (!octet || (*octet != '\r' && *octet != '\n' && *octet != '\0')) {
             return 0;
         }
     }
     return 1;
 }
 
-static __always_inline int is_stun(const struct packet* packet) {
-    const struct stun_start* stun = packet->payload;
-    if ((void*)(stun + 1) > packet->end || packet->payload_length < STUN_HEADER ||
-        packet->payload_length > STUN_KEEPALIVE_MAX) {
+static __always_inline int is_stun(const struct xdp_md* context, const struct packet* packet) {
+    const struct stun_start* stun = octets_at(context, packet->payload_offset, sizeof(*stun));
+    if (!stun || packet->payload_length < STUN_HEADER || packet->payload_length > STUN_KEEPALIVE_MAX) {
         return 0;
     }
     const __u32 length = from_be16(stun->length);
@@ -66,7 +63,11 @@ static __always_inline int is_stun(const struct packet* packet) {
 }
 
 static __always_inline int keepalive_within_rate(const struct packet* packet) {
-    const __u64 cost = NS_PER_SECOND / (stem_keepalive_rate ? stem_keepalive_rate : 1);
+    const struct stem_thresholds* limits = thresholds_in_force();
+    if (!limits) {
+        return 0;
+    }
+    const __u64 cost = NS_PER_SECOND / (limits->keepalive_rate ? limits->keepalive_rate : 1);
     const __u64 now = now_ns();
     __u64* full_at = bpf_map_lookup_elem(&keepalive, &packet->key.src);
     if (!full_at) {
@@ -98,13 +99,13 @@ steer_or_fall_back(const struct xdp_md* context, const struct packet* packet, en
 
 static __always_inline enum stem_reason judge_steering(const struct xdp_md* context,
                                                        const struct packet* packet) {
-    if (packet->key.protocol != IPPROTO_UDP || !packet->payload ||
+    if (packet->key.protocol != IPPROTO_UDP || !packet->payload_offset ||
         !(is_sip_port(&packet->key.dport) || is_sip_port(&packet->key.sport))) {
         return STEM_CONTINUE;
     }
-    const enum stem_reason keepalive_kind = is_crlf_keepalive(packet) ? STEM_KEEPALIVE_CRLF
-                                            : is_stun(packet)         ? STEM_KEEPALIVE_STUN
-                                                                      : STEM_CONTINUE;
+    const enum stem_reason keepalive_kind = is_crlf_keepalive(context, packet) ? STEM_KEEPALIVE_CRLF
+                                            : is_stun(context, packet)         ? STEM_KEEPALIVE_STUN
+                                                                               : STEM_CONTINUE;
     if (keepalive_kind != STEM_CONTINUE) {
         return keepalive_within_rate(packet) ? keepalive_kind : STEM_KEEPALIVE_RATE;
     }

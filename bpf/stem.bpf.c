@@ -11,20 +11,20 @@
 #include "maps.h"
 #include "packet.h"
 #include "parse.h"
-#include "rule.h"
 #include "settings.h"
-#include "steer.h"
+#include "slow_path.h"
 
 #include <bpf/bpf_helpers.h>
 
 char _license[] SEC("license") = "Dual BSD/GPL";
 
-static __always_inline enum stem_reason judge(struct xdp_md* context, struct packet* packet) {
-    enum stem_reason reason = parse(packet);
+static __always_inline enum stem_reason judge(struct xdp_md* context, struct frame* frame,
+                                              struct packet* packet) {
+    enum stem_reason reason = parse(frame, packet);
     if (reason != STEM_CONTINUE) {
         return reason;
     }
-    if (stem_mode == STEM_MODE_ROUTER && !is_for_us(packet)) {
+    if (stem_mode == STEM_MODE_ROUTER && !is_for_us(frame, packet)) {
         return STEM_OTHER_HOST;
     }
     if (packet->neighbour) {
@@ -40,41 +40,22 @@ static __always_inline enum stem_reason judge(struct xdp_md* context, struct pac
         return reason;
     }
     if (stem_modules & STEM_MODULE_FLOW_MONITOR) {
-        reason = judge_flow(packet);
+        reason = judge_flow(frame, packet);
         if (reason != STEM_CONTINUE) {
             return reason;
         }
     }
-    struct stem_ruleset* set = ruleset_in_force();
-    if (!set) {
-        return STEM_INTERNAL;
-    }
-    if (stem_modules & STEM_MODULE_PATTERN_MATCHER) {
-        reason = judge_rules(packet, set);
-        if (reason == STEM_RULE_STEER) {
-            return steer_or_fall_back(context, packet, reason);
-        }
-        if (reason != STEM_CONTINUE) {
-            return reason;
-        }
-    }
-    if (stem_modules & STEM_MODULE_SIP_STEERING) {
-        reason = judge_steering(context, packet);
-        if (reason != STEM_CONTINUE) {
-            return reason;
-        }
-    }
-    return judge_policy(packet, set);
+    return (enum stem_reason)judge_slow_path(context, packet);
 }
 
 static __always_inline int run(struct xdp_md* context, enum stem_direction direction) {
-    struct packet packet = {
+    struct frame frame = {
         .begin = (void*)(long)context->data,
         .end = (void*)(long)context->data_end,
-        .key.direction = (__u8)direction,
     };
+    struct packet packet = {.key.direction = (__u8)direction};
     packet.frame_length = context->data_end - context->data;
-    return stem_exit(context, &packet, judge(context, &packet));
+    return stem_exit(context, &packet, judge(context, &frame, &packet));
 }
 
 /* One program a port: the side that a packet comes from is then a constant, and shows in `bpftool prog`. */

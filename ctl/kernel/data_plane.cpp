@@ -100,6 +100,11 @@ Result<> DataPlane::fill(const AttachRequest& request, const Ports& ports) const
             return put;
         }
     }
+    stem_thresholds thresholds{};
+    stem_default_thresholds(&thresholds);
+    if (auto put = put_one<ThresholdMap>(maps.thresholds, std::uint32_t{0}, thresholds); !put) {
+        return put;
+    }
     auto rules = std::make_unique<stem_ruleset>(request.rules);
     rules->generation = 1;
     rules->loaded_ns = realtime_ns();

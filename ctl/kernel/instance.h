@@ -11,8 +11,10 @@
 #include <stem/abi/dialog.h>
 #include <stem/abi/flow.h>
 #include <stem/abi/meta.h>
+#include <stem/abi/peer.h>
 #include <stem/abi/reason.h>
 #include <stem/abi/rule.h>
+#include <stem/abi/threshold.h>
 
 #include <string>
 #include <string_view>
@@ -27,6 +29,9 @@ using FailsafeMap = Map<stem_failsafe_key, stem_failsafe>;
 using SipPortMap = Map<std::uint16_t, std::uint8_t>;
 using IndexMap = Map<std::uint32_t, std::uint32_t>; // rules, tx_ports, xsks: values are descriptors or ids
 using RulesetMap = Map<std::uint32_t, stem_ruleset>;
+using ThresholdMap = Map<std::uint32_t, stem_thresholds>;
+using PeerMap = Map<stem_addr, stem_peer>;
+using PostureMap = Map<std::uint32_t, stem_posture>;
 using MetaMap = Map<std::uint32_t, stem_meta>;
 
 class Instance {

@@ -62,7 +62,6 @@ DataPlane::DataPlane(const Settings& settings) : settings_(settings) {
     rodata->stem_fallback_open = settings.fallback_open ? 1 : 0;
     rodata->stem_failsafe_udp = settings.failsafe_udp ? 1 : 0;
     rodata->stem_event_rate = settings.event_rate;
-    rodata->stem_keepalive_rate = settings.keepalive_rate;
     rodata->stem_test_clock = 1;
     std::ranges::copy(TestNetwork::external_station, rodata->stem_port_mac[STEM_PORT_EXTERNAL]);
     std::ranges::copy(TestNetwork::internal_station, rodata->stem_port_mac[STEM_PORT_INTERNAL]);
@@ -101,6 +100,9 @@ void DataPlane::reset() {
     clear<stem_failsafe_key>(bpf_map__fd(maps.failsafe));
     clear<std::uint16_t>(bpf_map__fd(maps.sip_ports));
     clear<stem_addr>(bpf_map__fd(maps.keepalive));
+    clear<stem_addr>(bpf_map__fd(maps.peers));
+    set_thresholds(default_thresholds());
+    set_posture(0);
     put(bpf_map__fd(maps.deny_filter), zero, stem_deny_filter{}, "the deny filter");
     for (std::uint32_t slot = 0; slot < STEM_XSKS_MAX; slot++) {
         (void)bpf_map_delete_elem(bpf_map__fd(maps.xsks), &slot); // most are empty
@@ -280,6 +282,24 @@ void DataPlane::remove_rules() {
     if (const int result = bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.rules), &zero); result != 0) {
         refuse(result, "remove the rules");
     }
+}
+
+void DataPlane::set_thresholds(const stem_thresholds& thresholds) {
+    put(bpf_map__fd(skeleton_->maps.thresholds), zero, thresholds, "the thresholds");
+}
+
+stem_thresholds DataPlane::default_thresholds() {
+    stem_thresholds thresholds{};
+    stem_default_thresholds(&thresholds);
+    return thresholds;
+}
+
+void DataPlane::set_peer(const Address& source, const stem_peer& peer) {
+    put(bpf_map__fd(skeleton_->maps.peers), source.raw(), peer, "a peer");
+}
+
+void DataPlane::set_posture(std::uint32_t bits) {
+    put(bpf_map__fd(skeleton_->maps.posture), zero, stem_posture{.bits = bits}, "the posture");
 }
 
 void DataPlane::add_sip_port(std::uint16_t port) {

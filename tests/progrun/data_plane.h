@@ -7,9 +7,11 @@
 #include <stem/abi/event.h>
 #include <stem/abi/flow.h>
 #include <stem/abi/meta.h>
+#include <stem/abi/peer.h>
 #include <stem/abi/reason.h>
 #include <stem/abi/rule.h>
 #include <stem/abi/steer.h>
+#include <stem/abi/threshold.h>
 #include <stem/address.h>
 
 #include <array>
@@ -32,8 +34,7 @@ struct Settings {
     std::uint32_t modules = STEM_MODULE_PATTERN_MATCHER | STEM_MODULE_FLOW_MONITOR | STEM_MODULE_SIP_STEERING;
     bool fallback_open = false;
     bool failsafe_udp = false;
-    std::uint32_t event_rate = 1000;    // per second and CPU
-    std::uint32_t keepalive_rate = 100; // per second and source
+    std::uint32_t event_rate = 1000; // per second and CPU
 
     auto operator<=>(const Settings&) const = default;
 };
@@ -51,7 +52,7 @@ struct Outcome {
 class DataPlane {
   public:
     // The plane with these settings, emptied: SIP on 5060, policy drop both ways, no rules, both ports there,
-    // the clock at `start_ns`. Lives until the process ends.
+    // every threshold at its default, no known peers, the clock at `start_ns`. Lives until the process ends.
     static DataPlane& with(const Settings& settings = {});
     static constexpr std::uint64_t start_ns = 1'000'000'000'000;
 
@@ -92,6 +93,13 @@ class DataPlane {
     // A new generation in an inner map of its own, then one flip, as `stemctl rules load` does it.
     void flip_rules(const stem_ruleset& set);
     void remove_rules(); // leaves the outer slot empty, which must never happen
+
+    // Until the next with(): set_thresholds({.keepalive_rate = 10}) would leave the others at 0, so begin
+    // with the defaults.
+    void set_thresholds(const stem_thresholds& thresholds);
+    [[nodiscard]] static stem_thresholds default_thresholds();
+    void set_peer(const Address& source, const stem_peer& peer);
+    void set_posture(std::uint32_t bits);
 
     void add_sip_port(std::uint16_t port);
     void remove_sip_port(std::uint16_t port);

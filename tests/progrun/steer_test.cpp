@@ -128,7 +128,10 @@ TEST_P(SteerEveryPath, TakesNothingElseForAKeepAlive) {
 }
 
 TEST_P(SteerEveryPath, HoldsKeepAlivesToTheirRate) {
-    DataPlane& plane = DataPlane::with({.keepalive_rate = 10});
+    DataPlane& plane = DataPlane::with();
+    stem_thresholds thresholds = DataPlane::default_thresholds();
+    thresholds.keepalive_rate = 10;
+    plane.set_thresholds(thresholds);
     const Packet crlf = path() / (Udp{.dport = 5060} / octets("\r\n\r\n"));
     const Packet stun = path() / (Udp{.dport = 5060} / Stun{});
     for (int i = 0; i < 10; i++) { // a second's worth at once, of either kind

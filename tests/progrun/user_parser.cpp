@@ -10,12 +10,13 @@ namespace stem::test {
 
 Parsed parse_in_user_space(std::span<const std::uint8_t> frame, stem_direction direction) {
     std::vector<std::uint8_t> copy(frame.begin(), frame.end());
+    struct ::frame bounds{}; // not the namespace
+    bounds.begin = copy.data();
+    bounds.end = copy.data() + copy.size();
     packet packet{};
-    packet.begin = copy.data();
-    packet.end = copy.data() + copy.size();
     packet.key.direction = static_cast<std::uint8_t>(direction);
     packet.frame_length = static_cast<std::uint32_t>(copy.size());
-    const stem_reason fault = parse(&packet);
+    const stem_reason fault = parse(&bounds, &packet);
     return {.fault = fault,
             .key = packet.key,
             .vlan = packet.vlan,

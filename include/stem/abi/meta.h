@@ -8,7 +8,7 @@
 #include <stem/abi/address.h>
 
 /* Rises whenever the layout or meaning of a pinned map changes. */
-#define STEM_SCHEMA_VERSION 1
+#define STEM_SCHEMA_VERSION 2
 
 enum stem_mode {
     STEM_MODE_BRIDGE = 1,
