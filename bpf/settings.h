@@ -9,11 +9,10 @@
 #include <stem/abi/meta.h>
 
 const volatile __u32 stem_mode = STEM_MODE_BRIDGE;
-const volatile __u32 stem_modules =
-    STEM_MODULE_PATTERN_MATCHER | STEM_MODULE_FLOW_MONITOR | STEM_MODULE_SIP_STEERING;
-const volatile __u8 stem_fallback_open = 0;       /* SIP while stemd is away: 0 drops, 1 forwards */
-const volatile __u8 stem_port_mac[STEM_PORTS][6]; /* router mode: our own stations */
-const volatile __u32 stem_event_rate = 1000;      /* sampled events, per second and CPU */
-const volatile __u8 stem_test_clock = 0;          /* tests: time is stem_test_now_ns */
+const volatile __u32 stem_modules = STEM_MODULES_INITIAL; /* enum stem_module */
+const volatile __u8 stem_fallback_open = 0;               /* SIP while stemd is away: 0 drops, 1 forwards */
+const volatile __u8 stem_port_mac[STEM_PORTS][6];         /* router mode: our own stations */
+const volatile __u32 stem_event_rate = 1000;              /* sampled events, per second and CPU */
+const volatile __u8 stem_test_clock = 0;                  /* tests: time is stem_test_now_ns */
 
 #endif

@@ -11,6 +11,7 @@
 #include "ctl/stemctl/quantity.h"
 #include "ctl/stemctl/table.h"
 
+#include <stem/module.h>
 #include <stem/reason.h>
 
 #include <fmt/format.h>
@@ -117,14 +118,10 @@ boost::json::object totals_json(const Status& status) {
     return totals;
 }
 
-bool is_on(std::uint32_t on, const ModuleInfo& info) {
-    return (on & static_cast<std::uint32_t>(info.module)) != 0;
-}
-
 boost::json::object modules_json(std::uint32_t on) {
     boost::json::object states;
-    for (const auto& info : modules) {
-        states[info.name] = is_on(on, info);
+    for (const auto& info : modules()) {
+        states[info.label] = is_on(on, info);
     }
     return states;
 }
@@ -229,8 +226,8 @@ int run_modules(const Session& session) {
         return exit_done;
     }
     Table table({{"MODULE"}, {"STATE"}, {"DOES"}});
-    for (const auto& info : modules) {
-        table.row({std::string(info.name), is_on(on, info) ? "on" : "off", std::string(info.help)});
+    for (const auto& info : modules()) {
+        table.row({std::string(info.label), is_on(on, info) ? "on" : "off", std::string(info.help)});
     }
     Session::print(table.to_string());
     return exit_done;

@@ -31,7 +31,7 @@ namespace stem::test {
 // The program's constants (bpf/settings.h). One object is loaded for each set of them that a test asks for.
 struct Settings {
     stem_mode mode = STEM_MODE_BRIDGE;
-    std::uint32_t modules = STEM_MODULE_PATTERN_MATCHER | STEM_MODULE_FLOW_MONITOR | STEM_MODULE_SIP_STEERING;
+    std::uint32_t modules = STEM_MODULES_INITIAL;
     bool fallback_open = false;
     bool failsafe_udp = false;
     std::uint32_t event_rate = 1000; // per second and CPU
