@@ -10,6 +10,7 @@
 #include <stem/abi/dialog.h>
 #include <stem/abi/event.h>
 #include <stem/abi/flow.h>
+#include <stem/abi/learning.h>
 #include <stem/abi/meta.h>
 #include <stem/abi/peer.h>
 #include <stem/abi/reason.h>
@@ -22,7 +23,7 @@
 #include <bpf/bpf_helpers.h>
 
 /* Pinholes. Written and expired by stemd. Full: the call's pinhole is refused, and counted (pinhole_limit).
- * 168 bytes and the kernel's 48 an entry. max_entries is set at attach. */
+ * 416 bytes and the kernel's 56 an entry, in a slab of 512. max_entries is set at attach. */
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(map_flags, BPF_F_NO_PREALLOC);
@@ -30,6 +31,39 @@ struct {
     __type(key, struct stem_flow_key);
     __type(value, struct stem_flow);
 } flows SEC(".maps");
+
+/* Streams whose peer is behind NAT: where it is, is learned here. Written and expired by stemd; the data
+ * plane writes into the entries. Full: the call has no media, and is told so (pinhole_limit). 1 KiB an entry.
+ */
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, 16384);
+    __type(key, struct stem_learning_key);
+    __type(value, struct stem_learning);
+} learning SEC(".maps");
+
+/* For stemd alone: streams that ended, peers that were learned. Full: stemd looks through all flows, once
+ * event_counters says that a notice was lost. */
+struct {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, 64 * 1024);
+} notices SEC(".maps");
+
+/* Media of each direction: the shared bucket, and what each CPU took of it in advance. Written here. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, STEM_DIRECTIONS);
+    __type(key, __u32);
+    __type(value, struct stem_total);
+} media_total SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, STEM_DIRECTIONS);
+    __type(key, __u32);
+    __type(value, __u64); /* ns of the bucket that are still to spend */
+} media_share SEC(".maps");
 
 /* What stemd must know to go on after its own death. Written and expired by stemd, not read here.
  * Full: the call goes on, but does not survive a restart. */

@@ -28,7 +28,8 @@ enum stem_event_counter {
     STEM_EVENTS_SENT = 0,
     STEM_EVENTS_SUPPRESSED = 1, /* over the sampling budget */
     STEM_EVENTS_LOST = 2,       /* the ring was full */
-    STEM_EVENT_COUNTERS = 3,
+    STEM_NOTICES_LOST = 3,      /* stemd did not hear of a stream's end or of a learned peer */
+    STEM_EVENT_COUNTERS = 4,
 };
 
 #endif

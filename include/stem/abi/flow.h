@@ -28,36 +28,129 @@ enum stem_flow_kind {
 
 enum stem_flow_flag {
     STEM_FLOW_RTCP_MUX = 1 << 0, /* RTCP may share the flow (RFC 5761) */
+    STEM_FLOW_SRTP = 1 << 1,     /* padding is encrypted, and cannot be checked */
 };
+
+/* What became of a stream. Set by the data plane, cleared when the call negotiates anew. */
+enum stem_flow_state {
+    STEM_STREAM_LOWERED = 1 << 0, /* held to threshold rtp_lowered_kbps */
+    STEM_STREAM_ENDED = 1 << 1,   /* everything is dropped; stemd closes the pinhole */
+};
+
+/* What to do with a stream that goes on sending too much: threshold rtp_reaction, and stem_flow::reaction. */
+enum stem_reaction {
+    STEM_REACT_DEFAULT = 0, /* in a flow: as the threshold says. In the threshold: as STEM_REACT_DROP */
+    STEM_REACT_DROP = 1,    /* only the excess goes */
+    STEM_REACT_LOWER = 2,   /* the stream is held to a set rate from then on */
+    STEM_REACT_END = 3,     /* the stream ends, and the Security Manager is told */
+};
+
+/*
+ * Why packets of a flow were dropped: index of stem_flow::faults.
+ * X(NAME, number, reason, label). Labels are those of --json and the metrics.
+ */
+#define STEM_FLOW_FAULTS(X)                                                                                  \
+    X(BYTE_RATE, 0, FLOW_BYTE_RATE, "byte_rate")                                                             \
+    X(PACKET_RATE, 1, FLOW_PACKET_RATE, "packet_rate")                                                       \
+    X(VERSION, 2, RTP_VERSION, "version")                                                                    \
+    X(PAYLOAD_TYPE, 3, RTP_PAYLOAD_TYPE, "payload_type")                                                     \
+    X(SIZE, 4, RTP_SIZE, "size")                                                                             \
+    X(RTCP_FORM, 5, RTCP_FORM, "rtcp_form")                                                                  \
+    X(HEADER, 6, RTP_HEADER, "header")                                                                       \
+    X(REPEATED, 7, RTP_REPEATED, "repeated")                                                                 \
+    X(SEQUENCE, 8, RTP_SEQUENCE, "sequence")                                                                 \
+    X(SOURCES, 9, RTP_SOURCES, "sources")                                                                    \
+    X(TOTAL, 10, FLOW_TOTAL, "total")                                                                        \
+    X(ENDED, 11, FLOW_ENDED, "ended")                                                                        \
+    X(DENIED, 12, FLOW_DENIED, "denied")
+
+enum stem_flow_fault {
+#define STEM_FLOW_FAULT_ENUM(name, number, reason, label) STEM_FAULT_##name = number,
+    STEM_FLOW_FAULTS(STEM_FLOW_FAULT_ENUM)
+#undef STEM_FLOW_FAULT_ENUM
+        STEM_FLOW_FAULTS_MAX = 16,
+};
+
+/* One synchronisation source of a stream (RFC 3550 5.1). Sound has one; retransmission, error correction and
+ * digits may have one each. */
+struct stem_source {
+    __u64 window;   /* bit n: the packet n before the highest was seen; 0: this slot is free */
+    __u32 ssrc;     /* host byte order */
+    __u32 sequence; /* extended highest (RFC 3550 A.1): cycles in the upper half */
+};
+STEM_ABI_ASSERT(sizeof(struct stem_source) == 16);
+
+#define STEM_SOURCES_MAX 4 /* of one flow at a time: the first is the one that sent last */
+#define STEM_CLOCKS_MAX 3  /* clock rates of one flow's payload types */
 
 /*
  * The token buckets are kept as the time at which they are full again (the generic cell rate algorithm,
  * equivalent to a token bucket): one word each, and no fraction of a token is ever lost.
  *
- * The first 64 octets are what a packet within its rate touches.
+ * A packet in order and within its rate touches the first 128 octets. In the kernel's hash table a value lies
+ * 96 octets behind the start of a cache line pair: so octets 32 to 159 are two whole lines, and 0 to 31 share
+ * one with the key.
  */
 struct stem_flow {
     __u64 bytes_full_at_ns;   /* kernel; CLOCK_MONOTONIC */
     __u64 packets_full_at_ns; /* kernel */
     __u64 last_seen_ns;       /* kernel; 0 = no packet yet */
-    __u64 packets;            /* kernel; passed */
-    __u64 bytes;              /* kernel; passed, IP length */
-    __u64 payload_types[2];   /* bit n: RTP payload type n is negotiated */
-    __u32 ns_per_packet;      /* cost of a packet: 1e9 / packets per second */
-    __u32 ns_per_kib;         /* cost of 1,024 bytes at IP level */
+    __u64 denied_until_ns;    /* everything is dropped until then; 0 = not denied, ~0 = for good */
 
+    __u64 packets;          /* kernel; passed */
+    __u64 bytes;            /* kernel; passed, IP length */
+    __u64 payload_types[2]; /* bit n: RTP payload type n is negotiated */
+    __u32 ns_per_packet;    /* cost of a packet: 1e9 / packets per second */
+    __u32 ns_per_kib;       /* cost of 1,024 bytes at IP level; kernel: raised when the stream is lowered */
     __u64 bytes_burst_ns;   /* depth of the byte bucket, as time */
     __u64 packets_burst_ns; /* depth of the packet bucket, as time */
     __u16 min_payload;      /* UDP payload, octets */
     __u16 max_payload;
-    __u8 kind;         /* enum stem_flow_kind */
-    __u8 flags;        /* enum stem_flow_flag */
-    __u16 media_index; /* which m= line, from 0 */
-    __u64 dialog;      /* id of the dialog that opened it first */
+    __u8 kind;     /* enum stem_flow_kind */
+    __u8 flags;    /* enum stem_flow_flag */
+    __u8 state;    /* kernel; enum stem_flow_state */
+    __u8 reaction; /* enum stem_reaction */
+
+    struct stem_source source[STEM_SOURCES_MAX]; /* kernel */
+    __u64 stream;              /* hash of the signalling stream that opened it; 0 = not known */
+    __u64 restarts_full_at_ns; /* kernel; bucket of new sources and sequence jumps */
+    __u32 transit;             /* kernel; arrival less timestamp of the last packet (RFC 3550 A.8) */
+    __u32 jitter_16;           /* kernel; in sixteenths of a timestamp unit */
+    __u16 bad_sequence;        /* kernel; what would confirm a jump (RFC 3550 A.1) */
+    __u8 repeats;              /* kernel; repeated packets beyond what new ones made up for */
+    __u8 jitter_state;         /* kernel; enum stem_jitter_state */
+    __u8 jitter_clock;         /* kernel; index of the clock that `transit` and `jitter_16` count in */
+    __u8 zero[3];
+    __u8 clock_of[32]; /* two bits a payload type, lowest first: index of clock_hz; 3 = not measured */
+    __u32 clock_hz[STEM_CLOCKS_MAX];
+    __u32 max_jitter_us; /* kernel */
+
+    __u64 dialog; /* id of the dialog that opened it first */
     __u64 opened_ns;
-    __u64 dropped_packets; /* kernel */
-    __u64 dropped_bytes;   /* kernel; IP length */
+    __u32 offered_ns_per_kib; /* ns_per_kib as negotiated */
+    __u16 media_index;        /* which m= line, from 0 */
+    __u8 excess_seconds;      /* kernel; whole seconds of excess, one after the other */
+    __u8 zero2;
+    __u64 excess_began_ns;              /* kernel; start of the second that is counted */
+    __u32 excess_packets;               /* kernel; in that second */
+    __u32 new_sources;                  /* kernel; SSRC changes that were let through */
+    __u32 lost;                         /* kernel; expected less received, of packets that passed */
+    __u32 reordered;                    /* kernel; came late, and passed */
+    __u32 repeated;                     /* kernel; came again, and passed */
+    __u32 jumps;                        /* kernel; sequence jumps that were let through */
+    __u64 dropped_packets;              /* kernel */
+    __u64 dropped_bytes;                /* kernel; IP length */
+    __u32 faults[STEM_FLOW_FAULTS_MAX]; /* kernel; dropped_packets by cause (enum stem_flow_fault); wraps */
 };
-STEM_ABI_ASSERT(sizeof(struct stem_flow) == 120);
+STEM_ABI_ASSERT(__builtin_offsetof(struct stem_flow, packets) == 32);
+STEM_ABI_ASSERT(__builtin_offsetof(struct stem_flow, source) == 96);
+STEM_ABI_ASSERT(sizeof(struct stem_flow) == 376);
+
+/* All media of one direction (map media_total), against threshold rtp_total_kbps. */
+struct stem_total {
+    __u64 full_at_ns; /* kernel; CLOCK_MONOTONIC */
+    __u64 zero[7];    /* a cache line of its own */
+};
+STEM_ABI_ASSERT(sizeof(struct stem_total) == 64);
 
 #endif

@@ -17,7 +17,16 @@
 #include <stem/abi/address.h>
 
 #define STEM_THRESHOLDS(X)                                                                                   \
-    X(keepalive_rate, "packets/s", 100, 1, 1000000, "keep-alives of one source on SIP ports")
+    X(keepalive_rate, "packets/s", 100, 1, 1000000, "keep-alives of one source on SIP ports")                \
+    X(rtp_total_kbps, "kbit/s", 0, 0, 100000000, "all media of one direction, at IP level; 0: no limit")     \
+    X(rtp_reaction, "number", 1, 1, 3, "to lasting excess: 1 drop it, 2 lower the stream, 3 end the stream") \
+    X(rtp_excess_packets, "packets/s", 10, 1, 1000000, "drops of a stream that make a second of excess")     \
+    X(rtp_excess_seconds, "s", 3, 1, 60, "seconds of excess, one after the other, before the reaction")      \
+    X(rtp_lowered_kbps, "kbit/s", 32, 1, 1000000, "what a lowered stream may send, at IP level")             \
+    X(rtp_repeats, "packets", 16, 0, 255, "repeated packets more than new ones; 0: not checked")             \
+    X(rtp_restarts, "number/min", 12, 0, 6000, "new SSRCs and sequence jumps of a stream; 0: not checked")   \
+    X(rtp_quality, "number", 1, 0, 2, "jitter: 0 not measured, 1 of a quarter of the packets, 2 of each")    \
+    X(rtp_learn_packets, "packets", 3, 1, 100, "consistent packets that make a peer behind NAT known")
 
 struct stem_thresholds {
 #define STEM_THRESHOLD_FIELD(name, unit, initial, low, high, help) __u32 name;
