@@ -9,7 +9,8 @@
 #include "ctl/kernel/version.h"
 #include "ctl/kernel/xdp_link.h"
 
-#include <algorithm>
+#include <stem/module.h>
+
 #include <fstream>
 #include <system_error>
 
@@ -138,7 +139,9 @@ stem_meta describe(const AttachRequest& request, const Ports& ports, const DataP
     }
     meta.attached_at = realtime_ns() / 1'000'000'000U;
     meta.modules = plane.modules();
-    std::ranges::fill(meta.module_since, meta.attached_at);
+    for (const auto& info : modules()) {
+        meta.module_since[info.bit] = meta.attached_at;
+    }
     meta.fallback_open = request.fallback_open ? 1 : 0;
     boot_id().copy(meta.boot_id, sizeof(meta.boot_id) - 1);
     version.copy(meta.version, sizeof(meta.version) - 1);

@@ -42,6 +42,7 @@ struct AttachRequest {
     std::string instance = "default";
     std::vector<std::uint16_t> sip_ports = {5060};
     std::vector<Failsafe> failsafe = {Failsafe{}};
+    std::uint32_t modules = STEM_MODULES_INITIAL; // enum stem_module: which are on
     bool fallback_open = false;
     std::uint32_t max_flows = 131072;
     std::uint32_t event_rate = 1000; // a second and CPU

@@ -4,6 +4,7 @@
 #include "ctl/kernel/clock.h"
 #include "ctl/kernel/instance.h"
 #include "ctl/kernel/libbpf_log.h"
+#include "ctl/kernel/map_reuse.h"
 
 #include <stem.skel.h>
 
@@ -54,14 +55,18 @@ void DataPlane::Deleter::operator()(stem_bpf* object) const noexcept {
     stem_bpf__destroy(object);
 }
 
-Result<DataPlane> DataPlane::load(const AttachRequest& request, const Ports& ports) {
+Result<DataPlane> DataPlane::open() {
     const LibbpfLog log;
     DataPlane plane{Object(stem_bpf__open())};
     if (!plane.object_) {
         return fail_errno("open the embedded data plane", errno, log.tail());
     }
-    plane.configure(request, ports);
-    if (const int status = stem_bpf__load(plane.object_.get()); status != 0) {
+    return plane;
+}
+
+Result<> DataPlane::into_kernel() {
+    const LibbpfLog log;
+    if (const int status = stem_bpf__load(object_.get()); status != 0) {
         return std::unexpected(Error{.attempt = "load the data plane into the kernel",
                                      .cause = std::string(std::strerror(-status)) + "\n" + log.tail(),
                                      .remedy = status == -EPERM ? "run as root"
@@ -69,8 +74,39 @@ Result<DataPlane> DataPlane::load(const AttachRequest& request, const Ports& por
                                                                   "refused it: report this text",
                                      .code = -status});
     }
-    if (auto filled = plane.fill(request, ports); !filled) {
+    return {};
+}
+
+Result<DataPlane> DataPlane::load(const AttachRequest& request, const Ports& ports) {
+    auto plane = open();
+    if (!plane) {
+        return plane;
+    }
+    plane->configure(request, ports);
+    if (auto loaded = plane->into_kernel(); !loaded) {
+        return std::unexpected(loaded.error());
+    }
+    if (auto filled = plane->fill(request, ports); !filled) {
         return std::unexpected(filled.error());
+    }
+    return plane;
+}
+
+Result<DataPlane> DataPlane::reload(const Instance& instance, const ProgramSettings& settings,
+                                    std::uint32_t modules) {
+    auto plane = open();
+    if (!plane) {
+        return plane;
+    }
+    if (auto kept = apply_settings(settings, plane->object_->obj); !kept) {
+        return std::unexpected(kept.error());
+    }
+    plane->object_->rodata->stem_modules = modules;
+    if (auto reused = reuse_maps(plane->object_->obj, instance); !reused) {
+        return std::unexpected(reused.error());
+    }
+    if (auto loaded = plane->into_kernel(); !loaded) {
+        return std::unexpected(loaded.error());
     }
     return plane;
 }
@@ -78,6 +114,7 @@ Result<DataPlane> DataPlane::load(const AttachRequest& request, const Ports& por
 void DataPlane::configure(const AttachRequest& request, const Ports& ports) noexcept {
     auto* settings = object_->rodata;
     settings->stem_mode = request.mode;
+    settings->stem_modules = request.modules;
     settings->stem_fallback_open = request.fallback_open ? 1 : 0;
     settings->stem_event_rate = request.event_rate;
     settings->stem_failsafe_udp = std::ranges::any_of(
@@ -125,8 +162,7 @@ Result<> DataPlane::fill(const AttachRequest& request, const Ports& ports) const
 Result<> DataPlane::pin_maps(const std::filesystem::path& folder) const {
     bpf_map* map = nullptr;
     bpf_object__for_each_map(map, object_->obj) {
-        // Generations of rules live by the slot in `rules` alone; a pin would keep the first one for ever.
-        if (bpf_map__is_internal(map) || map == object_->maps.ruleset) {
+        if (!is_pinned(map)) {
             continue;
         }
         const auto pin = folder / bpf_map__name(map);

@@ -4,6 +4,7 @@
 
 #include "ctl/kernel/attach.h"
 #include "ctl/kernel/interface.h"
+#include "ctl/kernel/program_settings.h"
 
 #include <array>
 #include <filesystem>
@@ -13,12 +14,19 @@ struct stem_bpf; // the skeleton
 
 namespace stem::kernel {
 
+class Instance;
+
 using Ports = std::array<Interface, STEM_PORTS>; // by enum stem_port
 
 class DataPlane {
   public:
     // Sets what is fixed at attach, loads, and fills every map but `meta`.
     static Result<DataPlane> load(const AttachRequest& request, const Ports& ports);
+
+    // The same for an instance that is attached: with its maps, as they are, and its settings, but other
+    // modules. The programs are on no port yet.
+    static Result<DataPlane> reload(const Instance& instance, const ProgramSettings& settings,
+                                    std::uint32_t modules);
 
     // Pins each map under its name.
     [[nodiscard]] Result<> pin_maps(const std::filesystem::path& folder) const;
@@ -34,6 +42,8 @@ class DataPlane {
     using Object = std::unique_ptr<stem_bpf, Deleter>;
 
     explicit DataPlane(Object object) : object_(std::move(object)) {}
+    static Result<DataPlane> open();
+    Result<> into_kernel();
     void configure(const AttachRequest& request, const Ports& ports) noexcept;
     [[nodiscard]] Result<> fill(const AttachRequest& request, const Ports& ports) const;
 

@@ -25,4 +25,18 @@ Result<> pin_links(const XdpLinks& links, const std::filesystem::path& folder);
 // Index of the interface that the pinned link of a port (enum stem_port) is on; 0: it went away.
 Result<std::uint32_t> linked_interface(const Instance& instance, std::size_t port);
 
+// The pinned links and the programs that they hold now.
+struct LinkedPrograms {
+    std::array<UniqueFd, STEM_PORTS> link;
+    std::array<UniqueFd, STEM_PORTS> program;
+};
+Result<LinkedPrograms> linked_programs(const Instance& instance);
+
+// Puts the plane's programs in place of `running`, each port in one step, so that each packet meets the one
+// or the other. Refused by the kernel where another program is on the port meanwhile. When the second port
+// fails, the first gets its former program back.
+Result<> replace_programs(const LinkedPrograms& running, const DataPlane& plane);
+// The way back.
+Result<> restore_programs(const LinkedPrograms& running, const DataPlane& plane);
+
 } // namespace stem::kernel

@@ -6,6 +6,7 @@
 #include "ctl/kernel/rules_file.h"
 #include "ctl/stemctl/commands.h"
 #include "ctl/stemctl/instance_json.h"
+#include "ctl/stemctl/module_names.h"
 
 #include <CLI/Validators.hpp>
 #include <fmt/format.h>
@@ -23,6 +24,7 @@ struct AttachOptions {
     std::string fallback = "closed";
     std::vector<std::string> failsafe;
     bool no_failsafe = false;
+    std::vector<std::string> modules;
     std::string rules;
 };
 
@@ -38,6 +40,9 @@ Result<kernel::AttachRequest> to_request(const AttachOptions& options, const std
     request.mode = options.mode == "router" ? STEM_MODE_ROUTER : STEM_MODE_BRIDGE;
     request.xdp = xdp_choices.at(options.xdp);
     request.fallback_open = options.fallback == "open";
+    if (!options.modules.empty()) {
+        request.modules = module_bits(options.modules);
+    }
     if (options.no_failsafe || !options.failsafe.empty()) {
         request.failsafe.clear();
     }
@@ -84,6 +89,7 @@ int run_attach(const Session& session, const AttachOptions& options) {
             {"fell_back", report->fell_back},
             {"fall_back_cause", report->fall_back_cause},
             {"ports", ports_json(meta)},
+            {"modules", modules_json(meta.modules)},
             {"pins", session.locations().pins(session.instance).string()},
             {"version", std::string(meta.version)},
             {"schema", meta.schema},
@@ -160,6 +166,11 @@ void add_attach_commands(CLI::App& root, Session& session) {
                      "SIP while stemd is away: closed drops it, open forwards it unjudged")
         ->check(CLI::IsMember({"closed", "open"}))
         ->capture_default_str();
+    add_module_names(*attach->add_option("--modules", options->modules,
+                                         "Which parts of the data plane are on, with commas between; or all, "
+                                         "or none (stemctl modules) [" +
+                                             initial_modules() + "]"),
+                     true);
     attach->add_option("--max-flows", options->request.max_flows, "Room for so many open pinholes")
         ->check(CLI::Range(1, 16777216))
         ->type_name("N")

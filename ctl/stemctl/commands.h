@@ -13,7 +13,8 @@ namespace stem::stemctl {
 std::unique_ptr<CLI::App> make_command_tree(Session& session);
 
 void add_attach_commands(CLI::App& root, Session& session);   // attach, detach
-void add_status_commands(CLI::App& root, Session& session);   // status, modules
+void add_status_commands(CLI::App& root, Session& session);   // status
+void add_modules_commands(CLI::App& root, Session& session);  // modules list, enable, disable; upgrade
 void add_deny_commands(CLI::App& root, Session& session);     // deny add, del, list
 void add_rules_commands(CLI::App& root, Session& session);    // rules load, list, check
 void add_flows_commands(CLI::App& root, Session& session);    // flows

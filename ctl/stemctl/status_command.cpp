@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// status, modules: what an instance is and how it does.
+// status: what an instance is and how it does.
 #include "ctl/kernel/clock.h"
 #include "ctl/kernel/counter_table.h"
 #include "ctl/kernel/deny_list.h"
@@ -8,10 +8,10 @@
 #include "ctl/kernel/xdp_link.h"
 #include "ctl/stemctl/commands.h"
 #include "ctl/stemctl/instance_json.h"
+#include "ctl/stemctl/module_names.h"
 #include "ctl/stemctl/quantity.h"
 #include "ctl/stemctl/table.h"
 
-#include <stem/module.h>
 #include <stem/reason.h>
 
 #include <fmt/format.h>
@@ -118,14 +118,6 @@ boost::json::object totals_json(const Status& status) {
     return totals;
 }
 
-boost::json::object modules_json(std::uint32_t on) {
-    boost::json::object states;
-    for (const auto& info : modules()) {
-        states[info.label] = is_on(on, info);
-    }
-    return states;
-}
-
 void print_json(const kernel::Instance& instance, const Status& status) {
     const auto& meta = instance.meta();
     auto ports = ports_json(meta);
@@ -179,6 +171,7 @@ void print_text(const kernel::Instance& instance, const Status& status) {
     line("stemd", controller ? fmt::format("running (process {})", *controller)
                              : fmt::format("away: SIP is {}",
                                            meta.fallback_open != 0 ? "forwarded unjudged" : "dropped"));
+    line("modules", module_names(meta.modules));
     line("policy",
          fmt::format("inbound {}, outbound {}", kernel::action_name(status.rules.policy[STEM_INBOUND]),
                      kernel::action_name(status.rules.policy[STEM_OUTBOUND])));
@@ -215,32 +208,12 @@ int run_status(const Session& session) {
     return exit_done;
 }
 
-int run_modules(const Session& session) {
-    const auto instance = session.open();
-    if (!instance) {
-        return session.failed(instance.error());
-    }
-    const std::uint32_t on = instance->meta().modules;
-    if (session.json) {
-        Session::print(boost::json::object{{"modules", modules_json(on)}});
-        return exit_done;
-    }
-    Table table({{"MODULE"}, {"STATE"}, {"DOES"}});
-    for (const auto& info : modules()) {
-        table.row({std::string(info.label), is_on(on, info) ? "on" : "off", std::string(info.help)});
-    }
-    Session::print(table.to_string());
-    return exit_done;
-}
-
 } // namespace
 
 void add_status_commands(CLI::App& root, Session& session) {
     session.command(root, "status", "Show what the instance is, what it holds, and what it did with packets.",
                     "  stemctl status\n  stemctl status --json | jq .totals.inbound.drop.packets",
                     [&session] { return run_status(session); });
-    session.command(root, "modules", "Show the parts of the data plane, and which are on.",
-                    "  stemctl modules", [&session] { return run_modules(session); });
 }
 
 } // namespace stem::stemctl

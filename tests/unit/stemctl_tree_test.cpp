@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The command line as such: what it accepts, how it helps, and what it writes about itself.
 #include <ctl/stemctl/commands.h>
+#include <ctl/stemctl/module_names.h>
 #include <ctl/stemctl/quantity.h>
 #include <ctl/stemctl/reason_table.h>
 #include <ctl/stemctl/table.h>
@@ -61,6 +62,13 @@ TEST(CommandTree, AcceptsWhatTheHelpTeaches) {
           "events --follow --reason no_pinhole",
           "events -f -n 3",
           "modules",
+          "modules list",
+          "modules enable flow_monitor",
+          "modules disable flow_monitor pattern_matcher --json",
+          "attach --external a --internal b --modules flow_monitor,sip_steering",
+          "attach --external a --internal b --modules none",
+          "modules --markdown",
+          "upgrade",
           "reasons --markdown",
           "completion bash",
           "completion zsh"}) {
@@ -69,15 +77,29 @@ TEST(CommandTree, AcceptsWhatTheHelpTeaches) {
 }
 
 TEST(CommandTree, RefusesWrongUsage) {
-    for (const char* line :
-         {"", "bogus", "deny", "deny add", "deny wipe", "rules load", "attach", "attach --external eth0",
-          "attach --external a --internal b --mode wire", "attach --external a --internal b --xdp fast",
-          "attach --external a --internal b --sip-port 0",
-          "attach --external a --internal b --sip-port 65536",
-          "attach --external a --internal b --no-failsafe --failsafe internal:tcp/22",
-          "attach --external a --internal b --max-flows 0", "status extra", "events --count 0",
-          "events --count x", "completion fish",
-          "deny add 192.0.2.1 --note 123456789012345678901234567890123456"}) {
+    for (const char* line : {"",
+                             "bogus",
+                             "deny",
+                             "deny add",
+                             "deny wipe",
+                             "rules load",
+                             "attach",
+                             "attach --external eth0",
+                             "attach --external a --internal b --mode wire",
+                             "attach --external a --internal b --xdp fast",
+                             "attach --external a --internal b --sip-port 0",
+                             "attach --external a --internal b --sip-port 65536",
+                             "attach --external a --internal b --no-failsafe --failsafe internal:tcp/22",
+                             "attach --external a --internal b --max-flows 0",
+                             "status extra",
+                             "events --count 0",
+                             "events --count x",
+                             "completion fish",
+                             "modules enable",
+                             "modules disable no_such",
+                             "modules wipe",
+                             "attach --external a --internal b --modules flow_monitor,no_such",
+                             "deny add 192.0.2.1 --note 123456789012345678901234567890123456"}) {
         EXPECT_FALSE(parses(line)) << line;
     }
 }
@@ -118,6 +140,26 @@ TEST(Reasons, PageInTheDocumentationIsTheProgramsOwn) {
     page << file.rdbuf();
     EXPECT_EQ(page.str(), reasons_markdown())
         << "write it anew: stemctl reasons --markdown > docs/reasons.md";
+}
+
+TEST(Modules, PageInTheDocumentationIsTheProgramsOwn) {
+    const std::string path = STEM_SOURCE_DIR "/docs/modules.md";
+    std::ifstream file(path);
+    ASSERT_TRUE(file) << path;
+    std::ostringstream page;
+    page << file.rdbuf();
+    EXPECT_EQ(page.str(), modules_markdown())
+        << "write it anew: stemctl modules --markdown > docs/modules.md";
+}
+
+TEST(Modules, NamesBecomeBits) {
+    EXPECT_EQ(module_bits({"flow_monitor", "sip_steering"}),
+              std::uint32_t{STEM_MODULE_FLOW_MONITOR | STEM_MODULE_SIP_STEERING});
+    EXPECT_EQ(module_bits({"all"}), std::uint32_t{STEM_MODULES_ALL});
+    EXPECT_EQ(module_bits({"none"}), 0U);
+    EXPECT_EQ(module_names(0), "none");
+    EXPECT_EQ(module_names(STEM_MODULE_FLOW_MONITOR | STEM_MODULE_SIP_STEERING),
+              "flow_monitor, sip_steering");
 }
 
 TEST(Quantity, ReadsDurations) {
