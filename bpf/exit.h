@@ -11,6 +11,7 @@
 #include "forward.h"
 #include "maps.h"
 #include "packet.h"
+#include "proof.h"
 #include "steer.h"
 
 /* stem_kind_of() as a table: one load where the switch is a call and a dozen branches (20 ns a packet). */
@@ -66,9 +67,16 @@ static __always_inline int stem_exit(struct xdp_md* context, struct packet* pack
             reason = STEM_REDIRECT_FAILED;
         }
     }
+    if (kind_of(reason) == STEM_KIND_ANSWER) {
+        action = XDP_TX;
+        if (answer_with_cookie(context, packet) != 0) {
+            reason = STEM_SYN_UNKNOWN_LANE; /* no cookie to be had: as if the module were off */
+        }
+    }
     count_verdict(packet, reason);
     switch (kind_of(reason)) {
     case STEM_KIND_FORWARD:
+    case STEM_KIND_ANSWER:
         return action;
     case STEM_KIND_STACK:
         return XDP_PASS;

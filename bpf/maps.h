@@ -16,6 +16,7 @@
 #include <stem/abi/reason.h>
 #include <stem/abi/rule.h>
 #include <stem/abi/steer.h>
+#include <stem/abi/syn.h>
 #include <stem/abi/threshold.h>
 
 #include <linux/bpf.h>
@@ -170,6 +171,64 @@ struct {
     __type(key, struct stem_addr);
     __type(value, __u64); /* full at, ns */
 } keepalive SEC(".maps");
+
+/* TCP connection attempts, by source. Written here. 4 MiB, whatever comes. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, STEM_SYN_SKETCHES);
+    __type(key, __u32);
+    __type(value, struct stem_syn_sketch);
+} syn_sketch SEC(".maps");
+
+/* Sources that flooded SYNs. Written here, expired by time here and swept by stemd; never evicted. Full: the
+ * source is held to its budget only, and syn_counts says so. */
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 16384);
+    __type(key, struct stem_syn_blocked_key);
+    __type(value, struct stem_syn_blocked);
+} syn_blocked SEC(".maps");
+
+/* Connections to SIP ports that wait for the client's ACK: when they were begun (epoch). Written here, for
+ * anybody: so LRU (bpf/half_open.h says what is lost). */
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 65536);
+    __type(key, struct stem_half_open_key);
+    __type(value, __u64);
+} half_open SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, STEM_HALF_OPEN_SLOTS);
+    __type(key, __u32);
+    __type(value, struct stem_half_open_load);
+} half_open_load SEC(".maps");
+
+/* Sources that answered a challenge: until when that counts, ns. Written here. LRU: who is forgotten is asked
+ * again. */
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 65536);
+    __type(key, struct stem_addr);
+    __type(value, __u64);
+} syn_proven SEC(".maps");
+
+/* What all unknown sources may begin while there is a flood: "full at", ns. Written here. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, __u64);
+} syn_unknown_lane SEC(".maps");
+
+/* Figures of the SYN monitor (enum stem_syn_count). Written here. */
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, STEM_SYN_COUNT_SLOTS);
+    __type(key, __u32);
+    __type(value, __u64);
+} syn_counts SEC(".maps");
 
 /* Verdicts, by reason and direction (stem_counter_index). Written here. */
 struct {

@@ -29,8 +29,8 @@ struct stun_start {
     __be32 cookie;
 };
 
-static __always_inline int is_sip_port(const __u16* port) {
-    return bpf_map_lookup_elem(&sip_ports, port) != NULL;
+static __always_inline int is_sip_port(__u16 port) {
+    return bpf_map_lookup_elem(&sip_ports, &port) != NULL;
 }
 
 /* RFC 5626 3.5.1 has CRLF CRLF and CRLF; phones also send up to four zero octets, or nothing. */
@@ -69,10 +69,11 @@ static __always_inline int keepalive_within_rate(const struct packet* packet) {
     }
     const __u64 cost = NS_PER_SECOND / (limits->keepalive_rate ? limits->keepalive_rate : 1);
     const __u64 now = now_ns();
-    __u64* full_at = bpf_map_lookup_elem(&keepalive, &packet->key.src);
+    const struct stem_addr source = packet->key.src; /* on the stack, as Linux 6.1 wants its keys */
+    __u64* full_at = bpf_map_lookup_elem(&keepalive, &source);
     if (!full_at) {
         const __u64 first = now + cost;
-        bpf_map_update_elem(&keepalive, &packet->key.src, &first, BPF_ANY);
+        bpf_map_update_elem(&keepalive, &source, &first, BPF_ANY);
         return 1;
     }
     const __u64 next = bucket_take(*full_at, now, cost, NS_PER_SECOND);
@@ -100,7 +101,7 @@ steer_or_fall_back(const struct xdp_md* context, const struct packet* packet, en
 static __always_inline enum stem_reason judge_steering(const struct xdp_md* context,
                                                        const struct packet* packet) {
     if (packet->key.protocol != IPPROTO_UDP || !packet->payload_offset ||
-        !(is_sip_port(&packet->key.dport) || is_sip_port(&packet->key.sport))) {
+        !(is_sip_port(packet->key.dport) || is_sip_port(packet->key.sport))) {
         return STEM_CONTINUE;
     }
     const enum stem_reason keepalive_kind = is_crlf_keepalive(context, packet) ? STEM_KEEPALIVE_CRLF

@@ -22,7 +22,8 @@ static __always_inline __u32 posture_bits(void) {
 
 /* NULL: nobody we know, or not any more. */
 static __always_inline const struct stem_peer* known_peer(const struct stem_addr* source) {
-    const struct stem_peer* peer = bpf_map_lookup_elem(&peers, source);
+    const struct stem_addr key = *source; /* on the stack: Linux 6.1 takes a key from nowhere else here */
+    const struct stem_peer* peer = bpf_map_lookup_elem(&peers, &key);
     return peer && (peer->expires_ns == 0 || peer->expires_ns > now_ns()) ? peer : NULL;
 }
 

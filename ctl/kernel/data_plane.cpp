@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <sys/random.h>
 
 #include <algorithm>
 
@@ -64,8 +65,40 @@ Result<DataPlane> DataPlane::open() {
     return plane;
 }
 
+// A seed that no sender can know. Each load has its own: what the sketches then hold ages within a second.
+Result<> DataPlane::seed_sketches() noexcept {
+    std::uint64_t seed = 0;
+    if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed)) {
+        return fail_errno("draw a random seed");
+    }
+    object_->rodata->stem_syn_seed = seed;
+    return {};
+}
+
+// Linux 6.0 with CONFIG_SYN_COOKIES.
+Result<> DataPlane::require_cookies() const {
+    if ((object_->rodata->stem_modules & STEM_MODULE_SYN_COOKIE) == 0) {
+        return {};
+    }
+    for (const bpf_func_id helper :
+         {BPF_FUNC_tcp_raw_gen_syncookie_ipv4, BPF_FUNC_tcp_raw_gen_syncookie_ipv6}) {
+        if (libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, helper, nullptr) == 0) {
+            return fail("switch module syn_cookie on", "this kernel makes no SYN cookies for XDP programs",
+                        "use a kernel of 6.0 or later with CONFIG_SYN_COOKIES and CONFIG_IPV6, or leave the "
+                        "module off");
+        }
+    }
+    return {};
+}
+
 Result<> DataPlane::into_kernel() {
     const LibbpfLog log;
+    if (auto seeded = seed_sketches(); !seeded) {
+        return seeded;
+    }
+    if (auto able = require_cookies(); !able) {
+        return able;
+    }
     if (const int status = stem_bpf__load(object_.get()); status != 0) {
         return std::unexpected(Error{.attempt = "load the data plane into the kernel",
                                      .cause = std::string(std::strerror(-status)) + "\n" + log.tail(),

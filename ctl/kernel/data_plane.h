@@ -43,6 +43,8 @@ class DataPlane {
 
     explicit DataPlane(Object object) : object_(std::move(object)) {}
     static Result<DataPlane> open();
+    [[nodiscard]] Result<> seed_sketches() noexcept;
+    [[nodiscard]] Result<> require_cookies() const;
     Result<> into_kernel();
     void configure(const AttachRequest& request, const Ports& ports) noexcept;
     [[nodiscard]] Result<> fill(const AttachRequest& request, const Ports& ports) const;

@@ -19,8 +19,8 @@
 namespace stem::stemctl {
 namespace {
 
-constexpr std::array kinds = {STEM_KIND_FORWARD, STEM_KIND_STACK, STEM_KIND_STEER, STEM_KIND_DROP,
-                              STEM_KIND_RELEASE};
+constexpr std::array kinds = {STEM_KIND_FORWARD, STEM_KIND_STACK,   STEM_KIND_STEER,
+                              STEM_KIND_DROP,    STEM_KIND_RELEASE, STEM_KIND_ANSWER};
 
 struct Usage {
     std::uint32_t used = 0;
@@ -34,7 +34,7 @@ struct Status {
     Usage deny;
     stem_ruleset rules{};
     kernel::EventCounts events;
-    std::array<std::array<stem_counter, STEM_KIND_RELEASE + 1>, STEM_DIRECTIONS> totals{};
+    std::array<std::array<stem_counter, STEM_KIND_ANSWER + 1>, STEM_DIRECTIONS> totals{};
 };
 
 template<typename M>

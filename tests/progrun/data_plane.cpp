@@ -103,6 +103,7 @@ void DataPlane::reset() {
     clear<stem_addr>(bpf_map__fd(maps.peers));
     set_thresholds(default_thresholds());
     set_posture(0);
+    reset_syn_monitor();
     put(bpf_map__fd(maps.deny_filter), zero, stem_deny_filter{}, "the deny filter");
     for (std::uint32_t slot = 0; slot < STEM_XSKS_MAX; slot++) {
         (void)bpf_map_delete_elem(bpf_map__fd(maps.xsks), &slot); // most are empty

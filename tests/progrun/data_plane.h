@@ -11,6 +11,7 @@
 #include <stem/abi/reason.h>
 #include <stem/abi/rule.h>
 #include <stem/abi/steer.h>
+#include <stem/abi/syn.h>
 #include <stem/abi/threshold.h>
 #include <stem/address.h>
 
@@ -101,6 +102,11 @@ class DataPlane {
     void set_peer(const Address& source, const stem_peer& peer);
     void set_posture(std::uint32_t bits);
 
+    [[nodiscard]] std::array<std::uint64_t, STEM_SYN_COUNT_SLOTS> syn_counts() const; // since with()
+    // Of an address: IPv6 ones are blocked as their /64.
+    [[nodiscard]] std::optional<stem_syn_blocked> syn_blocked(const Address& source) const;
+    void fill_syn_blocked();
+
     void add_sip_port(std::uint16_t port);
     void remove_sip_port(std::uint16_t port);
     void set_port(stem_port port, std::uint32_t ifindex);
@@ -111,6 +117,7 @@ class DataPlane {
   private:
     explicit DataPlane(const Settings& settings);
     void reset();
+    void reset_syn_monitor();
 
     Settings settings_;
     stem_bpf* skeleton_ = nullptr;

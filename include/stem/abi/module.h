@@ -22,7 +22,11 @@
       "neither checked nor policed; stemd sees its calls fall silent, and ends them when its patience does") \
     X(SIP_STEERING, 2, 1, "sip_steering", "SIP to stemd; keep-alives told apart",                            \
       "SIP is no longer given to stemd: a rule or the policy decides, drops it unless one passes it, and "   \
-      "lets it through unjudged if one does; keep-alives have no budget of their own")
+      "lets it through unjudged if one does; keep-alives have no budget of their own")                       \
+    X(SYN_MONITOR, 3, 1, "syn_monitor", "TCP connection attempts from outside, held to budgets",             \
+      "SYNs are not counted: rules and policy alone decide, and a SYN flood that they pass reaches hosts")   \
+    X(SYN_COOKIE, 4, 0, "syn_cookie", "unknown TCP sources prove themselves while there is a SYN flood",     \
+      "under a SYN flood unknown sources share one budget, the real ones among them with the spoofed")
 
 enum stem_module {
 #define STEM_MODULE_BIT(name, bit, initial, label, help, without) STEM_MODULE_##name = 1 << (bit),

@@ -10,6 +10,7 @@
  *        STEER    given to stemd through AF_XDP
  *        DROP     gone
  *        RELEASE  stemd let a steered packet go on (counted in controller_counters)
+ *        ANSWER   turned around: the data plane's own answer to whoever sent it
  * Numbers 1-99 are the data plane's, 100 and above the controller's.
  */
 #ifndef STEM_ABI_REASON_H
@@ -36,6 +37,9 @@
     X(STACK_FRAGMENTATION, 18, STACK, "stack_fragmentation", "larger than the route's MTU")                  \
     X(STACK_TTL, 19, STACK, "stack_ttl", "TTL or hop limit ran out: the stack answers")                      \
     X(STACK_VLAN, 20, STACK, "stack_vlan", "a tagged frame in router mode")                                  \
+    /* answered */                                                                                           \
+    X(SYN_CHALLENGED, 25, ANSWER, "syn_challenged",                                                          \
+      "SYN answered with a cookie: its source must prove itself")                                            \
     /* unparsable */                                                                                         \
     X(ETHERNET_SHORT, 30, DROP, "ethernet_short", "frame shorter than its Ethernet header")                  \
     X(VLAN_DEPTH, 31, DROP, "vlan_depth", "more than two VLAN tags, or one cut short")                       \
@@ -47,6 +51,14 @@
     X(TCP_HEADER, 37, DROP, "tcp_header", "TCP header cut short or with a wrong offset")                     \
     X(ICMP_HEADER, 38, DROP, "icmp_header", "ICMP header cut short")                                         \
     X(ARP_HEADER, 39, DROP, "arp_header", "ARP cut short or not for IPv4 over Ethernet")                     \
+    /* SYN monitor */                                                                                        \
+    X(SYN_SOURCE_RATE, 40, DROP, "syn_source_rate", "more TCP connection attempts than a source may make")   \
+    X(SYN_PREFIX_RATE, 41, DROP, "syn_prefix_rate",                                                          \
+      "more TCP connection attempts than a /24 or /64 may make")                                             \
+    X(SYN_BLOCKED, 42, DROP, "syn_blocked", "SYN of a source that flooded, and is blocked for a time")       \
+    X(SYN_UNKNOWN_LANE, 43, DROP, "syn_unknown_lane",                                                        \
+      "under a flood: SYN from nobody we know, above what all those may send")                               \
+    X(SYN_PROVEN, 44, DROP, "syn_proven", "RST that answers a challenge, taken in: its source is real")      \
     /* policy */                                                                                             \
     X(DENY, 45, DROP, "deny", "source is on the deny list (exact address)")                                  \
     X(DENY_CIDR, 46, DROP, "deny_cidr", "source is in a denied network")                                     \
@@ -108,6 +120,7 @@ enum stem_reason_kind {
     STEM_KIND_STEER = 3,
     STEM_KIND_DROP = 4,
     STEM_KIND_RELEASE = 5,
+    STEM_KIND_ANSWER = 6,
 };
 
 static inline enum stem_reason_kind stem_kind_of(enum stem_reason reason) {

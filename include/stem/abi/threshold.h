@@ -18,6 +18,18 @@
 
 #define STEM_THRESHOLDS(X)                                                                                   \
     X(keepalive_rate, "packets/s", 100, 1, 1000000, "keep-alives of one source on SIP ports")                \
+    X(syn_rate, "SYNs/s", 50, 1, 1000000, "TCP connection attempts of one source outside")                   \
+    X(syn_burst, "SYNs", 100, 1, 1000000, "how many of them at once")                                        \
+    X(syn_prefix_factor, "times", 8, 0, 10000, "what an IPv4 /24 or IPv6 /64 may, of syn_rate; 0: no limit") \
+    X(syn_known_factor, "times", 20, 1, 10000, "what a known peer may, of syn_rate and syn_burst")           \
+    X(syn_block_multiple, "times", 10, 0, 10000, "of syn_rate, above which a source is blocked; 0: never")   \
+    X(syn_block_seconds, "s", 10, 0, 86400, "first block; doubles with each one soon after; 0: never")       \
+    X(syn_block_max_seconds, "s", 3600, 1, 604800, "longest block")                                          \
+    X(syn_half_open, "connections", 256, 0, 1000000,                                                         \
+      "begun and not completed, to one SIP port; 0: no limit")                                               \
+    X(syn_half_open_seconds, "s", 10, 1, 300, "how long one that is not completed counts")                   \
+    X(syn_unknown_rate, "SYNs/s", 200, 0, 1000000, "of all unknown sources together while there is a flood") \
+    X(syn_proven_seconds, "s", 600, 1, 86400, "how long a source that proved itself is let through")         \
     X(rtp_total_kbps, "kbit/s", 0, 0, 100000000, "all media of one direction, at IP level; 0: no limit")     \
     X(rtp_reaction, "number", 1, 1, 3, "to lasting excess: 1 drop it, 2 lower the stream, 3 end the stream") \
     X(rtp_excess_packets, "packets/s", 10, 1, 1000000, "drops of a stream that make a second of excess")     \

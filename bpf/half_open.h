@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Connections to SIP ports that were begun and not completed: how many there are for each server and port.
+ * Too many mean that somebody fills the server's backlog, and unknown sources are then asked for proof.
+ *
+ * Who began one is kept in an LRU table: under a spoofed flood it forgets, and what is forgotten cannot be
+ * taken off the count when it completes. The count is then too high, which only asks for proof earlier.
+ *
+ * Reads sip_ports and thresholds; writes half_open and half_open_load. A SYN or an ACK to a SIP port costs
+ * two hash lookups.
+ */
+#ifndef STEM_BPF_HALF_OPEN_H
+#define STEM_BPF_HALF_OPEN_H
+
+#include "maps.h"
+#include "packet.h"
+#include "steer.h"
+
+static __always_inline struct stem_half_open_load* half_open_slot(const struct packet* packet) {
+    __u64 half[2];
+    __builtin_memcpy(half, packet->key.dst.octet, sizeof(half));
+    const __u64 hash = (half[0] ^ half[1] ^ packet->key.dport) * 0x9e3779b97f4a7c15ull;
+    const __u32 slot = (__u32)(hash >> 32) % STEM_HALF_OPEN_SLOTS;
+    return bpf_map_lookup_elem(&half_open_load, &slot);
+}
+
+static __always_inline __u64 epoch_of(const struct stem_thresholds* limits, __u64 now) {
+    return now / ((limits->syn_half_open_seconds ? limits->syn_half_open_seconds : 1) * 500000000ull);
+}
+
+/* Two CPUs that begin an epoch at once may lose a few attempts of each other. */
+static __always_inline void bring_to_epoch(struct stem_half_open_load* load, __u64 epoch) {
+    if (load->epoch != epoch) {
+        load->before = load->epoch + 1 == epoch ? load->now : 0;
+        load->now = 0;
+        load->epoch = epoch;
+    }
+}
+
+static __always_inline int half_open_is_full(const struct packet* packet,
+                                             const struct stem_thresholds* limits, __u64 now) {
+    if (!limits->syn_half_open || !is_sip_port(packet->key.dport)) {
+        return 0;
+    }
+    struct stem_half_open_load* load = half_open_slot(packet);
+    if (!load) {
+        return 0;
+    }
+    bring_to_epoch(load, epoch_of(limits, now));
+    const __s64 count = (load->now > 0 ? load->now : 0) + (load->before > 0 ? load->before : 0);
+    return count >= (__s64)limits->syn_half_open;
+}
+
+static __always_inline void half_open_key(struct stem_half_open_key* key, const struct packet* packet) {
+    key->client = packet->key.src;
+    key->server = packet->key.dst;
+    key->client_port = packet->key.sport;
+    key->server_port = packet->key.dport;
+    key->zero = 0;
+}
+
+/* A SYN that is let through. Its retransmissions count once. A function of its own: its stack is then used
+ * only here. */
+__noinline int note_attempt(const struct packet* packet, const struct stem_thresholds* limits, __u64 now) {
+    if (!packet || !limits || !limits->syn_half_open || !is_sip_port(packet->key.dport)) {
+        return 0;
+    }
+    struct stem_half_open_load* load = half_open_slot(packet);
+    if (!load) {
+        return 0;
+    }
+    struct stem_half_open_key key;
+    half_open_key(&key, packet);
+    const __u64 epoch = epoch_of(limits, now);
+    bring_to_epoch(load, epoch);
+    const __u64* begun = bpf_map_lookup_elem(&half_open, &key);
+    if (begun && *begun + 1 >= epoch) {
+        return 0;
+    }
+    bpf_map_update_elem(&half_open, &key, &epoch, BPF_ANY);
+    __sync_fetch_and_add(&load->now, 1);
+    return 1;
+}
+
+/* The client's ACK. The first one completes the connection, the others find nothing. */
+__noinline int note_completion(const struct packet* packet, const struct stem_thresholds* limits, __u64 now) {
+    if (!packet || !limits || !limits->syn_half_open || !is_sip_port(packet->key.dport)) {
+        return 0;
+    }
+    struct stem_half_open_key key;
+    half_open_key(&key, packet);
+    const __u64* begun = bpf_map_lookup_elem(&half_open, &key);
+    struct stem_half_open_load* load = half_open_slot(packet);
+    if (!begun || !load) {
+        return 0;
+    }
+    const __u64 epoch = epoch_of(limits, now);
+    bring_to_epoch(load, epoch);
+    if (*begun == epoch) {
+        __sync_fetch_and_add(&load->now, -1);
+    } else if (*begun + 1 == epoch) {
+        __sync_fetch_and_add(&load->before, -1);
+    }
+    bpf_map_delete_elem(&half_open, &key);
+    return 1;
+}
+
+#endif
