@@ -21,7 +21,8 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::string_view root = "/v1/";
-constexpr std::array<std::string_view, 4> collections = {"users", "profiles", "spam", "decision"};
+constexpr std::array<std::string_view, 5> collections = {"users", "profiles", "spam", "decision",
+                                                         "thresholds"};
 
 ApiReply handle_spam(ApiRequest& request) {
     if (request.path.size() != 1) {
@@ -129,7 +130,7 @@ bool serves(std::string_view target) {
 }
 
 ApiReply handle(Directory& directory, const Decider& decider, std::string_view method,
-                std::string_view target, std::string_view body, TimePoint now) {
+                std::string_view target, std::string_view body, TimePoint now, std::string_view who) {
     if (!serves(target)) {
         return no_route(method, target);
     }
@@ -147,6 +148,7 @@ ApiReply handle(Directory& directory, const Decider& decider, std::string_view m
     ApiRequest request{.directory = directory,
                        .decider = decider,
                        .now = now,
+                       .who = who,
                        .method = method,
                        .path = std::move(*path),
                        .query = std::move(*query),
@@ -156,6 +158,9 @@ ApiReply handle(Directory& directory, const Decider& decider, std::string_view m
     }
     if (request.path[0] == "profiles") {
         return handle_profiles(request);
+    }
+    if (request.path[0] == "thresholds") {
+        return handle_thresholds(request);
     }
     return request.path[0] == "spam" ? handle_spam(request) : handle_decision(request);
 }

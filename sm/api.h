@@ -23,9 +23,10 @@ struct ApiReply {
 };
 
 // `method`: upper case. `target`: path and query as in the request line, escapes included. `now` says what
-// "expires_in" counts from, and when a call to be explained comes that names no time.
+// "expires_in" counts from, and when a call to be explained comes that names no time. `who` asks: the author
+// of a change.
 ApiReply handle(Directory& directory, const Decider& decider, std::string_view method,
-                std::string_view target, std::string_view body, TimePoint now);
+                std::string_view target, std::string_view body, TimePoint now, std::string_view who = "api");
 
 // True if handle() serves that path: "/v1/users", "/v1/profiles/office/rules".
 bool serves(std::string_view target);

@@ -17,6 +17,7 @@ struct ApiRequest {
     Directory& directory;
     const Decider& decider;
     TimePoint now;
+    std::string_view who;
     std::string_view method;
     std::vector<std::string> path;            // after "/v1/": "users", "alice", escapes resolved
     std::map<std::string, std::string> query; // escapes resolved
@@ -38,5 +39,6 @@ ApiReply no_content(const Result<>& done);
 
 ApiReply handle_users(ApiRequest& request);
 ApiReply handle_profiles(ApiRequest& request);
+ApiReply handle_thresholds(ApiRequest& request);
 
 } // namespace stem::sm

@@ -33,8 +33,13 @@ Result<std::unique_ptr<Directory>> Directory::open(const std::filesystem::path& 
     if (!contents) {
         return std::unexpected(contents.error());
     }
+    auto thresholds = store->load_thresholds();
+    if (!thresholds) {
+        return std::unexpected(thresholds.error());
+    }
     std::unique_ptr<Directory> directory(new Directory(std::move(*store)));
     directory->fill(std::move(*contents));
+    directory->thresholds_.fill(std::move(*thresholds));
     return directory;
 }
 

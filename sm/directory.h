@@ -12,6 +12,7 @@
 #include "sm/pattern_set.h"
 #include "sm/store.h"
 #include "sm/string_map.h"
+#include "sm/thresholds.h"
 
 #include <filesystem>
 #include <memory>
@@ -81,6 +82,9 @@ class Directory {
     Result<> remove_rule(std::string_view profile, std::size_t position);
     Result<> move_rule(std::string_view profile, std::size_t from, std::size_t to);
 
+    [[nodiscard]] Thresholds& thresholds() noexcept { return thresholds_; }
+    [[nodiscard]] const Thresholds& thresholds() const noexcept { return thresholds_; }
+
     // Spam lists. user "" = of all users.
     Result<> add_spam(SpamEntry entry);
     Result<> remove_spam(const Pattern& caller, std::string_view user);
@@ -101,6 +105,7 @@ class Directory {
     Result<> forget(Entry& entry, const std::vector<Location>& gone);
 
     Store store_;
+    Thresholds thresholds_{store_};
     StringMap<Entry> users_;
     StringMap<std::string> user_of_uri_;
     // Plain number -> names of the users with a sip: URI of it, one entry per URI.

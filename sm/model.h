@@ -72,6 +72,16 @@ struct SpamEntry {
     std::string note; // for people; UTF-8, at most 256 octets
 };
 
+// A change of a threshold (stem/abi/threshold.h), or the setting that it led to.
+struct ThresholdChange {
+    std::int64_t version = 0; // rises with every change of any threshold
+    std::string firewall;     // "" = the default group
+    std::string name;
+    std::optional<std::int64_t> value; // nullopt = reset
+    TimePoint at;
+    std::string who;
+};
+
 std::string_view name_of(Treatment::Action action);
 std::optional<Treatment::Action> action_from(std::string_view name);
 std::string_view name_of(Location::Origin origin);

@@ -59,6 +59,13 @@ class Store {
     Result<> add_spam(const SpamEntry& entry);
     Result<> remove_spam(const SpamEntry& entry);
 
+    // Gives the version of the change; the given one is not looked at. A change without a value is a reset.
+    Result<std::int64_t> add_threshold_change(const ThresholdChange& change);
+    // Newest first; of the last thousand changes of all thresholds.
+    Result<std::vector<ThresholdChange>> threshold_history(std::string_view name);
+    // What is set; and behind that an entry without a value that bears the version of the last change.
+    Result<std::vector<ThresholdChange>> load_thresholds();
+
   private:
     struct Session;
     explicit Store(std::unique_ptr<Session> session);

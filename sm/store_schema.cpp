@@ -64,8 +64,31 @@ constexpr std::array version_1 = {
     "CREATE INDEX spam_by_user ON spam (user)",
 };
 
+constexpr std::array version_2 = {
+    // What is set. Firewall '': the default group. No check on name and value: what they may be is the list's
+    // (stem/abi/threshold.h), which changes from build to build.
+    "CREATE TABLE thresholds ("
+    " firewall TEXT NOT NULL,"
+    " name TEXT NOT NULL,"
+    " value BIGINT NOT NULL,"
+    " version BIGINT NOT NULL,"
+    " changed_at BIGINT NOT NULL,"
+    " changed_by TEXT NOT NULL,"
+    " PRIMARY KEY (firewall, name))",
+
+    // How it came to be; value NULL: a reset. AUTOINCREMENT: a version is never given twice.
+    "CREATE TABLE threshold_changes ("
+    " version INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " firewall TEXT NOT NULL,"
+    " name TEXT NOT NULL,"
+    " value BIGINT,"
+    " changed_at BIGINT NOT NULL,"
+    " changed_by TEXT NOT NULL)",
+    "CREATE INDEX threshold_changes_by_name ON threshold_changes (name)",
+};
+
 // Step i brings version i to version i + 1.
-constexpr std::array<std::span<const char* const>, schema_version> steps = {version_1};
+constexpr std::array<std::span<const char* const>, schema_version> steps = {version_1, version_2};
 
 } // namespace
 

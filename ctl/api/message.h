@@ -13,6 +13,7 @@ struct Request {
     std::string method; // "GET"
     std::string target; // as it stood, percent signs and query included: "/v1/calls/17"
     std::string body;   // JSON, or ""
+    std::string who;    // who asks, as the kernel tells it: "uid 0"; of a request that came by the socket
 
     // The target up to its query.
     [[nodiscard]] std::string_view path() const {

@@ -8,6 +8,7 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -27,6 +28,15 @@ using boost::system::error_code;
 
 // How long nothing is accepted after the process ran out of descriptors.
 constexpr auto accept_pause = std::chrono::milliseconds(200);
+
+// As a number: names come from services that may take their time, and calls are carried by this loop.
+std::string peer_of(int socket) {
+    ucred credentials{};
+    socklen_t length = sizeof credentials;
+    return ::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0
+               ? "uid " + std::to_string(credentials.uid)
+               : std::string();
+}
 
 } // namespace
 
@@ -59,7 +69,8 @@ class Server::Listener : public std::enable_shared_from_this<Listener> {
 class Server::Listener::Session : public std::enable_shared_from_this<Session> {
   public:
     Session(Protocol::socket socket, const std::shared_ptr<Listener>& listener)
-        : stream_(std::move(socket)), listener_(listener), buffer_(16384) {}
+        : who_(peer_of(socket.native_handle())), stream_(std::move(socket)), listener_(listener),
+          buffer_(16384) {}
 
     ~Session() {
         if (const auto listener = listener_.lock()) {
@@ -96,7 +107,8 @@ class Server::Listener::Session : public std::enable_shared_from_this<Session> {
             keep_alive_ = message.keep_alive();
             write(listener->handle({.method = std::string(message.method_string()),
                                     .target = std::string(message.target()),
-                                    .body = std::move(message.body())}));
+                                    .body = std::move(message.body()),
+                                    .who = who_}));
         } else if (error == http::error::body_limit) {
             refuse(413,
                    "the body is longer than " + std::to_string(listener->settings().body_limit) + " octets");
@@ -139,6 +151,7 @@ class Server::Listener::Session : public std::enable_shared_from_this<Session> {
                           });
     }
 
+    std::string who_;
     Stream stream_;
     std::weak_ptr<Listener> listener_;
     beast::flat_buffer buffer_;

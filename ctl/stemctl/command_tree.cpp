@@ -38,6 +38,7 @@ std::unique_ptr<CLI::App> make_command_tree(Session& session) {
     add_attach_commands(*root, session);
     add_status_commands(*root, session);
     add_modules_commands(*root, session);
+    add_thresholds_commands(*root, session);
     add_deny_commands(*root, session);
     add_rules_commands(*root, session);
     add_flows_commands(*root, session);

@@ -27,4 +27,7 @@ void add_profile_commands(CLI::App& root, Session& session);  // profile, profil
 void add_spam_commands(CLI::App& root, Session& session);     // spam add, del, list
 void add_help_commands(CLI::App& root, Session& session);     // completion, help-man
 
+// thresholds list, show, set, reset
+void add_thresholds_commands(CLI::App& root, Session& session);
+
 } // namespace stem::stemctl

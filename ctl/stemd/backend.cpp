@@ -105,7 +105,7 @@ std::string Backend::metrics() {
 
 api::Response Backend::security_manager(const api::Request& request) {
     auto reply = sm::handle(from_.directory, from_.decider, request.method, request.target, request.body,
-                            std::chrono::system_clock::now());
+                            std::chrono::system_clock::now(), request.who);
     return {.status = reply.status,
             .body = reply.json.is_null() ? std::string() : json::serialize(reply.json),
             .allow = std::move(reply.allow)};

@@ -19,6 +19,7 @@
 #include "ctl/stemd/deny_sweeper.h"
 #include "ctl/stemd/log.h"
 #include "ctl/stemd/service_manager.h"
+#include "ctl/stemd/threshold_sink.h"
 
 namespace stem::stemd {
 namespace {
@@ -106,6 +107,7 @@ class Daemon::Loop {
     Attachment attachment_;
     asio::io_context loop_{1};
     std::unique_ptr<sm::Directory> directory_;
+    std::unique_ptr<ThresholdSink> thresholds_;
     sm::Decider decider_;
     sm::EmbeddedLink sm_;
     DelayedLink delayed_;
@@ -122,6 +124,12 @@ class Daemon::Loop {
 };
 
 Result<> Daemon::Loop::open() {
+    // Ahead of the sockets: no packet comes here that was judged by other thresholds.
+    auto thresholds = ThresholdSink::open(attachment_.instance, directory_->thresholds());
+    if (!thresholds) {
+        return std::unexpected(thresholds.error());
+    }
+    thresholds_ = std::move(*thresholds);
     auto signalling = Signalling::open(attachment_, config_, decisions_);
     if (!signalling) {
         return std::unexpected(signalling.error());
@@ -246,6 +254,9 @@ void Daemon::Loop::reload() {
     if (!fresh) {
         spdlog::error("configuration not reloaded: {}", fresh.error().message());
         return;
+    }
+    if (auto pushed = thresholds_->push(); !pushed) {
+        spdlog::error("{}", pushed.error().message());
     }
     const auto changes = config::compare(config_, *fresh);
     config_ = config::merge_live(config_, *fresh);

@@ -3,7 +3,9 @@
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
+#include <stem/module.h>
 #include <stem/reason.h>
+#include <stem/threshold.h>
 
 #include <iterator>
 
@@ -70,6 +72,32 @@ void events(Page& page, const kernel::EventCounts& counts) {
     page.sample(R"(result="sent")", counts.sent);
     page.sample(R"(result="suppressed")", counts.suppressed);
     page.sample(R"(result="lost")", counts.lost);
+}
+
+void modules(Page& page, const kernel::Instance& instance) {
+    const auto map = kernel::MetaMap::open(instance.pin("meta"));
+    const auto meta = map ? map->get(0) : std::unexpected(map.error());
+    if (!meta || !*meta) {
+        spdlog::error("{}", meta ? "the meta map is empty" : meta.error().message());
+        return;
+    }
+    page.metric("stem_module", "gauge", "1: the module is on (stemctl modules).");
+    for (const auto& info : stem::modules()) {
+        page.sample(fmt::format(R"(module="{}")", info.label), is_on((*meta)->modules, info) ? 1 : 0);
+    }
+}
+
+void thresholds(Page& page, const kernel::Instance& instance) {
+    const auto map = kernel::ThresholdMap::open(instance.pin("thresholds"));
+    const auto values = map ? map->get(0) : std::unexpected(map.error());
+    if (!values || !*values) {
+        spdlog::error("{}", values ? "the thresholds map is empty" : values.error().message());
+        return;
+    }
+    page.metric("stem_threshold", "gauge", "Thresholds in force in the data plane (stemctl thresholds).");
+    for (const auto& info : stem::thresholds()) {
+        page.sample(fmt::format(R"(name="{}",unit="{}")", info.name, info.unit), (**values).*info.field);
+    }
 }
 
 void calls(Page& page, const call::Totals& totals) {
@@ -144,6 +172,8 @@ std::string describe_metrics(const Figures& figures) {
     } else {
         spdlog::error("{}", counts.error().message());
     }
+    modules(page, figures.instance);
+    thresholds(page, figures.instance);
     calls(page, figures.totals);
     security_manager(page, figures.decisions, figures.bindings);
     frames(page, figures.ports);

@@ -18,7 +18,7 @@ struct ThresholdInfo {
     std::uint32_t low; // inclusive; where it is 0, 0 switches the check off
     std::uint32_t high;
     std::string_view help;
-    std::uint32_t stem_thresholds::*field;
+    std::uint32_t stem_thresholds::* field;
 };
 
 // In the order of the list.

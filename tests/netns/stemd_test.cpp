@@ -2,6 +2,7 @@
 // stemctl attaches, stemd runs, and SIP datagrams of our own cross:  outside ── STEM ── inside
 #include "ctl/api/client.h"
 #include "ctl/api/socket_path.h"
+#include "ctl/kernel/instance.h"
 #include "lab/enclosure.h"
 #include "lab/process.h"
 #include "lab/socket_address.h"
@@ -292,6 +293,69 @@ TEST_P(Stemd, DropsAndCountsMalformedMessages) {
     }
     EXPECT_TRUE(lab::eventually([] { return count("sip_malformed") == 4; }, 2s)) << count("sip_malformed");
     EXPECT_EQ(get("/v1/status").at("pool").at("held"), 0);
+}
+
+// In the kernel's map, past stemd.
+std::uint32_t keepalive_rate() {
+    const auto map = kernel::ThresholdMap::open(lab::bpffs() / "default" / "thresholds");
+    EXPECT_TRUE(map) << map.error().message();
+    const auto values = map->get(0);
+    EXPECT_TRUE(values && *values);
+    return (*values)->keepalive_rate;
+}
+
+boost::json::object row_of(const boost::json::value& list, std::string_view name) {
+    for (const auto& row : list.at("thresholds").as_array()) {
+        if (row.at("name").as_string() == boost::json::string_view(name)) {
+            return row.as_object();
+        }
+    }
+    ADD_FAILURE() << name << " is not listed";
+    return {{"value", nullptr}, {"in_force", nullptr}};
+}
+
+TEST_P(Stemd, ThresholdsAreKeptAndPushed) {
+    EXPECT_EQ(keepalive_rate(), 100U);
+    ASSERT_TRUE(stemctl({"thresholds", "set", "keepalive_rate", "50"}));
+    EXPECT_EQ(keepalive_rate(), 50U);
+    EXPECT_THAT(metrics(), HasSubstr("stem_threshold{name=\"keepalive_rate\",unit=\"packets/s\"} 50\n"));
+    EXPECT_THAT(metrics(), HasSubstr("stem_module{module=\"flow_monitor\"} 1\n"));
+    const auto row = boost::json::parse(*stemctl({"thresholds", "show", "keepalive_rate", "--json"}));
+    EXPECT_EQ(row.at("change").at("by"), "uid 0");
+    const auto refused =
+        lab::run_command(command(STEM_STEMCTL, {"thresholds", "set", "keepalive_rate", "0"}));
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(refused.error().message(), HasSubstr("1 to 1000000 packets/s"));
+
+    // Whoever writes the map by hand is put right by SIGHUP.
+    const auto map = kernel::ThresholdMap::open(lab::bpffs() / "default" / "thresholds");
+    stem_thresholds strange = map->get(0)->value();
+    strange.keepalive_rate = 7;
+    ASSERT_TRUE(map->put(0, strange));
+    stemd_->signal(SIGHUP);
+    EXPECT_TRUE(lab::eventually([] { return keepalive_rate() == 50; }, 5s));
+
+    // While stemd is away the list is the kernel's, and a change is refused with what to do.
+    EXPECT_EQ(stemd_->stop(), 0);
+    const auto list = boost::json::parse(*stemctl({"thresholds", "list", "--json"}));
+    EXPECT_EQ(list.at("source"), "kernel");
+    EXPECT_EQ(row_of(list, "keepalive_rate").at("value"), 50);
+    const auto away = lab::run_command(command(STEM_STEMCTL, {"thresholds", "set", "keepalive_rate", "60"}));
+    ASSERT_FALSE(away);
+    EXPECT_THAT(away.error().message(), HasSubstr("systemctl start stemd@default"));
+
+    // A fresh attach begins with the defaults, and the next stemd brings what is stored.
+    ASSERT_TRUE(stemctl({"detach"}));
+    ASSERT_TRUE(stemctl({"attach", "--external", lab::external_port, "--internal", lab::internal_port,
+                         "--mode", GetParam() == Mode::bridge ? "bridge" : "router"}));
+    EXPECT_EQ(keepalive_rate(), 100U);
+    ASSERT_NO_FATAL_FAILURE(start());
+    EXPECT_EQ(keepalive_rate(), 50U);
+    const auto after = boost::json::parse(*stemctl({"thresholds", "--json"}));
+    EXPECT_EQ(after.at("source"), "stemd");
+    EXPECT_EQ(row_of(after, "keepalive_rate").at("in_force"), 50);
+    ASSERT_TRUE(stemctl({"thresholds", "reset", "--all"}));
+    EXPECT_EQ(keepalive_rate(), 100U);
 }
 
 TEST_P(Stemd, RefusesASecondOne) {

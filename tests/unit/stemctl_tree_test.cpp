@@ -5,6 +5,7 @@
 #include <ctl/stemctl/quantity.h>
 #include <ctl/stemctl/reason_table.h>
 #include <ctl/stemctl/table.h>
+#include <ctl/stemctl/threshold_table.h>
 #include <ctl/stemctl/tree_text.h>
 
 #include <gmock/gmock.h>
@@ -69,6 +70,13 @@ TEST(CommandTree, AcceptsWhatTheHelpTeaches) {
           "attach --external a --internal b --modules none",
           "modules --markdown",
           "upgrade",
+          "thresholds",
+          "thresholds list --group --json",
+          "thresholds show keepalive_rate",
+          "thresholds set keepalive_rate 50",
+          "thresholds set keepalive_rate 50 --group",
+          "thresholds reset keepalive_rate",
+          "thresholds reset --all",
           "reasons --markdown",
           "completion bash",
           "completion zsh"}) {
@@ -140,6 +148,16 @@ TEST(Reasons, PageInTheDocumentationIsTheProgramsOwn) {
     page << file.rdbuf();
     EXPECT_EQ(page.str(), reasons_markdown())
         << "write it anew: stemctl reasons --markdown > docs/reasons.md";
+}
+
+TEST(Thresholds, PageInTheDocumentationIsTheProgramsOwn) {
+    const std::string path = STEM_SOURCE_DIR "/docs/thresholds.md";
+    std::ifstream file(path);
+    ASSERT_TRUE(file) << path;
+    std::ostringstream page;
+    page << file.rdbuf();
+    EXPECT_EQ(page.str(), thresholds_markdown())
+        << "write it anew: stemctl thresholds --markdown > docs/thresholds.md";
 }
 
 TEST(Modules, PageInTheDocumentationIsTheProgramsOwn) {
