@@ -59,6 +59,8 @@ std::string_view label_of(stem_reason_kind kind) {
         return "drop";
     case STEM_KIND_RELEASE:
         return "release";
+    case STEM_KIND_NOTE:
+        return "note";
     }
     return "unknown";
 }

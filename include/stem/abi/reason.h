@@ -10,6 +10,7 @@
  *        STEER    given to stemd through AF_XDP
  *        DROP     gone
  *        RELEASE  stemd let a steered packet go on (counted in controller_counters)
+ *        NOTE     said in an event, beside the verdict; never a verdict, and not counted
  * Numbers 1-99 are the data plane's, 100 and above the controller's.
  */
 #ifndef STEM_ABI_REASON_H
@@ -36,6 +37,8 @@
     X(STACK_FRAGMENTATION, 18, STACK, "stack_fragmentation", "larger than the route's MTU")                  \
     X(STACK_TTL, 19, STACK, "stack_ttl", "TTL or hop limit ran out: the stack answers")                      \
     X(STACK_VLAN, 20, STACK, "stack_vlan", "a tagged frame in router mode")                                  \
+    /* said beside the verdict */                                                                            \
+    X(RULE_LOGGED, 21, NOTE, "rule_logged", "a static rule reports it; its verdict is told apart")           \
     /* unparsable */                                                                                         \
     X(ETHERNET_SHORT, 30, DROP, "ethernet_short", "frame shorter than its Ethernet header")                  \
     X(VLAN_DEPTH, 31, DROP, "vlan_depth", "more than two VLAN tags, or one cut short")                       \
@@ -108,6 +111,7 @@ enum stem_reason_kind {
     STEM_KIND_STEER = 3,
     STEM_KIND_DROP = 4,
     STEM_KIND_RELEASE = 5,
+    STEM_KIND_NOTE = 6,
 };
 
 static inline enum stem_reason_kind stem_kind_of(enum stem_reason reason) {
