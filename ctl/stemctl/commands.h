@@ -16,7 +16,7 @@ void add_attach_commands(CLI::App& root, Session& session);   // attach, detach
 void add_status_commands(CLI::App& root, Session& session);   // status
 void add_modules_commands(CLI::App& root, Session& session);  // modules list, enable, disable; upgrade
 void add_deny_commands(CLI::App& root, Session& session);     // deny add, del, list
-void add_rules_commands(CLI::App& root, Session& session);    // rules load, list, check
+void add_rules_commands(CLI::App& root, Session& session);    // rules load, list, check, test
 void add_flows_commands(CLI::App& root, Session& session);    // flows
 void add_drops_commands(CLI::App& root, Session& session);    // drops, reasons
 void add_events_commands(CLI::App& root, Session& session);   // events
@@ -26,5 +26,7 @@ void add_location_commands(CLI::App& root, Session& session); // location list, 
 void add_profile_commands(CLI::App& root, Session& session);  // profile, profile rule, profile test
 void add_spam_commands(CLI::App& root, Session& session);     // spam add, del, list
 void add_help_commands(CLI::App& root, Session& session);     // completion, help-man
+
+void add_rules_test_command(CLI::App& rules, Session& session); // rules test, for add_rules_commands()
 
 } // namespace stem::stemctl

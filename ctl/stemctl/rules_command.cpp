@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // rules load, list, check: static rules and default policies.
+#include "ctl/kernel/rule_compiler.h"
 #include "ctl/kernel/rule_fields.h"
+#include "ctl/kernel/rule_shadow.h"
 #include "ctl/kernel/rules_file.h"
 #include "ctl/kernel/ruleset_map.h"
 #include "ctl/stemctl/commands.h"
@@ -50,13 +52,37 @@ int run_load(const Session& session, const std::string& file) {
 }
 
 int run_check(const Session& session, const std::string& file) {
-    const auto rules = kernel::read_rules_file(file);
+    auto rules = kernel::read_rules_file(file);
     if (!rules) {
         return session.failed(rules.error());
     }
+    // Where nothing is attached there are no ports to check the interfaces against.
+    const auto instance = session.open();
+    if (instance) {
+        const auto& names = instance->meta().ifname;
+        if (auto good =
+                kernel::resolve_interfaces(*rules, {names[STEM_PORT_EXTERNAL], names[STEM_PORT_INTERNAL]});
+            !good) {
+            return session.failed(good.error());
+        }
+    }
+    if (auto fits = kernel::check_rules_fit(*rules); !fits) {
+        return session.failed(fits.error());
+    }
+    auto warnings = kernel::shadow_warnings(*rules);
+    if (!instance && kernel::names_interfaces(*rules)) {
+        warnings.push_back(file + ": the interfaces are not checked, as no instance '" + session.instance +
+                           "' is attached");
+    }
+    for (const auto& warning : warnings) {
+        Session::warn(warning);
+    }
     if (session.json) {
-        Session::print(boost::json::object{
-            {"valid", true}, {"count", rules->rules.size()}, {"policy", policy_json(*rules)}});
+        Session::print(
+            boost::json::object{{"valid", true},
+                                {"count", rules->rules.size()},
+                                {"policy", policy_json(*rules)},
+                                {"warnings", boost::json::array(warnings.begin(), warnings.end())}});
     } else {
         Session::print(fmt::format("{}: {} rules, {}\n", file, rules->rules.size(), policy_text(*rules)));
     }
@@ -164,13 +190,17 @@ void add_rules_commands(CLI::App& root, Session& session) {
                         [&session, file] { return run_load(session, *file); });
     load->add_option("file", *file, "Rules, as TOML")->required()->type_name("FILE");
 
-    auto* check = session.command(*rules, "check", "Read a file as load would, and change nothing.",
-                                  "  stemctl rules check rules.toml",
-                                  [&session, file] { return run_check(session, *file); });
+    auto* check = session.command(
+        *rules, "check",
+        "Read a file as load would, and change nothing.\n"
+        "Warns of rules that can never match, since an earlier one takes all that they would.",
+        "  stemctl rules check rules.toml", [&session, file] { return run_check(session, *file); });
     check->add_option("file", *file, "Rules, as TOML")->required()->type_name("FILE");
 
     session.command(*rules, "list", "Show the rules in force, in order, and what each has matched.",
                     "  stemctl rules list", [&session] { return run_list(session); });
+
+    add_rules_test_command(*rules, session);
 }
 
 } // namespace stem::stemctl
