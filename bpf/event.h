@@ -61,6 +61,9 @@ __noinline int report(const struct packet* packet, enum stem_reason reason) {
     event->protocol = packet->key.protocol;
     event->ip_version = packet->ip_version;
     event->zero = 0;
+    event->rule = packet->rule;
+    event->zeros = 0;
+    event->generation = packet->generation;
     bpf_ringbuf_submit(event, 0);
     count_event(STEM_EVENTS_SENT);
     return 0;

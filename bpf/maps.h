@@ -14,7 +14,7 @@
 #include <stem/abi/meta.h>
 #include <stem/abi/peer.h>
 #include <stem/abi/reason.h>
-#include <stem/abi/rule.h>
+#include <stem/abi/ruleset.h>
 #include <stem/abi/steer.h>
 #include <stem/abi/syn.h>
 #include <stem/abi/threshold.h>
@@ -112,9 +112,11 @@ struct {
     __type(value, struct stem_failsafe);
 } failsafe SEC(".maps");
 
-/* Static rules: slot 0 holds the generation in force. Flipped by `stemctl rules load`. */
+/* Static rules: slot 0 holds the generation in force. Flipped by `stemctl rules load`, which fills the next
+ * generation through shared memory. 5 MB a generation, however many rules it has. */
 struct ruleset_map {
     __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
     __uint(max_entries, 1);
     __type(key, __u32);
     __type(value, struct stem_ruleset);

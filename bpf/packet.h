@@ -51,7 +51,9 @@ struct packet {
     __u8 tcp_flags;       /* as on the wire: enum tcp_flag */
     __u8 neighbour;       /* 1: ARP or neighbour discovery */
     __u8 ttl;
-    __u8 zero[2];
+    __u8 zero;
+    __u16 rule;       /* the static rule that decided or logs, from 1; 0 = none. For events. */
+    __u32 generation; /* of the rules: the low 32 bits */
 };
 
 enum tcp_flag {

@@ -29,7 +29,8 @@ __noinline int judge_slow_path(struct xdp_md* context, struct packet* packet) {
         return STEM_INTERNAL;
     }
     if (stem_modules & STEM_MODULE_PATTERN_MATCHER) {
-        reason = judge_rules(packet, set);
+        __u32 flags; /* of the rule that decided */
+        reason = judge_rules(packet, set, &flags);
         if (reason == STEM_RULE_STEER) {
             return steer_or_fall_back(context, packet, reason);
         }

@@ -61,6 +61,8 @@ std::string_view label_of(stem_reason_kind kind) {
         return "release";
     case STEM_KIND_ANSWER:
         return "answer";
+    case STEM_KIND_NOTE:
+        return "note";
     }
     return "unknown";
 }

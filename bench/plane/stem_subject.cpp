@@ -4,14 +4,18 @@
 #include "plane/stream_address.h"
 #include "plane/subject.h"
 
+#include "ctl/kernel/mapped_array.h"
+#include "ctl/kernel/rule_compiler.h"
+
 #include <stem/abi/deny.h>
 #include <stem/abi/flow.h>
 #include <stem/abi/reason.h>
-#include <stem/abi/rule.h>
+#include <stem/abi/ruleset.h>
 
 #include <stem.skel.h>
 
 #include <bpf/bpf.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
 
@@ -42,14 +46,17 @@ class StemSubject : public Subject {
         if (const int error = stem_bpf::load(program_.get()); error != 0) {
             return fail_errno("load STEM's data plane", -error);
         }
-        const std::uint32_t zero = 0;
-        stem_ruleset rules{};
-        rules.generation = 1;
-        std::ranges::fill(rules.policy, static_cast<std::uint8_t>(STEM_ACTION_DROP));
+        auto generation = kernel::MappedArray<stem_ruleset>::adopt(
+            UniqueFd(fcntl(bpf_map__fd(maps.ruleset), F_DUPFD_CLOEXEC, 3)), "ruleset");
+        if (!generation) {
+            return std::unexpected(generation.error());
+        }
+        if (auto compiled = kernel::compile_rules({}, (*generation)[0]); !compiled) {
+            return compiled;
+        }
         const std::uint16_t sip = 5060;
         const std::uint8_t present = 1;
-        if (bpf_map_update_elem(bpf_map__fd(maps.ruleset), &zero, &rules, BPF_ANY) != 0 ||
-            bpf_map_update_elem(bpf_map__fd(maps.sip_ports), &sip, &present, BPF_ANY) != 0) {
+        if (bpf_map_update_elem(bpf_map__fd(maps.sip_ports), &sip, &present, BPF_ANY) != 0) {
             return fail_errno("set up STEM's data plane");
         }
         auto entered = line_->external().enter_devmap(bpf_map__fd(maps.tx_ports), STEM_PORT_EXTERNAL);

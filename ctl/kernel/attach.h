@@ -3,9 +3,9 @@
 #pragma once
 
 #include "ctl/kernel/locations.h"
+#include "ctl/kernel/rules.h"
 
 #include <stem/abi/meta.h>
-#include <stem/abi/rule.h>
 #include <stem/address.h>
 
 #include <array>
@@ -46,7 +46,7 @@ struct AttachRequest {
     bool fallback_open = false;
     std::uint32_t max_flows = 131072;
     std::uint32_t event_rate = 1000; // a second and CPU
-    stem_ruleset rules{};            // generation and loaded_ns are filled in; policy 0 means drop
+    Rules rules; // the interfaces that they name are those of this request
 };
 
 struct AttachReport {

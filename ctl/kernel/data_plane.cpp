@@ -5,6 +5,7 @@
 #include "ctl/kernel/instance.h"
 #include "ctl/kernel/libbpf_log.h"
 #include "ctl/kernel/map_reuse.h"
+#include "ctl/kernel/rule_compiler.h"
 
 #include <stem.skel.h>
 
@@ -175,15 +176,20 @@ Result<> DataPlane::fill(const AttachRequest& request, const Ports& ports) const
     if (auto put = put_one<ThresholdMap>(maps.thresholds, std::uint32_t{0}, thresholds); !put) {
         return put;
     }
-    auto rules = std::make_unique<stem_ruleset>(request.rules);
-    rules->generation = 1;
-    rules->loaded_ns = realtime_ns();
-    for (auto& policy : rules->policy) {
-        policy = policy == STEM_ACTION_PASS ? STEM_ACTION_PASS : STEM_ACTION_DROP;
+    const auto generation = view<MappedRuleset>(maps.ruleset);
+    if (!generation) {
+        return std::unexpected(generation.error());
     }
-    if (auto put = put_one<RulesetMap>(maps.ruleset, std::uint32_t{0}, *rules); !put) {
-        return put;
+    Rules rules = request.rules;
+    if (auto good = resolve_interfaces(rules, {request.external, request.internal}); !good) {
+        return good;
     }
+    stem_ruleset& set = (*generation)[0];
+    if (auto good = compile_rules(rules, set); !good) {
+        return good;
+    }
+    set.generation = 1;
+    set.loaded_ns = realtime_ns();
     for (std::uint32_t port = 0; port < STEM_PORTS; port++) {
         if (auto put = put_one<IndexMap>(maps.tx_ports, port, ports[port].index); !put) {
             return put;

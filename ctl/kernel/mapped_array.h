@@ -18,21 +18,11 @@ template<typename Value>
 class MappedArray {
   public:
     static Result<MappedArray> open(const std::filesystem::path& pin) {
-        auto handle = MapHandle::open(pin);
-        if (!handle) {
-            return std::unexpected(handle.error());
-        }
-        if (auto fits = handle->require(sizeof(std::uint32_t), sizeof(Value)); !fits) {
-            return std::unexpected(fits.error());
-        }
-        const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-        const std::size_t count = handle->shape().max_entries;
-        const std::size_t length = (count * sizeof(Value) + page - 1) / page * page;
-        void* memory = mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_SHARED, handle->fd(), 0);
-        if (memory == MAP_FAILED) {
-            return fail_errno("map array " + handle->name() + " into memory");
-        }
-        return MappedArray(static_cast<Value*>(memory), count, length);
+        return of(MapHandle::open(pin));
+    }
+    // `name` is for errors. The memory stays when the descriptor is closed.
+    static Result<MappedArray> adopt(UniqueFd fd, std::string name) {
+        return of(MapHandle::adopt(std::move(fd), std::move(name)));
     }
 
     ~MappedArray() { unmap(); }
@@ -54,6 +44,23 @@ class MappedArray {
     [[nodiscard]] Value& operator[](std::size_t index) const noexcept { return values_[index]; }
 
   private:
+    static Result<MappedArray> of(Result<MapHandle> handle) {
+        if (!handle) {
+            return std::unexpected(handle.error());
+        }
+        if (auto fits = handle->require(sizeof(std::uint32_t), sizeof(Value)); !fits) {
+            return std::unexpected(fits.error());
+        }
+        const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+        const std::size_t count = handle->shape().max_entries;
+        const std::size_t length = (count * sizeof(Value) + page - 1) / page * page;
+        void* memory = mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_SHARED, handle->fd(), 0);
+        if (memory == MAP_FAILED) {
+            return fail_errno("map array " + handle->name() + " into memory");
+        }
+        return MappedArray(static_cast<Value*>(memory), count, length);
+    }
+
     MappedArray(Value* values, std::size_t count, std::size_t length)
         : values_(values), count_(count), length_(length) {}
 

@@ -28,6 +28,7 @@ constexpr auto actions = std::to_array<std::pair<std::string_view, stem_rule_act
     {"pass", STEM_ACTION_PASS},
     {"drop", STEM_ACTION_DROP},
     {"steer", STEM_ACTION_STEER},
+    {"log", STEM_ACTION_LOG},
 });
 
 template<typename Number>
@@ -46,6 +47,14 @@ std::string network_text(const __u64 (&network)[2], const __u64 (&mask)[2]) {
     std::memcpy(bits.data(), mask, bits.size());
     std::memcpy(raw.octet, network, sizeof(raw.octet));
     return network_of(Address(raw), length_of(bits)).to_string();
+}
+
+stem_family family_of(const __u64 (&network)[2], const __u64 (&mask)[2]) noexcept {
+    std::array<std::uint8_t, 16> bits{};
+    stem_addr raw{};
+    std::memcpy(bits.data(), mask, bits.size());
+    std::memcpy(raw.octet, network, sizeof(raw.octet));
+    return length_of(bits) >= STEM_V4_PREFIX_BASE && Address(raw).is_v4() ? STEM_FAMILY_V4 : STEM_FAMILY_V6;
 }
 
 void set_network(__u64 (&network)[2], __u64 (&mask)[2], const Cidr& from) noexcept {
@@ -90,6 +99,12 @@ std::optional<stem_rule_action> parse_action(std::string_view text) {
     return std::nullopt;
 }
 
+bool accepts_family(const stem_rule& rule, stem_family family) noexcept {
+    return ((rule.match & STEM_MATCH_SOURCE) == 0 || family_of(rule.source, rule.source_mask) == family) &&
+           ((rule.match & STEM_MATCH_DESTINATION) == 0 ||
+            family_of(rule.destination, rule.destination_mask) == family);
+}
+
 std::string protocol_name(std::uint8_t protocol) {
     for (const auto& [name, number] : protocols) {
         if (number == protocol) {
@@ -111,6 +126,14 @@ std::string_view action_name(unsigned action) {
 std::string port_range_text(PortRange range) {
     return range.low == range.high ? std::to_string(range.low)
                                    : std::to_string(range.low) + "-" + std::to_string(range.high);
+}
+
+std::string rule_action(const stem_rule& rule) {
+    std::string text(action_name(rule.action));
+    if (rule.action != STEM_ACTION_LOG && (rule.flags & STEM_RULE_LOG) != 0) {
+        text += ", log";
+    }
+    return text;
 }
 
 std::string rule_direction(const stem_rule& rule) {

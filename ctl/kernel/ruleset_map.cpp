@@ -2,10 +2,13 @@
 #include "ctl/kernel/ruleset_map.h"
 
 #include "ctl/kernel/clock.h"
+#include "ctl/kernel/rule_compiler.h"
 
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
+#include <fcntl.h>
 
+#include <algorithm>
 #include <memory>
 
 namespace stem::kernel {
@@ -42,9 +45,24 @@ Types types_of(const Instance& instance) {
             .value = static_cast<std::uint32_t>(value)};
 }
 
-Result<RulesetMap> make_generation(const Instance& instance) {
+// The descriptor, and the memory behind it.
+struct Generation {
+    UniqueFd fd;
+    MappedRuleset memory;
+};
+
+Result<MappedRuleset> map_generation(const UniqueFd& fd) {
+    UniqueFd copy(fcntl(fd.get(), F_DUPFD_CLOEXEC, 3));
+    if (!copy) {
+        return fail_errno("open a generation of rules");
+    }
+    return MappedRuleset::adopt(std::move(copy), "ruleset");
+}
+
+Result<Generation> make_generation(const Instance& instance) {
     const Types types = types_of(instance);
     LIBBPF_OPTS(bpf_map_create_opts, options);
+    options.map_flags = BPF_F_MMAPABLE;
     if (types.fd) {
         options.btf_fd = static_cast<std::uint32_t>(types.fd.get());
         options.btf_key_type_id = types.key;
@@ -55,12 +73,16 @@ Result<RulesetMap> make_generation(const Instance& instance) {
     if (!fd) {
         return fail_errno("make a map for the new rules", errno, errno == EPERM ? "run as root" : "");
     }
-    return RulesetMap::adopt(std::move(fd), "ruleset");
+    auto memory = map_generation(fd);
+    if (!memory) {
+        return std::unexpected(memory.error());
+    }
+    return Generation{.fd = std::move(fd), .memory = std::move(*memory)};
 }
 
 } // namespace
 
-Result<stem_ruleset> rules_in_force(const Instance& instance) {
+Result<MappedRuleset> rules_in_force(const Instance& instance) {
     const auto slots = IndexMap::open(instance.pin("rules"));
     if (!slots) {
         return std::unexpected(slots.error());
@@ -73,18 +95,28 @@ Result<stem_ruleset> rules_in_force(const Instance& instance) {
     if (!fd) {
         return fail_errno("open the rules in force", errno, "run as root");
     }
-    const auto map = RulesetMap::adopt(std::move(fd), "ruleset");
-    if (!map) {
-        return std::unexpected(map.error());
-    }
-    const auto rules = map->get(0);
-    if (!rules) {
-        return std::unexpected(rules.error());
-    }
-    return rules->value();
+    return MappedRuleset::adopt(std::move(fd), "ruleset");
 }
 
-Result<std::uint64_t> load_rules(const Instance& instance, stem_ruleset rules) {
+std::span<const stem_rule> rules_of(const stem_ruleset& generation) noexcept {
+    return std::span(generation.rule).first(std::min<std::size_t>(generation.count, STEM_RULES_MAX));
+}
+
+stem_counter hits_of(const stem_ruleset& generation, std::size_t index) noexcept {
+    stem_counter sum{};
+    for (const auto& stripe : generation.hits) {
+        sum.packets += __atomic_load_n(&stripe[index].packets, __ATOMIC_RELAXED);
+        sum.bytes += __atomic_load_n(&stripe[index].bytes, __ATOMIC_RELAXED);
+    }
+    return sum;
+}
+
+Result<std::uint64_t> load_rules(const Instance& instance, Rules rules) {
+    const auto& names = instance.meta().ifname;
+    if (auto good = resolve_interfaces(rules, {names[STEM_PORT_EXTERNAL], names[STEM_PORT_INTERNAL]});
+        !good) {
+        return std::unexpected(good.error());
+    }
     const auto lock = instance.lock_for_change("rules load");
     if (!lock) {
         return std::unexpected(lock.error());
@@ -93,23 +125,24 @@ Result<std::uint64_t> load_rules(const Instance& instance, stem_ruleset rules) {
     if (!before) {
         return std::unexpected(before.error());
     }
-    rules.generation = before->generation + 1;
-    rules.loaded_ns = realtime_ns();
-    const auto generation = make_generation(instance);
-    if (!generation) {
-        return std::unexpected(generation.error());
+    const auto next = make_generation(instance);
+    if (!next) {
+        return std::unexpected(next.error());
     }
-    if (auto written = generation->put(0, rules); !written) {
-        return std::unexpected(written.error());
+    stem_ruleset& set = next->memory[0];
+    if (auto good = compile_rules(rules, set); !good) {
+        return std::unexpected(good.error());
     }
+    set.generation = (*before)[0].generation + 1;
+    set.loaded_ns = realtime_ns();
     const auto slots = IndexMap::open(instance.pin("rules"));
     if (!slots) {
         return std::unexpected(slots.error());
     }
-    if (auto flipped = slots->put(0, static_cast<std::uint32_t>(generation->fd())); !flipped) {
+    if (auto flipped = slots->put(0, static_cast<std::uint32_t>(next->fd.get())); !flipped) {
         return std::unexpected(flipped.error());
     }
-    return rules.generation;
+    return set.generation;
 }
 
 } // namespace stem::kernel

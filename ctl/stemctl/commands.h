@@ -16,7 +16,7 @@ void add_attach_commands(CLI::App& root, Session& session);   // attach, detach
 void add_status_commands(CLI::App& root, Session& session);   // status
 void add_modules_commands(CLI::App& root, Session& session);  // modules list, enable, disable; upgrade
 void add_deny_commands(CLI::App& root, Session& session);     // deny add, del, list
-void add_rules_commands(CLI::App& root, Session& session);    // rules load, list, check
+void add_rules_commands(CLI::App& root, Session& session);    // rules load, list, check, test
 void add_flows_commands(CLI::App& root, Session& session);    // flows
 void add_drops_commands(CLI::App& root, Session& session);    // drops, reasons
 void add_events_commands(CLI::App& root, Session& session);   // events
@@ -29,5 +29,6 @@ void add_help_commands(CLI::App& root, Session& session);     // completion, hel
 
 // thresholds list, show, set, reset
 void add_thresholds_commands(CLI::App& root, Session& session);
+void add_rules_test_command(CLI::App& rules, Session& session); // rules test, for add_rules_commands()
 
 } // namespace stem::stemctl

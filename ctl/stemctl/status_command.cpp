@@ -16,6 +16,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace stem::stemctl {
 namespace {
 
@@ -32,9 +34,11 @@ struct Status {
     Usage flows;
     Usage dialogs;
     Usage deny;
-    stem_ruleset rules{};
+    std::uint64_t generation = 0;
+    std::uint32_t rules = 0;
+    std::array<std::uint8_t, STEM_DIRECTIONS> policy{};
     kernel::EventCounts events;
-    std::array<std::array<stem_counter, STEM_KIND_ANSWER + 1>, STEM_DIRECTIONS> totals{};
+    std::array<std::array<stem_counter, STEM_KIND_NOTE + 1>, STEM_DIRECTIONS> totals{};
 };
 
 template<typename M>
@@ -78,10 +82,17 @@ Result<Status> read_status(const kernel::Instance& instance) {
     if (!take(status.flows, usage_of(instance.flows()), error) ||
         !take(status.dialogs, usage_of(instance.dialogs()), error) ||
         !take(status.deny, deny_usage(instance), error) ||
-        !take(status.rules, kernel::rules_in_force(instance), error) ||
         !take(status.events, kernel::read_event_counts(instance), error)) {
         return std::unexpected(std::move(error));
     }
+    const auto in_force = kernel::rules_in_force(instance);
+    if (!in_force) {
+        return std::unexpected(in_force.error());
+    }
+    const stem_ruleset& generation = (*in_force)[0];
+    status.generation = generation.generation;
+    status.rules = generation.count;
+    std::ranges::copy(generation.policy, status.policy.begin());
     for (std::size_t port = 0; port < STEM_PORTS; port++) {
         const auto index = kernel::linked_interface(instance, port);
         status.linked[port] = index && *index == instance.meta().ifindex[port];
@@ -137,10 +148,10 @@ void print_json(const kernel::Instance& instance, const Status& status) {
                              {"pid", controller ? boost::json::value(*controller) : boost::json::value()}}},
         {"modules", modules_json(meta.modules)},
         {"policy",
-         boost::json::object{{"inbound", kernel::action_name(status.rules.policy[STEM_INBOUND])},
-                             {"outbound", kernel::action_name(status.rules.policy[STEM_OUTBOUND])}}},
+         boost::json::object{{"inbound", kernel::action_name(status.policy[STEM_INBOUND])},
+                             {"outbound", kernel::action_name(status.policy[STEM_OUTBOUND])}}},
         {"rules",
-         boost::json::object{{"generation", status.rules.generation}, {"count", status.rules.count}}},
+         boost::json::object{{"generation", status.generation}, {"count", status.rules}}},
         {"flows", to_json(status.flows)},
         {"dialogs", to_json(status.dialogs)},
         {"deny", to_json(status.deny)},
@@ -173,9 +184,9 @@ void print_text(const kernel::Instance& instance, const Status& status) {
                                            meta.fallback_open != 0 ? "forwarded unjudged" : "dropped"));
     line("modules", module_names(meta.modules));
     line("policy",
-         fmt::format("inbound {}, outbound {}", kernel::action_name(status.rules.policy[STEM_INBOUND]),
-                     kernel::action_name(status.rules.policy[STEM_OUTBOUND])));
-    line("rules", fmt::format("{} (generation {})", status.rules.count, status.rules.generation));
+         fmt::format("inbound {}, outbound {}", kernel::action_name(status.policy[STEM_INBOUND]),
+                     kernel::action_name(status.policy[STEM_OUTBOUND])));
+    line("rules", fmt::format("{} (generation {})", status.rules, status.generation));
     line("flows", fmt::format("{} of {}", status.flows.used, status.flows.capacity));
     line("dialogs", fmt::format("{} of {}", status.dialogs.used, status.dialogs.capacity));
     line("deny list", fmt::format("{} of {}", status.deny.used, status.deny.capacity));

@@ -4,8 +4,9 @@
 #include "map_access.h"
 #include "network.h"
 
-#include <stem/unique_fd.h>
+#include <ctl/kernel/rule_compiler.h>
 
+#include <fcntl.h>
 #include <stem.skel.h>
 
 #include <algorithm>
@@ -49,6 +50,23 @@ int keep_event(void* context, void* data, std::size_t size) {
     return 0;
 }
 
+kernel::MappedArray<stem_ruleset> map_generation(int fd) {
+    auto memory =
+        kernel::MappedArray<stem_ruleset>::adopt(UniqueFd(fcntl(fd, F_DUPFD_CLOEXEC, 3)), "ruleset");
+    if (!memory) {
+        refuse(memory.error().code, memory.error().message());
+    }
+    return std::move(*memory);
+}
+
+void fill(const kernel::MappedArray<stem_ruleset>& generation, const kernel::Rules& rules,
+          std::uint64_t number) {
+    if (auto good = kernel::compile_rules(rules, generation[0]); !good) {
+        refuse(EINVAL, good.error().message());
+    }
+    generation[0].generation = number;
+}
+
 } // namespace
 
 DataPlane::DataPlane(const Settings& settings) : settings_(settings) {
@@ -69,6 +87,7 @@ DataPlane::DataPlane(const Settings& settings) : settings_(settings) {
         stem_bpf::destroy(skeleton_);
         refuse(result, "load the data plane");
     }
+    first_generation_ = map_generation(bpf_map__fd(skeleton_->maps.ruleset));
     ring_ = ring_buffer__new(bpf_map__fd(skeleton_->maps.events), keep_event, &events_, nullptr);
     if (!ring_) {
         const int code = errno;
@@ -249,33 +268,40 @@ stem_flow DataPlane::flow_of(const stem_flow_key& key) const {
 
 void DataPlane::set_rules(const std::vector<stem_rule>& rules, stem_rule_action inbound,
                           stem_rule_action outbound) {
-    stem_ruleset set{};
-    set.generation = 1;
-    set.count = static_cast<std::uint32_t>(rules.size());
-    set.policy[STEM_INBOUND] = static_cast<std::uint8_t>(inbound);
-    set.policy[STEM_OUTBOUND] = static_cast<std::uint8_t>(outbound);
-    std::ranges::copy(rules, set.rule);
-    put(bpf_map__fd(skeleton_->maps.ruleset), zero, set, "the rules");
+    kernel::Rules written;
+    written.policy = {static_cast<std::uint8_t>(inbound), static_cast<std::uint8_t>(outbound)};
+    written.rules = rules;
+    fill(*first_generation_, written, 1);
 }
 
-stem_ruleset DataPlane::ruleset() const {
-    return fetch<stem_ruleset>(bpf_map__fd(skeleton_->maps.ruleset), zero, "the rules");
+stem_counter DataPlane::hits(std::size_t index) const {
+    stem_counter sum{};
+    for (const auto& stripe : (*first_generation_)[0].hits) {
+        sum.packets += stripe[index].packets;
+        sum.bytes += stripe[index].bytes;
+    }
+    return sum;
 }
 
-void DataPlane::flip_rules(const stem_ruleset& set) {
+UniqueFd DataPlane::make_generation(const kernel::Rules& rules, std::uint64_t number) const {
     // With its types: before Linux 6.2 a map without them is not taken for an equal of the one with them.
     LIBBPF_OPTS(bpf_map_create_opts, options);
+    options.map_flags = BPF_F_MMAPABLE;
     options.btf_fd = static_cast<std::uint32_t>(bpf_object__btf_fd(skeleton_->obj));
     options.btf_key_type_id = bpf_map__btf_key_type_id(skeleton_->maps.ruleset);
     options.btf_value_type_id = bpf_map__btf_value_type_id(skeleton_->maps.ruleset);
-    const UniqueFd inner(
-        bpf_map_create(BPF_MAP_TYPE_ARRAY, "ruleset", sizeof(zero), sizeof(set), 1, &options));
+    UniqueFd inner(
+        bpf_map_create(BPF_MAP_TYPE_ARRAY, "ruleset", sizeof(zero), sizeof(stem_ruleset), 1, &options));
     if (!inner) {
         refuse(errno, "create a generation of rules");
     }
-    put(inner.get(), zero, set, "the new generation");
+    fill(map_generation(inner.get()), rules, number);
+    return inner;
+}
+
+void DataPlane::flip_rules(const UniqueFd& generation) {
     flipped_ = true;
-    put(bpf_map__fd(skeleton_->maps.rules), zero, inner.get(), "the rules' generation");
+    put(bpf_map__fd(skeleton_->maps.rules), zero, generation.get(), "the rules' generation");
 }
 
 void DataPlane::remove_rules() {

@@ -2,6 +2,8 @@
 // The data plane, loaded but attached to nothing: packets are put through it with BPF_PROG_TEST_RUN.
 #pragma once
 
+#include <ctl/kernel/mapped_array.h>
+#include <ctl/kernel/rules.h>
 #include <packet/bytes.h>
 #include <stem/abi/deny.h>
 #include <stem/abi/event.h>
@@ -9,11 +11,12 @@
 #include <stem/abi/meta.h>
 #include <stem/abi/peer.h>
 #include <stem/abi/reason.h>
-#include <stem/abi/rule.h>
+#include <stem/abi/ruleset.h>
 #include <stem/abi/steer.h>
 #include <stem/abi/syn.h>
 #include <stem/abi/threshold.h>
 #include <stem/address.h>
+#include <stem/unique_fd.h>
 
 #include <array>
 #include <compare>
@@ -90,9 +93,11 @@ class DataPlane {
 
     void set_rules(const std::vector<stem_rule>& rules, stem_rule_action inbound = STEM_ACTION_DROP,
                    stem_rule_action outbound = STEM_ACTION_DROP);
-    [[nodiscard]] stem_ruleset ruleset() const;
-    // A new generation in an inner map of its own, then one flip, as `stemctl rules load` does it.
-    void flip_rules(const stem_ruleset& set);
+    // Of the rules of set_rules(): how often rule `index` matched.
+    [[nodiscard]] stem_counter hits(std::size_t index) const;
+    // A new generation in an inner map of its own, as `stemctl rules load` makes it: not in force yet.
+    [[nodiscard]] UniqueFd make_generation(const kernel::Rules& rules, std::uint64_t number) const;
+    void flip_rules(const UniqueFd& generation);
     void remove_rules(); // leaves the outer slot empty, which must never happen
 
     // Until the next with(): set_thresholds({.keepalive_rate = 10}) would leave the others at 0, so begin
@@ -121,6 +126,7 @@ class DataPlane {
 
     Settings settings_;
     stem_bpf* skeleton_ = nullptr;
+    std::optional<kernel::MappedArray<stem_ruleset>> first_generation_; // map `ruleset`
     ring_buffer* ring_ = nullptr;
     std::vector<stem_event> events_;
     bool flipped_ = true; // `rules` holds another generation than `ruleset`, or none

@@ -17,6 +17,7 @@ struct PortRange {
 
 struct RuleSpec {
     stem_rule_action action = STEM_ACTION_PASS;
+    std::uint8_t flags = 0; // enum stem_rule_flag
     std::uint16_t ways = STEM_MATCH_INBOUND | STEM_MATCH_OUTBOUND;
     std::optional<Cidr> source = {};
     std::optional<Cidr> destination = {};
@@ -40,6 +41,7 @@ inline void set_network(const Cidr& cidr, __u64 (&network)[2], __u64 (&mask)[2])
     stem_rule rule{};
     unsigned match = spec.ways;
     rule.action = static_cast<std::uint8_t>(spec.action);
+    rule.flags = spec.flags;
     if (spec.source) {
         match |= STEM_MATCH_SOURCE;
         set_network(*spec.source, rule.source, rule.source_mask);

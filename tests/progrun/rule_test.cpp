@@ -27,7 +27,7 @@ void expect_match(const Path& path, const RuleSpec& rule, const Packet& packet, 
     DataPlane& plane = DataPlane::with();
     plane.set_rules({to_rule(rule)});
     expect(plane, path.direction, packet, matches ? forwarded(STEM_RULE_PASS) : dropped(otherwise));
-    const stem_rule counted = plane.ruleset().rule[0];
+    const stem_counter counted = plane.hits(0);
     EXPECT_EQ(counted.packets, matches ? 1U : 0U);
     EXPECT_EQ(counted.bytes, matches ? packet.bytes().size() : 0U);
 }
@@ -58,6 +58,8 @@ TEST_P(RuleEveryPath, MatchesAddresses) {
                  false);
     // A whole family is a network like any other, and never the other family.
     expect_match(path(), {.source = Cidr::parse("0.0.0.0/0").value()}, packet, !path().is_v6());
+    expect_match(path(), {.source = Cidr::parse("::/0").value()}, packet, path().is_v6());
+    expect_match(path(), {.destination = Cidr::parse("::/1").value()}, packet, path().is_v6());
 }
 
 TEST_P(RuleEveryPath, MatchesProtocol) {
@@ -154,28 +156,28 @@ TEST_P(RuleEveryPath, TheFirstMatchDecides) {
     const RuleSpec port{.action = STEM_ACTION_PASS, .dport = PortRange{30000, 30000}};
     plane.set_rules({to_rule(host), to_rule(port)});
     expect(plane, path().direction, path() / Packet(Udp{}), dropped(STEM_RULE_DROP));
-    EXPECT_EQ(plane.ruleset().rule[0].packets, 1U);
-    EXPECT_EQ(plane.ruleset().rule[1].packets, 0U);
+    EXPECT_EQ(plane.hits(0).packets, 1U);
+    EXPECT_EQ(plane.hits(1).packets, 0U);
     plane.set_rules({to_rule(port), to_rule(host)});
     expect(plane, path().direction, path() / Packet(Udp{}), forwarded(STEM_RULE_PASS));
     expect(plane, path().direction, path() / Packet(Udp{.dport = 30001}), dropped(STEM_RULE_DROP));
-    EXPECT_EQ(plane.ruleset().rule[0].packets, 1U);
-    EXPECT_EQ(plane.ruleset().rule[1].packets, 1U);
+    EXPECT_EQ(plane.hits(0).packets, 1U);
+    EXPECT_EQ(plane.hits(1).packets, 1U);
 }
 
 TEST_P(RuleEveryPath, WalksSixtyFourRules) {
     DataPlane& plane = DataPlane::with();
     std::vector<stem_rule> rules;
-    for (std::uint16_t i = 0; i < STEM_RULES_MAX; i++) {
+    for (std::uint16_t i = 0; i < 64; i++) {
         const auto port = static_cast<std::uint16_t>(20000 + i);
         rules.push_back(to_rule(
             {.action = i % 2 == 0 ? STEM_ACTION_PASS : STEM_ACTION_DROP, .dport = PortRange{port, port}}));
     }
     plane.set_rules(rules);
-    for (std::uint16_t i = 0; i < STEM_RULES_MAX; i++) {
+    for (std::uint16_t i = 0; i < 64; i++) {
         expect(plane, path().direction, path() / Packet(Udp{.dport = static_cast<std::uint16_t>(20000 + i)}),
                i % 2 == 0 ? forwarded(STEM_RULE_PASS) : dropped(STEM_RULE_DROP));
-        EXPECT_EQ(plane.ruleset().rule[i].packets, 1U);
+        EXPECT_EQ(plane.hits(i).packets, 1U);
     }
     expect(plane, path().direction, path() / Packet(Udp{.dport = 20064}), dropped(STEM_NO_PINHOLE));
     // What lies behind the count is not in force.
@@ -189,17 +191,15 @@ TEST_P(RuleEveryPath, FlipsWholeGenerations) {
     const Packet packet = path() / Packet(Udp{});
     plane.set_rules({to_rule({.action = STEM_ACTION_DROP})});
     expect(plane, path().direction, packet, dropped(STEM_RULE_DROP));
-    stem_ruleset next{};
-    next.generation = 2;
-    next.count = 1;
-    next.rule[0] = to_rule({.action = STEM_ACTION_PASS, .protocol = 17});
+    kernel::Rules next;
+    next.rules = {to_rule({.action = STEM_ACTION_PASS, .protocol = 17})};
     next.policy[path().direction] = STEM_ACTION_PASS;
     next.policy[path().back().direction] = STEM_ACTION_DROP;
-    plane.flip_rules(next);
+    plane.flip_rules(plane.make_generation(next, 2));
     expect(plane, path().direction, packet, forwarded(STEM_RULE_PASS));
     expect(plane, path().direction, path() / Packet(Tcp{}), forwarded(STEM_POLICY_PASS));
     expect(plane, path().back().direction, path().back() / Packet(Tcp{}), dropped(STEM_POLICY_DROP));
-    EXPECT_EQ(plane.ruleset().rule[0].packets, 1U); // the old generation counts no more
+    EXPECT_EQ(plane.hits(0).packets, 1U); // the old generation counts no more
 }
 
 TEST_P(RuleEveryPath, PolicyIsEachDirectionsOwn) {
@@ -221,7 +221,7 @@ TEST(RuleModule, SwitchedOffJudgesNothing) {
     DataPlane& plane = DataPlane::with({.modules = 0});
     plane.set_rules({to_rule({.action = STEM_ACTION_PASS})});
     expect(plane, STEM_INBOUND, Path{} / Packet(Udp{}), dropped(STEM_NO_PINHOLE));
-    EXPECT_EQ(plane.ruleset().rule[0].packets, 0U);
+    EXPECT_EQ(plane.hits(0).packets, 0U);
 }
 
 // What must not happen: no generation at all. Nothing may pass then.

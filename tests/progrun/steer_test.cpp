@@ -163,7 +163,7 @@ TEST_P(SteerEveryPath, SteersByRule) {
         const XdpSocket socket;
         plane.set_socket(slot_of(path().direction, 0), socket.fd());
         expect(plane, path().direction, packet, steered(STEM_RULE_STEER));
-        EXPECT_EQ(plane.ruleset().rule[0].packets, 2U);
+        EXPECT_EQ(plane.hits(0).packets, 2U);
     }
 }
 

@@ -16,7 +16,7 @@ using testing::HasSubstr;
 TEST(RulesFile, EmptyFileDropsEverything) {
     const auto rules = parse_rules("", "empty.toml");
     ASSERT_TRUE(rules) << rules.error().message();
-    EXPECT_EQ(rules->count, 0U);
+    EXPECT_EQ(rules->rules.size(), 0U);
     EXPECT_EQ(rules->policy[STEM_INBOUND], STEM_ACTION_DROP);
     EXPECT_EQ(rules->policy[STEM_OUTBOUND], STEM_ACTION_DROP);
 }
@@ -54,9 +54,9 @@ icmp_type = 128
                                    "all.toml");
     ASSERT_TRUE(rules) << rules.error().message();
     EXPECT_EQ(rules->policy[STEM_OUTBOUND], STEM_ACTION_PASS);
-    ASSERT_EQ(rules->count, 3U);
+    ASSERT_EQ(rules->rules.size(), 3U);
 
-    const auto& v4 = rules->rule[0];
+    const auto& v4 = rules->rules[0];
     EXPECT_STREQ(v4.name, "dns4");
     EXPECT_EQ(v4.match, STEM_MATCH_OUTBOUND | STEM_MATCH_SOURCE | STEM_MATCH_DESTINATION |
                             STEM_MATCH_PROTOCOL | STEM_MATCH_SOURCE_PORT | STEM_MATCH_DESTINATION_PORT |
@@ -71,13 +71,13 @@ icmp_type = 128
     EXPECT_EQ(v4.source[1] & ~v4.source_mask[1], 0U);
     EXPECT_EQ(v4.source_mask[0], ~__u64{0});
 
-    const auto& v6 = rules->rule[1];
+    const auto& v6 = rules->rules[1];
     EXPECT_EQ(v6.match, STEM_MATCH_INBOUND | STEM_MATCH_SOURCE | STEM_MATCH_PROTOCOL);
     EXPECT_EQ(rule_source(v6), "2001:db8::/32");
     EXPECT_EQ(v6.protocol, IPPROTO_UDP);
     EXPECT_EQ(v6.source_mask[1], 0U);
 
-    const auto& ping = rules->rule[2];
+    const auto& ping = rules->rules[2];
     EXPECT_EQ(ping.match,
               STEM_MATCH_INBOUND | STEM_MATCH_OUTBOUND | STEM_MATCH_PROTOCOL | STEM_MATCH_ICMP_TYPE);
     EXPECT_EQ(rule_protocol(ping), "icmpv6/128");
@@ -110,7 +110,7 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"[rule]\nname = \"x\"\n", "1, key 'rule'", "[[rule]]"},
         Mistake{"[[rule]]\naction = \"pass\"\n", "1, key 'name'", "needs a name"},
         Mistake{"[[rule]]\nname = \"a-name-of-more-than-thirty-one-octets\"\naction = \"pass\"\n",
-                "1, key 'name'", "31 octets"},
+                "2, key 'name'", "31 octets"},
         Mistake{"[[rule]]\nname = \"x\"\n", "1, key 'action'", "without an action"},
         Mistake{"[[rule]]\nname = \"x\"\naction = \"allow\"\n", "3, key 'action'", "'allow'"},
         Mistake{"[[rule]]\nname = \"x\"\naction = \"pass\"\nport = 1\n", "4, key 'port'", "known are name"},
@@ -120,7 +120,12 @@ INSTANTIATE_TEST_SUITE_P(
                 "192.0.2.1/24"},
         Mistake{"[[rule]]\nname = \"x\"\naction = \"pass\"\ndestination = \"2001:db8::/129\"\n",
                 "4, key 'destination'", "2001:db8::/129"},
-        Mistake{"[[rule]]\nname = \"x\"\naction = \"pass\"\nsource = \"::/0\"\n", "4, key 'source'", "IPv4"},
+        Mistake{"[[rule]]\nname = \"x\"\naction = \"pass\"\nlog = \"yes\"\n", "4, key 'log'", "true"},
+        Mistake{"[[rule]]\nname = \"x\"\naction = \"log\"\nlog = false\n", "4, key 'log'", "logs"},
+        Mistake{"[[rule]]\nname = \"x\"\naction = \"pass\"\ninterface = 1\n", "4, key 'interface'",
+                "not a string"},
+        Mistake{"[[rule]]\nname = \"x\"\naction = \"pass\"\ninterface = \"a-name-too-long\u00e9\"\n",
+                "4, key 'interface'", "interface's name"},
         Mistake{"[[rule]]\nname = \"x\"\naction = \"pass\"\nsource = \"192.0.2.0/24\"\n"
                 "destination = \"2001:db8::/32\"\n",
                 "5, key 'destination'", "families"},
@@ -138,19 +143,63 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"[[rule]]\nname = \"x\"\naction = \"pass\"\nvlan = 4095\n", "4, key 'vlan'", "0 to 4094"},
         Mistake{"[[rule]]\nname = \"x\"\naction = \"steer\"\nprotocol = \"tcp\"\n", "3, key 'action'", "UDP"},
         Mistake{"[[rule]]\nname = \"x\"\naction = \"pass\"\n[[rule]]\nname = \"x\"\naction = \"pass\"\n",
-                "5, key 'name'", "'x'"}));
+                "5, key 'name'", "line 2"}));
 
-TEST(RulesFile, HoldsSixtyFourRulesAndNoMore) {
+TEST(RulesFile, HoldsAsManyRulesAsTheKernelAndNoMore) {
     std::string text;
     for (int i = 0; i < STEM_RULES_MAX; i++) {
         text += "[[rule]]\nname = \"r" + std::to_string(i) + "\"\naction = \"drop\"\n";
     }
     const auto full = parse_rules(text, "full.toml");
     ASSERT_TRUE(full) << full.error().message();
-    EXPECT_EQ(full->count, unsigned{STEM_RULES_MAX});
+    EXPECT_EQ(full->rules.size(), std::size_t{STEM_RULES_MAX});
     const auto over = parse_rules(text + "[[rule]]\nname = \"one more\"\naction = \"drop\"\n", "full.toml");
     ASSERT_FALSE(over);
-    EXPECT_THAT(over.error().message(), HasSubstr("line 193"));
+    EXPECT_THAT(over.error().message(), HasSubstr("line " + std::to_string(3 * STEM_RULES_MAX + 1)));
+}
+
+TEST(RulesFile, ReadsLogAndInterface) {
+    auto rules = parse_rules(R"(
+[[rule]]
+name = "watch"
+action = "log"
+interface = "eth0"
+
+[[rule]]
+name = "in"
+action = "pass"
+log = true
+direction = "outbound"
+interface = "eth1"
+
+[[rule]]
+name = "all6"
+action = "drop"
+source = "::/0"
+)",
+                             "site.toml");
+    ASSERT_TRUE(rules) << rules.error().message();
+    EXPECT_EQ(rules->rules[0].action, STEM_ACTION_LOG);
+    EXPECT_EQ(rules->rules[0].flags, STEM_RULE_LOG);
+    EXPECT_EQ(rules->rules[1].flags, STEM_RULE_LOG);
+    EXPECT_EQ(rule_action(rules->rules[1]), "pass, log");
+    EXPECT_EQ(rules->rules[2].flags, 0);
+    EXPECT_EQ(rule_source(rules->rules[2]), "::/0");
+    EXPECT_TRUE(accepts_family(rules->rules[2], STEM_FAMILY_V6));
+    EXPECT_FALSE(accepts_family(rules->rules[2], STEM_FAMILY_V4));
+    EXPECT_TRUE(names_interfaces(*rules));
+
+    ASSERT_TRUE(resolve_interfaces(*rules, {"eth0", "eth1"}));
+    EXPECT_EQ(rules->rules[0].match, STEM_MATCH_INBOUND | STEM_MATCH_INTERFACE);
+    EXPECT_EQ(rules->rules[1].match, STEM_MATCH_OUTBOUND | STEM_MATCH_INTERFACE);
+
+    const auto unknown = resolve_interfaces(*rules, {"wan0", "eth1"});
+    ASSERT_FALSE(unknown);
+    EXPECT_THAT(unknown.error().message(), HasSubstr("site.toml line 5, key 'interface'"));
+    EXPECT_THAT(unknown.error().message(), HasSubstr("wan0 (external) or eth1 (internal)"));
+    const auto contrary = resolve_interfaces(*rules, {"eth1", "eth0"});
+    ASSERT_FALSE(contrary);
+    EXPECT_THAT(contrary.error().message(), HasSubstr("direction"));
 }
 
 TEST(RulesFile, MissingFileIsNamed) {

@@ -21,8 +21,11 @@ struct stem_event {
     __u8 protocol;   /* IPPROTO_*, 0 = not IP */
     __u8 ip_version; /* 4, 6; 0 = not IP */
     __u8 zero;
+    __u16 rule; /* the static rule that decided or logs, from 1; 0 = none */
+    __u16 zeros;
+    __u32 generation; /* of the rules, where `rule` is not 0: the low 32 bits */
 };
-STEM_ABI_ASSERT(sizeof(struct stem_event) == 56);
+STEM_ABI_ASSERT(sizeof(struct stem_event) == 64);
 
 enum stem_event_counter {
     STEM_EVENTS_SENT = 0,

@@ -11,6 +11,7 @@
  *        DROP     gone
  *        RELEASE  stemd let a steered packet go on (counted in controller_counters)
  *        ANSWER   turned around: the data plane's own answer to whoever sent it
+ *        NOTE     said in an event, beside the verdict; never a verdict, and not counted
  * Numbers 1-99 are the data plane's, 100 and above the controller's.
  */
 #ifndef STEM_ABI_REASON_H
@@ -37,6 +38,8 @@
     X(STACK_FRAGMENTATION, 18, STACK, "stack_fragmentation", "larger than the route's MTU")                  \
     X(STACK_TTL, 19, STACK, "stack_ttl", "TTL or hop limit ran out: the stack answers")                      \
     X(STACK_VLAN, 20, STACK, "stack_vlan", "a tagged frame in router mode")                                  \
+    /* said beside the verdict */                                                                            \
+    X(RULE_LOGGED, 21, NOTE, "rule_logged", "a static rule reports it; its verdict is told apart")           \
     /* answered */                                                                                           \
     X(SYN_CHALLENGED, 25, ANSWER, "syn_challenged",                                                          \
       "SYN answered with a cookie: its source must prove itself")                                            \
@@ -121,6 +124,7 @@ enum stem_reason_kind {
     STEM_KIND_DROP = 4,
     STEM_KIND_RELEASE = 5,
     STEM_KIND_ANSWER = 6,
+    STEM_KIND_NOTE = 7,
 };
 
 static inline enum stem_reason_kind stem_kind_of(enum stem_reason reason) {

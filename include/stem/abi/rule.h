@@ -1,19 +1,25 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * Static rules and default policies: one generation is one value of one inner map, and the outer map `rules`
- * points at it. A load builds a new inner map and flips the pointer, so no packet is judged by a mixture.
+ * A static rule as people write it, and what it does. stem/abi/ruleset.h has what the kernel makes of all
+ * the rules of a generation. The fail-safe list is here, too.
  */
 #ifndef STEM_ABI_RULE_H
 #define STEM_ABI_RULE_H
 
 #include <stem/abi/address.h>
 
-#define STEM_RULES_MAX 64
+#define STEM_RULES_MAX 8192
 
 enum stem_rule_action {
     STEM_ACTION_PASS = 1,
     STEM_ACTION_DROP = 2,
-    STEM_ACTION_STEER = 3,
+    STEM_ACTION_STEER = 3, /* to stemd */
+    STEM_ACTION_LOG = 4,   /* reports the packet; matching goes on */
+};
+
+enum stem_rule_flag {
+    STEM_RULE_LOG = 1 << 0,        /* reports the packet, whatever the action */
+    STEM_RULE_KEEP_STATE = 1 << 1, /* pass: the answers too */
 };
 
 enum stem_rule_match {
@@ -26,10 +32,16 @@ enum stem_rule_match {
     STEM_MATCH_DESTINATION_PORT = 1 << 6,
     STEM_MATCH_ICMP_TYPE = 1 << 7,
     STEM_MATCH_VLAN = 1 << 8,
+    STEM_MATCH_INTERFACE =
+        1 << 9, /* its one direction was written as the interface that packets come in by */
 };
 
+/*
+ * Ports match TCP and UDP only, an ICMP type ICMP and ICMPv6 only, and neither matches a fragment. A network
+ * matches packets of its own family only: ::/0 is all of IPv6 and nothing of IPv4.
+ */
 struct stem_rule {
-    __u64 source[2]; /* network byte order, already masked */
+    __u64 source[2]; /* network byte order, already masked; IPv4 as ::ffff:a.b.c.d */
     __u64 source_mask[2];
     __u64 destination[2];
     __u64 destination_mask[2];
@@ -38,26 +50,14 @@ struct stem_rule {
     __u16 destination_port_low;
     __u16 destination_port_high;
     __u16 match; /* enum stem_rule_match: which fields count; always at least one direction */
-    __u16 vlan;  /* outer VLAN id */
+    __u16 vlan;  /* outer VLAN id; 0 = untagged */
     __u8 protocol;
     __u8 icmp_type;
-    __u8 action; /* enum stem_rule_action */
-    __u8 zero;
-    __u64 packets; /* kernel */
-    __u64 bytes;   /* kernel */
+    __u8 action;   /* enum stem_rule_action */
+    __u8 flags;    /* enum stem_rule_flag */
     char name[32]; /* for people; NUL-terminated */
 };
-STEM_ABI_ASSERT(sizeof(struct stem_rule) == 128);
-
-struct stem_ruleset {
-    __u64 generation; /* 1 = the embedded default; rises with every load */
-    __u64 loaded_ns;  /* CLOCK_REALTIME */
-    __u32 count;
-    __u8 policy[STEM_DIRECTIONS]; /* enum stem_rule_action: pass or drop */
-    __u8 zero[2];
-    struct stem_rule rule[STEM_RULES_MAX];
-};
-STEM_ABI_ASSERT(sizeof(struct stem_ruleset) == 24 + 128 * STEM_RULES_MAX);
+STEM_ABI_ASSERT(sizeof(struct stem_rule) == 112);
 
 /* The fail-safe list (map failsafe): what is let through before any policy, so that an operator cannot lock
  * themselves out. `port` is the service's; answers are let back when they carry TCP's ACK or come over UDP.
