@@ -24,6 +24,7 @@ struct rule_walk {
     __u8 icmp_type;
     __u8 has_l4;
     enum stem_reason verdict;
+    __u32 flags;
 };
 
 static __always_inline int in_network(const __u64* address, const __u64* network, const __u64* mask) {
@@ -77,6 +78,7 @@ static long try_rule(__u32 index, void* context) {
     }
     __sync_fetch_and_add(&rule->packets, 1);
     __sync_fetch_and_add(&rule->bytes, walk->frame_length);
+    walk->flags = rule->flags;
     walk->verdict = rule->action == STEM_ACTION_PASS    ? STEM_RULE_PASS
                     : rule->action == STEM_ACTION_STEER ? STEM_RULE_STEER
                                                         : STEM_RULE_DROP;
@@ -90,7 +92,9 @@ static __always_inline struct stem_ruleset* ruleset_in_force(void) {
     return generation ? bpf_map_lookup_elem(generation, &zero) : NULL;
 }
 
-static __always_inline enum stem_reason judge_rules(const struct packet* packet, struct stem_ruleset* set) {
+static __always_inline enum stem_reason judge_rules(const struct packet* packet, struct stem_ruleset* set,
+                                                    __u32* flags) {
+    *flags = 0;
     if (set->count == 0) {
         return STEM_CONTINUE;
     }
@@ -109,6 +113,7 @@ static __always_inline enum stem_reason judge_rules(const struct packet* packet,
     __builtin_memcpy(walk.src, packet->key.src.octet, sizeof(walk.src));
     __builtin_memcpy(walk.dst, packet->key.dst.octet, sizeof(walk.dst));
     bpf_loop(STEM_RULES_MAX, try_rule, &walk, 0);
+    *flags = walk.flags;
     return walk.verdict;
 }
 

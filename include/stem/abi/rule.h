@@ -16,6 +16,10 @@ enum stem_rule_action {
     STEM_ACTION_STEER = 3,
 };
 
+enum stem_rule_flag {
+    STEM_RULE_KEEP_STATE = 1 << 1, /* pass: the answers too */
+};
+
 enum stem_rule_match {
     STEM_MATCH_INBOUND = 1 << 0,
     STEM_MATCH_OUTBOUND = 1 << 1,
@@ -41,8 +45,8 @@ struct stem_rule {
     __u16 vlan;  /* outer VLAN id */
     __u8 protocol;
     __u8 icmp_type;
-    __u8 action; /* enum stem_rule_action */
-    __u8 zero;
+    __u8 action;   /* enum stem_rule_action */
+    __u8 flags;    /* enum stem_rule_flag */
     __u64 packets; /* kernel */
     __u64 bytes;   /* kernel */
     char name[32]; /* for people; NUL-terminated */
