@@ -104,7 +104,7 @@ __noinline int take_proof(struct xdp_md* context, const struct packet* packet,
 
 #define TCP_WORDS_MAX 15 /* of 4 octets: the longest header */
 
-static __always_inline __u16 folded(__u64 sum) {
+static __always_inline __u16 checksum_of(__u64 sum) {
     sum = (sum & 0xffffffff) + (sum >> 32);
     sum = (sum & 0xffffffff) + (sum >> 32);
     sum = (sum & 0xffff) + (sum >> 16);
@@ -155,7 +155,7 @@ static __always_inline int turn_tcp(struct xdp_md* context, const struct packet*
     if (!tcp) {
         return -1;
     }
-    tcp->check = folded(sum);
+    tcp->check = checksum_of(sum);
     return (int)length;
 }
 
@@ -175,7 +175,7 @@ static __always_inline int turn_ip(struct xdp_md* context, const struct packet* 
         for (__u32 i = 0; i < sizeof(*ip) / 4; i++) {
             sum += ((const __u32*)ip)[i];
         }
-        ip->check = folded(sum);
+        ip->check = checksum_of(sum);
         return 0;
     }
     struct ipv6hdr* ip = octets_at(context, packet->l3_offset, sizeof(*ip));

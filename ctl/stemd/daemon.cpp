@@ -20,6 +20,7 @@
 #include "ctl/stemd/log.h"
 #include "ctl/stemd/service_manager.h"
 #include "ctl/stemd/threshold_sink.h"
+#include "ctl/stemd/state_sweeper.h"
 
 namespace stem::stemd {
 namespace {
@@ -116,6 +117,7 @@ class Daemon::Loop {
     std::list<asio::posix::stream_descriptor>
         descriptors_; // the sockets stay signalling's: released, not closed
     std::unique_ptr<DenySweeper> sweeper_;
+    std::unique_ptr<StateSweeper> states_;
     std::unique_ptr<Backend> backend_;
     std::unique_ptr<api::Server> server_;
     asio::steady_timer tick_;
@@ -136,6 +138,7 @@ Result<> Daemon::Loop::open() {
     }
     signalling_ = std::move(*signalling);
     sweeper_ = std::make_unique<DenySweeper>(std::move(attachment_.deny));
+    states_ = std::make_unique<StateSweeper>(attachment_.instance);
     if (auto opened = open_api(); !opened) {
         return opened;
     }
