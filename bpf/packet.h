@@ -51,7 +51,8 @@ struct packet {
     __u8 tcp_flags;       /* as on the wire: enum tcp_flag */
     __u8 neighbour;       /* 1: ARP or neighbour discovery */
     __u8 ttl;
-    __u8 zero[2];
+    __u8 lane; /* enum stem_sip_lane: of what goes to stemd */
+    __u8 zero;
 };
 
 enum tcp_flag {

@@ -23,7 +23,7 @@ __noinline int judge_slow_path(struct xdp_md* context, struct packet* packet) {
     if (stem_modules & STEM_MODULE_PATTERN_MATCHER) {
         reason = judge_rules(packet, set);
         if (reason == STEM_RULE_STEER) {
-            return steer_or_fall_back(context, packet, reason);
+            return steer_within_budget(context, packet, reason);
         }
         if (reason != STEM_CONTINUE) {
             return reason;

@@ -13,6 +13,7 @@
 #include "maps.h"
 #include "octets.h"
 #include "packet.h"
+#include "signalling.h"
 #include "threshold.h"
 
 #define STUN_HEADER 20
@@ -21,7 +22,6 @@
 #define STUN_CLASS_BITS 0x0110 /* request, indication, success, error (RFC 8489 5) */
 #define STUN_BINDING 0x0001
 #define STUN_MAGIC_COOKIE 0x2112A442u /* RFC 8489 5 */
-#define NS_PER_SECOND 1000000000ull
 
 struct stun_start {
     __be16 type;
@@ -97,8 +97,14 @@ steer_or_fall_back(const struct xdp_md* context, const struct packet* packet, en
     return stem_fallback_open ? STEM_FALLBACK_OPEN : STEM_CONTROLLER_AWAY;
 }
 
-static __always_inline enum stem_reason judge_steering(const struct xdp_md* context,
-                                                       const struct packet* packet) {
+/* What goes to stemd keeps to its budgets first. */
+static __always_inline enum stem_reason steer_within_budget(struct xdp_md* context, struct packet* packet,
+                                                            enum stem_reason reason) {
+    const enum stem_reason fault = (enum stem_reason)judge_signalling(context, packet);
+    return fault == STEM_CONTINUE ? steer_or_fall_back(context, packet, reason) : fault;
+}
+
+static __always_inline enum stem_reason judge_steering(struct xdp_md* context, struct packet* packet) {
     if (packet->key.protocol != IPPROTO_UDP || !packet->payload_offset ||
         !(is_sip_port(&packet->key.dport) || is_sip_port(&packet->key.sport))) {
         return STEM_CONTINUE;
@@ -109,7 +115,7 @@ static __always_inline enum stem_reason judge_steering(const struct xdp_md* cont
     if (keepalive_kind != STEM_CONTINUE) {
         return keepalive_within_rate(packet) ? keepalive_kind : STEM_KEEPALIVE_RATE;
     }
-    return steer_or_fall_back(context, packet, STEM_STEER_SIP);
+    return steer_within_budget(context, packet, STEM_STEER_SIP);
 }
 
 #endif

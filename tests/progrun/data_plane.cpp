@@ -101,6 +101,13 @@ void DataPlane::reset() {
     clear<std::uint16_t>(bpf_map__fd(maps.sip_ports));
     clear<stem_addr>(bpf_map__fd(maps.keepalive));
     clear<stem_addr>(bpf_map__fd(maps.peers));
+    clear<stem_sip_source_key>(bpf_map__fd(maps.sip_sources));
+    clear<std::uint64_t>(bpf_map__fd(maps.sip_streams));
+    clear<stem_addr>(bpf_map__fd(maps.sip_asked));
+    clear<std::uint64_t>(bpf_map__fd(maps.sip_blocked));
+    put(bpf_map__fd(maps.sip_blocked_filter), zero, stem_sip_filter{}, "the filter of blocked streams");
+    put(bpf_map__fd(maps.sip_lane), zero, stem_sip_lane_budget{}, "the unknown's lane");
+    set_stream_seed(0);
     set_thresholds(default_thresholds());
     set_posture(0);
     put(bpf_map__fd(maps.deny_filter), zero, stem_deny_filter{}, "the deny filter");
@@ -300,6 +307,32 @@ void DataPlane::set_peer(const Address& source, const stem_peer& peer) {
 
 void DataPlane::set_posture(std::uint32_t bits) {
     put(bpf_map__fd(skeleton_->maps.posture), zero, stem_posture{.bits = bits}, "the posture");
+}
+
+stem_sip_count DataPlane::sip_count(stem_sip_kind kind, stem_direction direction) const {
+    const int cpus = libbpf_num_possible_cpus();
+    const auto all =
+        fetch_per_cpu<stem_sip_count>(bpf_map__fd(skeleton_->maps.sip_counts), STEM_SIP_COUNT_SLOTS, cpus);
+    stem_sip_count sum{};
+    const std::size_t first = stem_sip_count_index(kind, direction) * static_cast<std::size_t>(cpus);
+    for (std::size_t cpu = 0; cpu < static_cast<std::size_t>(cpus); cpu++) {
+        const stem_sip_count& count = all[first + cpu];
+        sum.steered[STEM_LANE_UNKNOWN] += count.steered[STEM_LANE_UNKNOWN];
+        sum.steered[STEM_LANE_KNOWN] += count.steered[STEM_LANE_KNOWN];
+        sum.over_lane += count.over_lane;
+        sum.limited += count.limited;
+    }
+    return sum;
+}
+
+std::optional<stem_sip_blocked> DataPlane::blocked(std::uint64_t stream) const {
+    stem_sip_blocked value{};
+    const int result = bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.sip_blocked), &stream, &value);
+    return result == 0 ? std::optional(value) : std::nullopt;
+}
+
+void DataPlane::set_stream_seed(std::uint64_t seed) {
+    put(bpf_map__fd(skeleton_->maps.stream_seed), zero, seed, "the seed of streams' names");
 }
 
 void DataPlane::add_sip_port(std::uint16_t port) {

@@ -10,6 +10,7 @@
 #include <stem/abi/peer.h>
 #include <stem/abi/reason.h>
 #include <stem/abi/rule.h>
+#include <stem/abi/signalling.h>
 #include <stem/abi/steer.h>
 #include <stem/abi/threshold.h>
 #include <stem/address.h>
@@ -100,6 +101,11 @@ class DataPlane {
     [[nodiscard]] static stem_thresholds default_thresholds();
     void set_peer(const Address& source, const stem_peer& peer);
     void set_posture(std::uint32_t bits);
+
+    [[nodiscard]] stem_sip_count sip_count(stem_sip_kind kind, stem_direction direction) const;
+    // Of a stream that was ever blocked.
+    [[nodiscard]] std::optional<stem_sip_blocked> blocked(std::uint64_t stream) const;
+    void set_stream_seed(std::uint64_t seed);
 
     void add_sip_port(std::uint16_t port);
     void remove_sip_port(std::uint16_t port);

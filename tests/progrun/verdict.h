@@ -21,7 +21,8 @@ struct Verdict {
     stem_reason reason;
     EventFate event = EventFate::none;
     std::optional<Bytes> output = {};
-    bool steer_ready = true; // of a steered frame
+    bool steer_ready = true;                // of a steered frame
+    std::optional<stem_sip_lane> lane = {}; // of a steered frame; not set: known from inside, else unknown
 
     [[nodiscard]] Verdict with_output(Bytes octets) const {
         Verdict verdict = *this;
@@ -31,6 +32,11 @@ struct Verdict {
     [[nodiscard]] Verdict with_event(EventFate fate) const {
         Verdict verdict = *this;
         verdict.event = fate;
+        return verdict;
+    }
+    [[nodiscard]] Verdict by_lane(stem_sip_lane of) const {
+        Verdict verdict = *this;
+        verdict.lane = of;
         return verdict;
     }
     [[nodiscard]] Verdict not_ready() const {

@@ -13,6 +13,8 @@ enum stem_steer_flag {
     /* The frame is ready to leave by the other port as it is: bridge mode, or router mode with link
      * addresses and TTL already rewritten from the FIB. Else stemd sends the packet through the kernel. */
     STEM_STEER_READY = 1 << 0,
+    /* The lane: from a known peer, or from inside. stemd serves these first. */
+    STEM_STEER_KNOWN = 1 << 1,
 };
 
 struct stem_steer_meta {
