@@ -24,6 +24,10 @@
  * 16.6) is three minutes. */
 #define ASKED_NS (240 * NS_PER_SECOND)
 
+/* Constants, as the stack has no room for them. */
+static const struct stem_sip_source unused_source = {};
+static const struct stem_sip_stream unused_stream = {};
+
 /* Whose packet this is, and what that allows it. */
 struct sip_sender {
     __u64 scale; /* budgets are so many times an unknown source's */
@@ -109,8 +113,7 @@ static __always_inline enum stem_reason charge_stream(const struct stem_threshol
                                                       __u64 now) {
     struct stem_sip_stream* budget = bpf_map_lookup_elem(&sip_streams, &stream);
     if (!budget) {
-        const struct stem_sip_stream unused = {};
-        bpf_map_update_elem(&sip_streams, &stream, &unused, BPF_NOEXIST);
+        bpf_map_update_elem(&sip_streams, &stream, &unused_stream, BPF_NOEXIST);
         budget = bpf_map_lookup_elem(&sip_streams, &stream);
         if (!budget) {
             return STEM_CONTINUE; /* no room at all: its source is still counted */
@@ -143,8 +146,7 @@ static __always_inline enum stem_reason charge_stream(const struct stem_threshol
 static __always_inline struct stem_sip_source* source_entry(const struct stem_sip_source_key* key) {
     struct stem_sip_source* entry = bpf_map_lookup_elem(&sip_sources, key);
     if (!entry) {
-        const struct stem_sip_source unused = {};
-        bpf_map_update_elem(&sip_sources, key, &unused, BPF_NOEXIST);
+        bpf_map_update_elem(&sip_sources, key, &unused_source, BPF_NOEXIST);
         entry = bpf_map_lookup_elem(&sip_sources, key);
     }
     return entry;

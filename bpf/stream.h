@@ -62,27 +62,28 @@ static __always_inline __u32 strikes_left(const struct stem_thresholds* limits, 
     return now > blocked_until + limits->sip_block_max * NS_PER_SECOND ? 0 : strikes;
 }
 
+/* Constants, as the stack has no room for them. */
+static const struct stem_sip_blocked never_blocked = {};
+
 static __always_inline void block_stream(const struct packet* packet, __u64 stream,
                                          const struct stem_thresholds* limits, __u64 now) {
-    struct stem_sip_blocked* there = bpf_map_lookup_elem(&sip_blocked, &stream);
-    if (there) {
-        const __u32 strikes = strikes_left(limits, there->strikes, there->until_ns, now);
-        there->until_ns = now + block_ns(limits, strikes);
-        there->since_ns = now;
-        there->strikes = strikes + 1;
-    } else {
-        struct stem_sip_blocked first = {
-            .until_ns = now + block_ns(limits, 0),
-            .since_ns = now,
-            .strikes = 1,
-            .sport = packet->key.sport,
-            .dport = packet->key.dport,
-            .src = packet->key.src,
-            .dst = packet->key.dst,
-            .protocol = packet->key.protocol,
-        };
-        bpf_map_update_elem(&sip_blocked, &stream, &first, BPF_NOEXIST);
+    struct stem_sip_blocked* blocked = bpf_map_lookup_elem(&sip_blocked, &stream);
+    if (!blocked) {
+        bpf_map_update_elem(&sip_blocked, &stream, &never_blocked, BPF_NOEXIST);
+        blocked = bpf_map_lookup_elem(&sip_blocked, &stream);
+        if (!blocked) {
+            return;
+        }
+        blocked->sport = packet->key.sport;
+        blocked->dport = packet->key.dport;
+        blocked->src = packet->key.src;
+        blocked->dst = packet->key.dst;
+        blocked->protocol = packet->key.protocol;
     }
+    const __u32 strikes = strikes_left(limits, blocked->strikes, blocked->until_ns, now);
+    blocked->until_ns = now + block_ns(limits, strikes);
+    blocked->since_ns = now;
+    blocked->strikes = strikes + 1;
     /* After the entry: stemd clears bits that have none. */
     __u64* word = stream_word(stream);
     if (word) {

@@ -114,12 +114,7 @@ void DataPlane::reset() {
     for (std::uint32_t slot = 0; slot < STEM_XSKS_MAX; slot++) {
         (void)bpf_map_delete_elem(bpf_map__fd(maps.xsks), &slot); // most are empty
     }
-    const std::vector<std::uint64_t> no_budget_used(static_cast<std::size_t>(libbpf_num_possible_cpus()));
-    if (const int result =
-            bpf_map_update_elem(bpf_map__fd(maps.event_budget), &zero, no_budget_used.data(), 0);
-        result != 0) {
-        refuse(result, "empty the event budget");
-    }
+    refill_event_budget();
     (void)take_events();
     set_time(start_ns);
     add_sip_port(5060);
@@ -194,6 +189,15 @@ std::vector<stem_event> DataPlane::take_events() {
         refuse(result, "read the events");
     }
     return std::exchange(events_, {});
+}
+
+void DataPlane::refill_event_budget() {
+    const std::vector<std::uint64_t> no_budget_used(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+    if (const int result =
+            bpf_map_update_elem(bpf_map__fd(skeleton_->maps.event_budget), &zero, no_budget_used.data(), 0);
+        result != 0) {
+        refuse(result, "empty the event budget");
+    }
 }
 
 void DataPlane::add_deny(const Address& source, std::uint64_t expires_ns, bool set_filter) {

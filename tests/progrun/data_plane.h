@@ -75,6 +75,7 @@ class DataPlane {
     [[nodiscard]] Counters counters() const;
     [[nodiscard]] EventCounters event_counters() const;
     std::vector<stem_event> take_events();
+    void refill_event_budget();
 
     void add_deny(const Address& source, std::uint64_t expires_ns = 0, bool set_filter = true);
     void add_deny(const Cidr& network, std::uint64_t expires_ns = 0, bool set_filter = true);

@@ -95,6 +95,7 @@ class SteeringPlane {
             }
         }
         (void)plane_.take_events();
+        plane_.refill_event_budget();
         return result;
     }
 

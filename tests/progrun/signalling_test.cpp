@@ -14,7 +14,7 @@ class FromOutside : public testing::TestWithParam<Shape> {
     [[nodiscard]] static Path path() { return {.shape = GetParam(), .direction = STEM_INBOUND}; }
 };
 INSTANTIATE_TEST_SUITE_P(Families, FromOutside, testing::Values(Shape::v4, Shape::v6),
-                         [](const auto& info) { return name_of(info.param); });
+                         [](const auto& family) { return name_of(family.param); });
 
 TEST_P(SignallingEveryPath, TellsKindsByTheirFirstOctets) {
     const SteeringPlane plane;

@@ -39,12 +39,12 @@
     X(sip_noise, "messages/s", 10, 1, 1000000,                                                               \
       "packets on SIP ports that are not SIP, of one unknown source")                                        \
     X(sip_bytes, "octets/s", 500000, 1000, 1000000000, "signalling of one unknown source, UDP payload")      \
-    X(sip_prefix_factor, "", 8, 0, 1000000,                                                                  \
+    X(sip_prefix_factor, "number", 8, 0, 1000000,                                                            \
       "budgets of an IPv6 /64 of unknown sources, as a multiple of one source's; 0: not counted")            \
-    X(sip_known_factor, "", 4, 1, 1000000,                                                                   \
+    X(sip_known_factor, "number", 4, 1, 1000000,                                                             \
       "budgets of a known peer for each phone behind it, as a multiple of an unknown source's")              \
-    X(sip_trunk_factor, "", 200, 1, 1000000, "the same of a trunk, and of each address inside")              \
-    X(sip_block_multiple, "", 10, 0, 1000000,                                                                \
+    X(sip_trunk_factor, "number", 200, 1, 1000000, "the same of a trunk, and of each address inside")        \
+    X(sip_block_multiple, "number", 10, 0, 1000000,                                                          \
       "a source is blocked that sends so many times its budget; 0: never. Trunks and addresses inside "      \
       "never are")                                                                                           \
     X(sip_block, "s", 60, 1, 86400, "how long a stream or source is blocked first; each time doubles it")    \
