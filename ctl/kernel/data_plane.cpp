@@ -12,6 +12,7 @@
 #include <netinet/in.h>
 
 #include <algorithm>
+#include <random>
 
 namespace stem::kernel {
 namespace {
@@ -140,6 +141,12 @@ Result<> DataPlane::fill(const AttachRequest& request, const Ports& ports) const
     stem_thresholds thresholds{};
     stem_default_thresholds(&thresholds);
     if (auto put = put_one<ThresholdMap>(maps.thresholds, std::uint32_t{0}, thresholds); !put) {
+        return put;
+    }
+    std::random_device random;
+    if (auto put =
+            put_one<SeedMap>(maps.stream_seed, std::uint32_t{0}, std::uint64_t{random()} << 32U | random());
+        !put) {
         return put;
     }
     auto rules = std::make_unique<stem_ruleset>(request.rules);

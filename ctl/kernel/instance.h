@@ -14,6 +14,7 @@
 #include <stem/abi/peer.h>
 #include <stem/abi/reason.h>
 #include <stem/abi/rule.h>
+#include <stem/abi/signalling.h>
 #include <stem/abi/threshold.h>
 
 #include <string>
@@ -32,6 +33,8 @@ using RulesetMap = Map<std::uint32_t, stem_ruleset>;
 using ThresholdMap = Map<std::uint32_t, stem_thresholds>;
 using PeerMap = Map<stem_addr, stem_peer>;
 using PostureMap = Map<std::uint32_t, stem_posture>;
+using BlockedStreamMap = Map<std::uint64_t, stem_sip_blocked>; // by stem_stream_id()
+using SeedMap = Map<std::uint32_t, std::uint64_t>;
 using MetaMap = Map<std::uint32_t, stem_meta>;
 
 class Instance {

@@ -16,6 +16,7 @@ void add_attach_commands(CLI::App& root, Session& session);   // attach, detach
 void add_status_commands(CLI::App& root, Session& session);   // status
 void add_modules_commands(CLI::App& root, Session& session);  // modules list, enable, disable; upgrade
 void add_deny_commands(CLI::App& root, Session& session);     // deny add, del, list
+void add_peers_commands(CLI::App& root, Session& session);    // peers list, add, remove; alarms
 void add_rules_commands(CLI::App& root, Session& session);    // rules load, list, check
 void add_flows_commands(CLI::App& root, Session& session);    // flows
 void add_drops_commands(CLI::App& root, Session& session);    // drops, reasons

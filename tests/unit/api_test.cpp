@@ -40,6 +40,12 @@ class FakeBackend : public Backend {
         return id == 0x17;
     }
     std::string metrics() override { return "stem_up 1\n"; }
+    json::object alarms() override { return {{"alarms", json::array{}}}; }
+    Result<> add_trunk(const Address& peer) override {
+        trunks.push_back(peer);
+        return {};
+    }
+    bool remove_trunk(const Address& peer) override { return std::erase(trunks, peer) > 0; }
     Response security_manager(const Request& request) override {
         asked = request;
         return {.status = 201, .body = R"({"name":"bob"})"};
@@ -47,6 +53,7 @@ class FakeBackend : public Backend {
 
     std::vector<call::DialogInfo> dialogs;
     std::vector<std::uint64_t> dropped;
+    std::vector<Address> trunks;
     Request asked;
 };
 
