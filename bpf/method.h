@@ -61,7 +61,7 @@ static __always_inline enum stem_sip_kind sip_kind_of(const struct xdp_md* conte
                                                       const struct packet* packet) {
     const __u8* start = octets_at(context, packet->payload_offset, sizeof(__u64));
     if (!start || (packet->key.protocol == IPPROTO_UDP && packet->payload_length < sizeof(__u64))) {
-        return STEM_SIP_KIND_NOISE;
+        return packet->key.protocol == IPPROTO_TCP ? STEM_SIP_KIND_REQUEST : STEM_SIP_KIND_NOISE;
     }
     __u64 word;
     __builtin_memcpy(&word, start, sizeof(word));
@@ -78,7 +78,10 @@ static __always_inline enum stem_sip_kind sip_kind_of(const struct xdp_md* conte
     if ((word | WORD_LOWER_CASE) == WORD_RESPONSE) {
         return STEM_SIP_KIND_RESPONSE;
     }
-    return begins_with_token(context, packet->payload_offset) ? STEM_SIP_KIND_REQUEST : STEM_SIP_KIND_NOISE;
+    /* A TCP segment need not begin where a message does: what cannot be told counts as some request. */
+    return packet->key.protocol == IPPROTO_TCP || begins_with_token(context, packet->payload_offset)
+               ? STEM_SIP_KIND_REQUEST
+               : STEM_SIP_KIND_NOISE;
 }
 
 #endif

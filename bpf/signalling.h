@@ -212,12 +212,14 @@ static __always_inline enum stem_reason judge_budgets(struct packet* packet,
     if (!sender.known && !lane_has_room(limits, kind, now)) {
         return STEM_SIP_UNKNOWN_LANE;
     }
-    enum stem_reason reason = (enum stem_reason)charge_source(packet, 128, kind, sender.scale, sender.trunk);
+    /* The stream first: what it has too much is not taken from its neighbours behind the same address. */
+    enum stem_reason reason =
+        kind == STEM_SIP_KIND_INVITE ? charge_stream(limits, packet, &sender, stream, now) : STEM_CONTINUE;
+    if (reason == STEM_CONTINUE) {
+        reason = (enum stem_reason)charge_source(packet, 128, kind, sender.scale, sender.trunk);
+    }
     if (reason == STEM_CONTINUE && !sender.known && packet->ip_version == 6 && limits->sip_prefix_factor) {
         reason = (enum stem_reason)charge_source(packet, 64, kind, limits->sip_prefix_factor, 0);
-    }
-    if (reason == STEM_CONTINUE && kind == STEM_SIP_KIND_INVITE) {
-        reason = charge_stream(limits, packet, &sender, stream, now);
     }
     if (reason == STEM_CONTINUE && !sender.known && !lane_lets_in(limits, kind, packet->ip_length, now)) {
         reason = STEM_SIP_UNKNOWN_LANE;

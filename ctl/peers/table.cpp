@@ -211,8 +211,8 @@ void Table::update(const Address& address, Peer& peer, std::uint64_t now_ns) {
 void Table::tick(std::uint64_t now_ns) {
     while (const auto due = due_.take_due(now_ns)) {
         const auto there = peers_.find(*due);
-        if (there == peers_.end()) {
-            continue;
+        if (there == peers_.end() || there->second.due_ns > now_ns) {
+            continue; // gone, or an earlier deadline took this one's place
         }
         there->second.due_ns = 0;
         drop_expired(there->second, now_ns);

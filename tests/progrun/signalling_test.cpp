@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Budgets of sources and streams: what is counted as what, who gets how much, and who is blocked.
+#include "rule_spec.h"
 #include "signalling.h"
 
 namespace stem::test {
@@ -235,6 +236,22 @@ TEST_P(FromOutside, NeverBlocksATrunk) {
         plane->advance(1 * seconds);
         EXPECT_EQ(plane.send(path(), invite, 200).passed, 5);
     }
+}
+
+// What a rule steers is counted, too; a TCP segment that begins inside a message as some request.
+TEST_P(FromOutside, HoldsWhatARuleSteersToItsBudget) {
+    const SteeringPlane plane;
+    plane->set_rules({to_rule({.action = STEM_ACTION_STEER, .protocol = 6, .dport = PortRange{5060, 5060}})});
+    const Packet segment = path() / (Tcp{.dport = sip_port} / Payload{Bytes(40)});
+    const Bytes frame = segment.bytes();
+    int passed = 0;
+    for (int i = 0; i < 25; i++) {
+        passed += plane->run(STEM_INBOUND, frame).action == XDP_REDIRECT ? 1 : 0;
+    }
+    EXPECT_EQ(passed, 20);
+    plane->refill_event_budget();
+    (void)plane->take_events();
+    expect(*plane, STEM_INBOUND, segment, dropped(STEM_SIP_REQUEST_RATE));
 }
 
 TEST(SignallingFromInside, HasATrunksBudget) {

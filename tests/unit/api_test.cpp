@@ -201,6 +201,19 @@ TEST_F(Api, DropsACall) {
     EXPECT_THAT(backend_.dropped, ElementsAre(0x17, 0x17, 0x18));
 }
 
+TEST_F(Api, NamesTrunksAndTellsAlarms) {
+    start();
+    EXPECT_EQ(ask("GET", "/v1/alarms").body, R"({"alarms":[]})");
+    EXPECT_EQ(ask("POST", "/v1/alarms").status, 405);
+    EXPECT_EQ(ask("PUT", "/v1/peers/2001:db8::9").body, R"({"address":"2001:db8::9"})");
+    EXPECT_EQ(ask("PUT", "/v1/peers/192.0.2.9").status, 200);
+    EXPECT_EQ(ask("GET", "/v1/peers/192.0.2.9").status, 405);
+    EXPECT_EQ(ask("PUT", "/v1/peers/nobody").status, 400);
+    EXPECT_EQ(ask("DELETE", "/v1/peers/192.0.2.9").status, 200);
+    EXPECT_EQ(ask("DELETE", "/v1/peers/192.0.2.9").status, 404);
+    EXPECT_THAT(backend_.trunks, ElementsAre(*Address::parse("2001:db8::9")));
+}
+
 TEST_F(Api, RefusesWhatItDoesNotKnow) {
     start();
     EXPECT_EQ(ask("GET", "/").status, 404);
