@@ -13,6 +13,8 @@
 
 #include <bpf/bpf_helpers.h>
 
+#define NS_PER_SECOND 1000000000ull
+
 __u64 stem_test_now_ns = 0;
 
 /* Shared by the CPUs, written once a tick. A CPU that reads one word before and the other after a write is a

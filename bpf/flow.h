@@ -14,6 +14,7 @@
 #include "maps.h"
 #include "packet.h"
 #include "rtp.h"
+#include "stream.h"
 
 static __always_inline enum stem_reason police(struct stem_flow* flow, __u32 length, __u64 now) {
     const __u64 byte_cost = ((__u64)length * flow->ns_per_kib) >> 10;
@@ -40,7 +41,8 @@ static __always_inline enum stem_reason judge_flow(const struct frame* frame, co
         return STEM_CONTINUE;
     }
     const __u64 now = now_ns();
-    enum stem_reason fault = check_media(frame, packet, flow);
+    enum stem_reason fault =
+        stream_is_blocked(flow->stream, now) ? STEM_SIP_STREAM_BLOCKED : check_media(frame, packet, flow);
     if (fault == STEM_CONTINUE) {
         fault = police(flow, packet->ip_length, now);
     }

@@ -16,6 +16,7 @@
 #include <stem/abi/proxy.h>
 #include <stem/abi/reason.h>
 #include <stem/abi/ruleset.h>
+#include <stem/abi/signalling.h>
 #include <stem/abi/state.h>
 #include <stem/abi/steer.h>
 #include <stem/abi/syn.h>
@@ -175,6 +176,75 @@ struct {
     __type(key, struct stem_addr);
     __type(value, __u64); /* full at, ns */
 } keepalive SEC(".maps");
+
+/* Signalling budgets of each source, known or not. Written here, for anybody who sends: so LRU, and losing an
+ * entry only gives a source a fresh budget; what all unknown ones may send is bounded by sip_lane. 160 bytes
+ * an entry. */
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 65536);
+    __type(key, struct stem_sip_source_key);
+    __type(value, struct stem_sip_source);
+} sip_sources SEC(".maps");
+
+/* INVITE budgets of each signalling stream. The same. */
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 65536);
+    __type(key, __u64);
+    __type(value, struct stem_sip_stream);
+} sip_streams SEC(".maps");
+
+/* Addresses outside that something inside has sent a request to, and when: they may answer. Written here,
+ * only by packets from inside. */
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 65536);
+    __type(key, struct stem_addr);
+    __type(value, __u64);
+} sip_asked SEC(".maps");
+
+/* Blocked streams. Written here, expired by time here and swept by stemd; a flood cannot push them out. Full:
+ * the stream is held to its budget and not blocked. */
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 16384);
+    __type(key, __u64);
+    __type(value, struct stem_sip_blocked);
+} sip_blocked SEC(".maps");
+
+/* The bit filter in front of it. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct stem_sip_filter);
+} sip_blocked_filter SEC(".maps");
+
+/* What unknown sources may send together. Written here. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct stem_sip_lane_budget);
+} sip_lane SEC(".maps");
+
+/* Signalling seen, by kind and direction. Written here. */
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, STEM_SIP_COUNT_SLOTS);
+    __type(key, __u32);
+    __type(value, struct stem_sip_count);
+} sip_counts SEC(".maps");
+
+/* Makes the names of streams unforeseeable (stem_stream_id()). Written at attach. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, __u64);
+} stream_seed SEC(".maps");
 
 /* TCP connection attempts, by source. Written here. 4 MiB, whatever comes. */
 struct {

@@ -51,8 +51,10 @@ struct packet {
     __u8 tcp_flags;       /* as on the wire: enum tcp_flag */
     __u8 neighbour;       /* 1: ARP or neighbour discovery */
     __u8 ttl;
-    __u8 proxied;     /* 1: between a client and the SIP proxy, and stemd is to change its address */
-    __u8 after;       /* enum after_verdict */
+    __u8 proxied; /* 1: between a client and the SIP proxy, and stemd is to change its address */
+    __u8 after;   /* enum after_verdict */
+    __u8 lane;    /* enum stem_sip_lane: of what goes to stemd */
+    __u8 zero;
     __u16 rule;       /* the static rule that decided or logs, from 1; 0 = none. For events. */
     __u32 generation; /* of the rules: the low 32 bits */
 };

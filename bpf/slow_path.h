@@ -35,7 +35,7 @@ __noinline int judge_slow_path(struct xdp_md* context, struct packet* packet) {
             if (packet->key.protocol == IPPROTO_TCP) {
                 packet->after = AFTER_SIP_CONNECTION;
             }
-            return steer_or_fall_back(context, packet, reason);
+            return steer_within_budget(context, packet, reason);
         }
         if (reason == STEM_RULE_PASS && (flags & STEM_RULE_KEEP_STATE)) {
             packet->after = AFTER_KEEP_STATE;

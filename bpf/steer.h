@@ -14,6 +14,7 @@
 #include "maps.h"
 #include "octets.h"
 #include "packet.h"
+#include "signalling.h"
 #include "threshold.h"
 
 #define STUN_HEADER 20
@@ -22,7 +23,6 @@
 #define STUN_CLASS_BITS 0x0110 /* request, indication, success, error (RFC 8489 5) */
 #define STUN_BINDING 0x0001
 #define STUN_MAGIC_COOKIE 0x2112A442u /* RFC 8489 5 */
-#define NS_PER_SECOND 1000000000ull
 
 struct stun_start {
     __be16 type;
@@ -103,7 +103,14 @@ static __always_inline enum stem_reason steer_or_fall_back(const struct xdp_md* 
     return away ? STEM_FALLBACK_OPEN : reason;
 }
 
-static __always_inline enum stem_reason judge_steering(const struct xdp_md* context, struct packet* packet) {
+/* What goes to stemd keeps to its budgets first. */
+static __always_inline enum stem_reason steer_within_budget(struct xdp_md* context, struct packet* packet,
+                                                            enum stem_reason reason) {
+    const enum stem_reason fault = (enum stem_reason)judge_signalling(context, packet);
+    return fault == STEM_CONTINUE ? steer_or_fall_back(context, packet, reason) : fault;
+}
+
+static __always_inline enum stem_reason judge_steering(struct xdp_md* context, struct packet* packet) {
     if (packet->key.protocol == IPPROTO_TCP && packet->payload_offset && is_sip_port(packet->key.dport)) {
         packet->after = AFTER_SIP_CONNECTION; /* if there is no proxy, it is any TCP */
         return STEM_CONTINUE;
@@ -122,7 +129,7 @@ static __always_inline enum stem_reason judge_steering(const struct xdp_md* cont
         packet->after = AFTER_SIP_PASSES;
         return keepalive_kind;
     }
-    return steer_or_fall_back(context, packet, STEM_STEER_SIP);
+    return steer_within_budget(context, packet, STEM_STEER_SIP);
 }
 
 #endif

@@ -35,6 +35,7 @@ class ScriptedCall {
     // BYE by the caller, 200 by the callee.
     Result<> hang_up(const lab::SipAgent& phone);
 
+    [[nodiscard]] const lab::SipAgent& caller() const { return caller_; }
     [[nodiscard]] Endpoint caller_media() const { return caller_media_; }
     [[nodiscard]] Endpoint callee_media() const { return callee_media_; }
 

@@ -9,6 +9,7 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::string_view calls_prefix = "/v1/calls/";
+constexpr std::string_view peers_prefix = "/v1/peers/";
 
 Response ok(const json::object& body) {
     return {.body = json::serialize(body)};
@@ -67,6 +68,23 @@ Response one_call(Backend& backend, const Request& request, std::string_view res
     return request.method == "GET" ? show_call(backend, *id) : wrong_method(request, "GET, DELETE");
 }
 
+Response one_peer(Backend& backend, const Request& request, std::string_view text) {
+    const auto address = Address::parse(text);
+    if (!address) {
+        return refusal(400, address.error().message());
+    }
+    if (request.method == "PUT") {
+        const auto added = backend.add_trunk(*address);
+        return added ? ok({{"address", address->to_string()}}) : refusal(507, added.error().message());
+    }
+    if (request.method == "DELETE") {
+        return backend.remove_trunk(*address)
+                   ? ok({{"address", address->to_string()}})
+                   : refusal(404, address->to_string() + " was not added as a peer; stemctl peers list");
+    }
+    return wrong_method(request, "PUT, DELETE");
+}
+
 } // namespace
 
 Response answer(Backend& backend, const Request& request) {
@@ -81,6 +99,12 @@ Response answer(Backend& backend, const Request& request) {
     if (path == "/metrics") {
         return get ? Response{.body = backend.metrics(), .content_type = "text/plain; version=0.0.4"}
                    : wrong_method(request, "GET");
+    }
+    if (path == "/v1/alarms") {
+        return get ? ok(backend.alarms()) : wrong_method(request, "GET");
+    }
+    if (path.starts_with(peers_prefix)) {
+        return one_peer(backend, request, path.substr(peers_prefix.size()));
     }
     if (path.starts_with(calls_prefix)) {
         return one_call(backend, request, path.substr(calls_prefix.size()));

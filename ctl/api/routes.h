@@ -24,11 +24,15 @@ class Backend {
     virtual std::vector<call::DialogInfo> calls() = 0;
     virtual bool drop_call(std::uint64_t id) = 0; // false: there is no such call
     virtual std::string metrics() = 0;            // Prometheus text format 0.0.4
+    virtual boost::json::object alarms() = 0;
+    virtual Result<> add_trunk(const Address& peer) = 0;
+    virtual bool remove_trunk(const Address& peer) = 0; // false: it is none
     // Everything else under /v1/ is the Security Manager's.
     virtual Response security_manager(const Request& request) = 0;
 };
 
-// GET  /v1/status, /v1/calls, /v1/calls/ID, /metrics
+// GET  /v1/status, /v1/calls, /v1/calls/ID, /v1/alarms, /metrics
+// PUT, DELETE /v1/peers/ADDRESS
 // POST /v1/calls/ID/drop, DELETE /v1/calls/ID
 Response answer(Backend& backend, const Request& request);
 

@@ -108,6 +108,8 @@ void Monitor::Machine::on_outside_request(Packet packet, const sip::Message& mes
         transaction->contacts = message.contacts;
         transaction->expires = message.expires;
         transaction->registrant = packet.source.address;
+        transaction->source = packet.source.address;
+        transaction->direction = packet.direction;
         // Came through a proxy: then the source is the proxy's, and only the Contact says where the phone is.
         if (message.vias.size() > 1 && !message.contacts.empty()) {
             if (const auto phone = Address::parse(message.contacts.front().uri.host); phone) {
@@ -273,6 +275,9 @@ Monitor::Monitor(Settings settings, Egress& egress, FlowStore& flows, RecordStor
     : machine_(std::make_unique<Machine>(std::move(settings), egress, flows, records, sm)) {
 }
 Monitor::~Monitor() = default;
+void Monitor::watch_with(Observer& observer) {
+    machine_->watch_with(observer);
+}
 std::size_t Monitor::adopt(std::uint64_t now_ns) {
     return machine_->adopt(now_ns);
 }

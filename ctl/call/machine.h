@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The state behind Monitor. One file a concern: machine_invite.cpp (a call begins), machine_dialog.cpp
 // (requests inside it), machine_response.cpp, machine_media.cpp (offers, answers, pinholes),
+// machine_peer.cpp (who showed himself to be somebody),
 // machine_record.cpp (what survives stemd), machine_timer.cpp.
 #pragma once
 
@@ -78,6 +79,9 @@ struct Call {
     std::vector<Address> terminals;
     std::optional<std::vector<stem_media>> offer; // of the INVITE in force
     Endpoint signalling[STEM_PARTIES];
+    std::uint64_t stream[STEM_PARTIES] = {0, 0}; // stem_stream_id() of each party's messages; 0 = not known
+    bool challenged = false;                     // the last attempt was answered with 401 or 407
+    bool answer_told = false;                    // to the observer, of the INVITE in force
     std::vector<Dialog> dialogs;
     std::uint64_t started_ns = 0;
     std::uint64_t ring_until_ns = 0;
@@ -90,6 +94,7 @@ class Monitor::Machine {
   public:
     Machine(Settings settings, Egress& egress, FlowStore& flows, RecordStore& records, sm::Link& sm);
 
+    void watch_with(Observer& observer) { observer_ = &observer; }
     std::size_t adopt(std::uint64_t now_ns);
     void receive(Packet packet, std::uint64_t now_ns);
     void tick(std::uint64_t now_ns);
@@ -152,7 +157,8 @@ class Monitor::Machine {
                                   Transaction& transaction);
     void on_dialog_response(const sip::Message& message, Call& call, Dialog& dialog,
                             Transaction& transaction);
-    void learn_registration(const sip::Message& message, const Transaction& transaction);
+    void learn_registration(const Packet& packet, const sip::Message& message,
+                            const Transaction& transaction);
     Dialog& dialog_for(Call& call, const std::string& tag);
 
     // machine_media.cpp
@@ -171,6 +177,14 @@ class Monitor::Machine {
     void cut(Call& call, Dialog& dialog, std::string_view why);
     void bury_when_over(Call& call);
 
+    // machine_peer.cpp
+    [[nodiscard]] std::uint64_t stream_of(const Packet& packet) const;
+    [[nodiscard]] std::size_t room_for_calls(const Packet& packet) const;
+    void tell_registered(const Packet& response, const Transaction& transaction, const sip::Contact& asked,
+                         std::uint32_t lifetime_s);
+    void tell_answer(Call& call, int status);
+    void tell_up(const Call& call, const Dialog& dialog);
+
     // machine_record.cpp
     void remember(const Call& call, const Dialog& dialog);
     void await_answer(Call& call);
@@ -186,6 +200,8 @@ class Monitor::Machine {
     FlowStore& flows_;
     RecordStore& records_;
     sm::Link& sm_;
+    NoObserver nobody_;
+    Observer* observer_ = &nobody_;
     Pinholes pinholes_;
     Transactions transactions_;
     std::unordered_map<std::string, std::unique_ptr<Call>> calls_; // by key

@@ -93,6 +93,7 @@ void Monitor::Machine::on_ack(Packet packet, const sip::Message& message) {
         dialog->state = STEM_DIALOG_UP;
         remember(call, *dialog);
         set_timer(settings_.silence, Alarm::silence, call.id, dialog->id);
+        tell_up(call, *dialog);
     }
     release(std::move(packet), message, nullptr);
 }
@@ -145,6 +146,7 @@ void Monitor::Machine::on_inside_request(Packet packet, const sip::Message& mess
     dialog.cseq[place.party] = message.cseq;
     dialog.may_repeat[place.party] = false;
     call.signalling[place.party] = packet.source;
+    call.stream[place.party] = stream_of(packet);
     if (session.sdp == Sdp::usable) {
         if (dialog.response_offer && dialog.response_offer->by != place.party &&
             message.method == sip::Method::prack) {

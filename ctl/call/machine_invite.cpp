@@ -43,7 +43,7 @@ void Monitor::Machine::on_invite(Packet packet, const sip::Message& message) {
         on_repeated_invite(std::move(packet), message, *there->second);
         return;
     }
-    if (calls_.size() >= settings_.max_calls && !make_room()) {
+    if (calls_.size() >= room_for_calls(packet) && !make_room()) {
         egress_.reply(packet, sip::make_response(packet.payload, message, status_unavailable,
                                                  sip::phrase_of(status_unavailable), "stem-full"));
         egress_.drop(std::move(packet), STEM_CALL_LIMIT, "as many calls as [calls] max allows");
@@ -92,6 +92,8 @@ void Monitor::Machine::hold(Packet packet, const sip::Message& message, Call& ca
     call.dead_since_ns = 0;
     call.signalling[STEM_CALLER] = packet.source;
     call.signalling[STEM_CALLEE] = packet.destination;
+    call.stream[STEM_CALLER] = stream_of(packet);
+    call.answer_told = false;
 
     Described session = describe(packet, message, nullptr, STEM_CALLER);
     call.held.emplace(Held{.packet = std::move(packet), .message = message});
@@ -227,6 +229,9 @@ void Monitor::Machine::on_repeated_invite(Packet packet, const sip::Message& mes
         const bool over =
             call.state == CallState::failed || call.state == CallState::refused || call.dead_since_ns != 0;
         if (over && message.cseq > call.cseq) {
+            if (std::exchange(call.challenged, false) && call.direction == STEM_INBOUND) {
+                observer_->invite_retried();
+            }
             hold(std::move(packet), message, call);
             return;
         }

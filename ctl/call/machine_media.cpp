@@ -74,8 +74,11 @@ void Monitor::Machine::agree(Call& call, Dialog& dialog, stem_party offerer,
             }
         }
     }
-    const Flows wanted = flows_between(dialog.media[STEM_CALLER], dialog.media[STEM_CALLEE], call.direction,
-                                       dialog.id, now_ns_);
+    Flows wanted = flows_between(dialog.media[STEM_CALLER], dialog.media[STEM_CALLEE], call.direction,
+                                 dialog.id, now_ns_);
+    for (auto& [key, flow] : wanted) { // media stop with the signalling of their sender
+        flow.stream = call.stream[key.direction == call.direction ? STEM_CALLER : STEM_CALLEE];
+    }
     pinholes_.replace(dialog.id, wanted, now_ns_ + ns_of(settings_.change_grace));
     remember(call, dialog);
 }
@@ -95,6 +98,7 @@ void Monitor::Machine::end(Call& call, Dialog& dialog, std::uint64_t close_at_ns
         return;
     }
     dialog.state = STEM_DIALOG_DEAD;
+    observer_->call_over(dialog.id, now_ns_);
     pinholes_.close(dialog.id, close_at_ns);
     records_.erase(dialog.id);
     if (!why.empty()) {

@@ -165,6 +165,9 @@ std::size_t Monitor::Machine::adopt(std::uint64_t now_ns) {
         default:
             set_timer(settings_.silence, Alarm::silence, call.id, id);
         }
+        if (dialog.state == STEM_DIALOG_UP) {
+            tell_up(call, dialog);
+        }
         call.dialogs.push_back(std::move(dialog));
         adopted++;
     });

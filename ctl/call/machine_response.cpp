@@ -52,7 +52,9 @@ void Monitor::Machine::on_response(Packet packet, const sip::Message& message) {
         const Dialog* spoken = call->dialog(message.to_tag);
         const bool repeated =
             first_invite ? spoken != nullptr && spoken->answered_ns != 0 : transaction->answered;
+        call->stream[other_party(transaction->party)] = stream_of(packet);
         if (first_invite) {
+            tell_answer(*call, message.status);
             on_first_invite_response(packet, message, *call, *transaction);
         } else if (Dialog* dialog = call->dialog(transaction->callee_tag); dialog != nullptr) {
             on_dialog_response(message, *call, *dialog, *transaction);
@@ -81,7 +83,7 @@ void Monitor::Machine::on_response(Packet packet, const sip::Message& message) {
             remember(*call, *dialog);
         }
     } else if (transaction->method == sip::Method::register_ && is_success(message.status)) {
-        learn_registration(message, *transaction);
+        learn_registration(packet, message, *transaction);
     }
     if (message.status >= 200) {
         transactions_.finish(key, now_ns_ + ns_of(settings_.linger));
@@ -181,7 +183,8 @@ void Monitor::Machine::on_dialog_response(const sip::Message& message, Call& cal
 
 // RFC 3261 10.3: the 200 lists the bindings that are in force, and how long. We learn those that this
 // REGISTER asked for: of the others we do not know where they came from.
-void Monitor::Machine::learn_registration(const sip::Message& message, const Transaction& transaction) {
+void Monitor::Machine::learn_registration(const Packet& packet, const sip::Message& message,
+                                          const Transaction& transaction) {
     for (const auto& asked : transaction.contacts) {
         if (asked.wildcard) {
             sm_.learn({.address_of_record = transaction.address_of_record,
@@ -204,6 +207,7 @@ void Monitor::Machine::learn_registration(const sip::Message& message, const Tra
                    .contact = asked.uri.text,
                    .address = transaction.registrant,
                    .lifetime = std::chrono::seconds(lifetime)});
+        tell_registered(packet, transaction, asked, lifetime);
     }
 }
 

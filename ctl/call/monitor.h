@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "ctl/call/observer.h"
 #include "ctl/call/packet.h"
 #include "ctl/call/settings.h"
 #include "ctl/call/stores.h"
@@ -56,6 +57,9 @@ class Monitor {
     ~Monitor();
     Monitor(const Monitor&) = delete;
     Monitor& operator=(const Monitor&) = delete;
+
+    // Who is told of peers that showed themselves to be somebody; must outlive the monitor. Before adopt().
+    void watch_with(Observer& observer);
 
     // Takes over what an earlier stemd left in the maps: calls go on, orphaned pinholes close.
     // Gives the number of dialogs adopted. Before the first receive().

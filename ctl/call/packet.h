@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stem/abi/reason.h>
+#include <stem/abi/signalling.h>
 #include <stem/address.h>
 
 #include <memory>
@@ -28,6 +29,7 @@ struct Packet {
     Endpoint destination;
     std::string_view payload; // the SIP message, in the carrier's bytes
     std::unique_ptr<Carrier> carrier;
+    stem_sip_lane lane = STEM_LANE_KNOWN; // by which it came
 };
 
 // The ways out. All count the packet under the reason given.

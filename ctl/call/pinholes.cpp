@@ -117,6 +117,7 @@ stem_flow carried_over(stem_flow flow, const stem_flow& there) {
     flow.dropped_bytes = there.dropped_bytes;
     flow.opened_ns = there.opened_ns;
     flow.dialog = there.dialog;
+    flow.stream = flow.stream != 0 ? flow.stream : there.stream;
     return flow;
 }
 
@@ -125,7 +126,7 @@ bool describes_the_same(const stem_flow& a, const stem_flow& b) {
            a.ns_per_packet == b.ns_per_packet && a.ns_per_kib == b.ns_per_kib &&
            a.bytes_burst_ns == b.bytes_burst_ns && a.packets_burst_ns == b.packets_burst_ns &&
            a.min_payload == b.min_payload && a.max_payload == b.max_payload && a.kind == b.kind &&
-           a.flags == b.flags;
+           a.flags == b.flags && a.stream == b.stream;
 }
 
 } // namespace

@@ -29,6 +29,7 @@ struct Settings {
     std::chrono::milliseconds change_grace{2000};     // old media after a re-INVITE
     std::chrono::milliseconds silence{60000};         // no media in both directions: the call is over
     std::chrono::milliseconds cut_memory{7200000};    // how long the BYE of a call that we ended may come
+    std::uint64_t stream_seed = 0;                    // the instance's (map stream_seed)
     std::vector<Cidr> forbidden_media;                // beside loopback, link-local, multicast
     std::vector<Cidr> media_relays;                   // may carry anybody's media (rtpengine, SBC)
 };

@@ -30,6 +30,8 @@ struct Transaction {
     std::vector<sip::Contact> contacts;
     std::optional<std::uint32_t> expires;
     Address registrant;
+    Address source; // of the REGISTER's packet
+    stem_direction direction = STEM_INBOUND;
 
     std::uint64_t expires_ns = 0;
 };

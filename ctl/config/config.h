@@ -37,14 +37,21 @@ struct SecurityManager {
     std::chrono::milliseconds drill_delay{0}; // decisions come this late, on purpose
 };
 
+struct Peers {
+    std::vector<Cidr> trunks;                      // known for good
+    std::chrono::milliseconds call_memory{600000}; // known so long after the last answered call
+};
+
 struct Frames {
-    std::uint32_t chunks = 8192;    // of 4 KiB, shared by all sockets
-    std::uint32_t ring_size = 2048; // entries of each ring; a power of two
+    std::uint32_t chunks = 8192;       // of 4 KiB, shared by all sockets
+    std::uint32_t ring_size = 2048;    // entries of each ring; a power of two
+    std::uint32_t unknown_queue = 512; // frames of unknown sources that wait while known peers are served
 };
 
 struct Config {
     call::Settings call;
     SecurityManager sm;
+    Peers peers;
     Frames frames;
     Log log;
     Api api;

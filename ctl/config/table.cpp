@@ -117,6 +117,7 @@ const std::array section_table{
     Section{"calls", "How many calls are followed, and for how long."},
     Section{"media", "Where media may flow, and when a pinhole closes."},
     Section{"sm", "The Security Manager inside stemd."},
+    Section{"peers", "Who is known, and goes first when others flood (docs/flood.md)."},
     Section{"frames", "Memory for the packets that the data plane gives to stemd."},
     Section{"log", "The log goes to the standard error output."},
     Section{"api", "HTTP over a unix socket, for stemctl, curl and Prometheus."},
@@ -212,10 +213,21 @@ const std::array parameter_table{
               "held. 0 in normal service.",
               true},
 
+    Parameter{
+        "peers", "trunks", networks<STEM_FIELD(peers.trunks)>(),
+        "Carriers, exchanges and proxies outside: always known, with a large budget, never blocked. At most "
+        "256 addresses a network. `stemctl peers add` names others while stemd runs."},
+    Parameter{"peers", "call_seconds", integer<STEM_FIELD(peers.call_memory), seconds>("s", 10, 604800),
+              "Who made or took a call stays known for so long after it."},
+
     Parameter{"frames", "chunks", integer<STEM_FIELD(frames.chunks)>("chunks of 4 KiB", 256, 1048576),
               "Shared by all queues of both ports, and by the INVITEs that are held."},
     Parameter{"frames", "ring_size", integer<STEM_FIELD(frames.ring_size)>("entries", 64, 32768, true),
               "Of each ring of each AF_XDP socket."},
+    Parameter{
+        "frames", "unknown_queue", integer<STEM_FIELD(frames.unknown_queue)>("frames", 0, 65536),
+        "Messages of unknown sources that wait while known peers are served. When one more comes the oldest "
+        "is dropped as `sip_unknown_queue`. At most an eighth of `chunks` is used."},
 
     Parameter{"log", "level", choice<STEM_FIELD(log.level)>(log_levels),
               "Least weight of what is logged. The option --log-level goes before it.", true},

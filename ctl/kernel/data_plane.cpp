@@ -14,6 +14,7 @@
 #include <sys/random.h>
 
 #include <algorithm>
+#include <random>
 
 namespace stem::kernel {
 namespace {
@@ -185,6 +186,12 @@ Result<> DataPlane::fill(const AttachRequest& request, const Ports& ports) const
             !put) {
             return put;
         }
+    }
+    std::random_device random;
+    if (auto put =
+            put_one<SeedMap>(maps.stream_seed, std::uint32_t{0}, std::uint64_t{random()} << 32U | random());
+        !put) {
+        return put;
     }
     const auto generation = view<MappedRuleset>(maps.ruleset);
     if (!generation) {

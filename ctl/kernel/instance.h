@@ -15,6 +15,7 @@
 #include <stem/abi/reason.h>
 #include <stem/abi/ruleset.h>
 #include <stem/abi/syn.h>
+#include <stem/abi/signalling.h>
 #include <stem/abi/threshold.h>
 
 #include <string>
@@ -34,6 +35,8 @@ using ThresholdMap = Map<std::uint32_t, stem_thresholds>;
 using PeerMap = Map<stem_addr, stem_peer>;
 using PostureMap = Map<std::uint32_t, stem_posture>;
 using SynBlockedMap = Map<stem_syn_blocked_key, stem_syn_blocked>;
+using BlockedStreamMap = Map<std::uint64_t, stem_sip_blocked>; // by stem_stream_id()
+using SeedMap = Map<std::uint32_t, std::uint64_t>;
 using MetaMap = Map<std::uint32_t, stem_meta>;
 
 class Instance {

@@ -40,6 +40,7 @@ std::unique_ptr<CLI::App> make_command_tree(Session& session) {
     add_modules_commands(*root, session);
     add_thresholds_commands(*root, session);
     add_deny_commands(*root, session);
+    add_peers_commands(*root, session);
     add_rules_commands(*root, session);
     add_flows_commands(*root, session);
     add_states_commands(*root, session);

@@ -17,6 +17,7 @@ void add_status_commands(CLI::App& root, Session& session);   // status
 void add_modules_commands(CLI::App& root, Session& session);  // modules list, enable, disable; upgrade
 void add_deny_commands(CLI::App& root, Session& session);     // deny add, del, list
 void add_rules_commands(CLI::App& root, Session& session);    // rules load, list, check, test
+void add_peers_commands(CLI::App& root, Session& session);    // peers list, add, remove; alarms
 void add_flows_commands(CLI::App& root, Session& session);    // flows
 void add_states_commands(CLI::App& root, Session& session);   // states, states flush
 void add_proxy_commands(CLI::App& root, Session& session);    // proxy set, show, clear

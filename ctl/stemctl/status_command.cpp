@@ -37,6 +37,8 @@ struct Status {
     std::uint64_t generation = 0;
     std::uint32_t rules = 0;
     std::array<std::uint8_t, STEM_DIRECTIONS> policy{};
+    Usage peers;
+    stem_posture posture{};
     kernel::EventCounts events;
     std::array<std::array<stem_counter, STEM_KIND_NOTE + 1>, STEM_DIRECTIONS> totals{};
 };
@@ -65,6 +67,29 @@ Result<Usage> deny_usage(const kernel::Instance& instance) {
     return Usage{.used = static_cast<std::uint32_t>(entries->size()), .capacity = list->capacity()};
 }
 
+Result<stem_posture> read_posture(const kernel::Instance& instance) {
+    const auto map = kernel::PostureMap::open(instance.pin("posture"));
+    if (!map) {
+        return std::unexpected(map.error());
+    }
+    const auto posture = map->get(0);
+    if (!posture) {
+        return std::unexpected(posture.error());
+    }
+    return posture->value_or(stem_posture{});
+}
+
+// "normal", or who goes first and since when.
+std::string posture_text(const stem_posture& posture) {
+    if (posture.bits == 0) {
+        return "normal";
+    }
+    std::string text = "known peers first:";
+    text += (posture.bits & STEM_POSTURE_KNOWN_SIP) != 0 ? " SIP" : "";
+    text += (posture.bits & STEM_POSTURE_KNOWN_SYN) != 0 ? " SYN" : "";
+    return text + ", since " + ago_text(posture.since_ns, kernel::monotonic_ns());
+}
+
 // Takes a part of the status over, or its error.
 template<typename T>
 bool take(T& into, Result<T> from, Error& error) {
@@ -82,6 +107,8 @@ Result<Status> read_status(const kernel::Instance& instance) {
     if (!take(status.flows, usage_of(instance.flows()), error) ||
         !take(status.dialogs, usage_of(instance.dialogs()), error) ||
         !take(status.deny, deny_usage(instance), error) ||
+        !take(status.peers, usage_of(kernel::PeerMap::open(instance.pin("peers"))), error) ||
+        !take(status.posture, read_posture(instance), error) ||
         !take(status.events, kernel::read_event_counts(instance), error)) {
         return std::unexpected(std::move(error));
     }
@@ -155,6 +182,10 @@ void print_json(const kernel::Instance& instance, const Status& status) {
         {"flows", to_json(status.flows)},
         {"dialogs", to_json(status.dialogs)},
         {"deny", to_json(status.deny)},
+        {"peers", to_json(status.peers)},
+        {"posture",
+         boost::json::object{{"known_sip_first", (status.posture.bits & STEM_POSTURE_KNOWN_SIP) != 0},
+                             {"known_syn_first", (status.posture.bits & STEM_POSTURE_KNOWN_SYN) != 0}}},
         {"events", boost::json::object{{"sent", status.events.sent},
                                        {"suppressed", status.events.suppressed},
                                        {"lost", status.events.lost}}},
@@ -190,6 +221,8 @@ void print_text(const kernel::Instance& instance, const Status& status) {
     line("flows", fmt::format("{} of {}", status.flows.used, status.flows.capacity));
     line("dialogs", fmt::format("{} of {}", status.dialogs.used, status.dialogs.capacity));
     line("deny list", fmt::format("{} of {}", status.deny.used, status.deny.capacity));
+    line("peers", fmt::format("{} of {}", status.peers.used, status.peers.capacity));
+    line("posture", posture_text(status.posture));
     line("events", fmt::format("{} sent, {} suppressed, {} lost", status.events.sent,
                                status.events.suppressed, status.events.lost));
     Table table({{.name = "", .align = Align::left},

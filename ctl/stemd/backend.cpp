@@ -48,6 +48,38 @@ json::object to_json(const DecisionCounts& counts) {
             {"spam", counts.spam}};
 }
 
+json::object to_json(const LaneCounts& lanes) {
+    return {{"known", lanes.received[STEM_LANE_KNOWN]},
+            {"unknown", lanes.received[STEM_LANE_UNKNOWN]},
+            {"unknown_waiting", lanes.waiting},
+            {"unknown_dropped", lanes.displaced}};
+}
+
+json::object to_json(const flood::Detector& detector, flood::Signal signal) {
+    const flood::Cusum& cusum = detector.cusum(signal);
+    return {{"alarm", cusum.alarmed()},
+            {"sum", cusum.sum()},
+            {"answers", cusum.average()},
+            {"raised", detector.raised(signal)}};
+}
+
+json::object to_json(const flood::Alarm& alarm, const api::Now& now) {
+    json::object object{
+        {"signal", flood::name_of(alarm.signal)},
+        {"began", api::utc(now.realtime_ns - (now.monotonic_ns - alarm.began_ns))},
+        {"ended", nullptr},
+        {"seconds",
+         static_cast<double>((alarm.ended_ns != 0 ? alarm.ended_ns : now.monotonic_ns) - alarm.began_ns) /
+             1e9},
+        {"peak", alarm.peak},
+        {"requests", alarm.requests},
+        {"answers", alarm.answers}};
+    if (alarm.ended_ns != 0) {
+        object["ended"] = api::utc(now.realtime_ns - (now.monotonic_ns - alarm.ended_ns));
+    }
+    return object;
+}
+
 json::object describe(const xsk::Ports& ports, stem_port port, const stem_meta& meta) {
     const xsk::Interface& interface = ports.interface(port);
     return {{"name", interface.name},
@@ -82,6 +114,10 @@ json::object Backend::status() {
             {"internal", describe(ports, STEM_PORT_INTERNAL, meta)},
             {"pool", to_json(ports.census())},
             {"calls", to_json(from_.signalling.monitor().totals())},
+            {"lanes", to_json(from_.signalling.lanes())},
+            {"peers", from_.floods.peers().size()},
+            {"detector", json::object{{"sip", to_json(from_.floods.detector(), flood::Signal::sip)},
+                                      {"syn", to_json(from_.floods.detector(), flood::Signal::syn)}}},
             {"decisions", to_json(from_.decisions.counts())}};
 }
 
@@ -93,6 +129,23 @@ bool Backend::drop_call(std::uint64_t id) {
     return from_.signalling.monitor().drop(id, kernel::monotonic_ns());
 }
 
+json::object Backend::alarms() {
+    const api::Now at = now();
+    json::array alarms;
+    for (const flood::Alarm& alarm : from_.floods.detector().alarms()) {
+        alarms.push_back(to_json(alarm, at));
+    }
+    return {{"alarms", std::move(alarms)}};
+}
+
+Result<> Backend::add_trunk(const Address& peer) {
+    return from_.floods.peers().add_trunk(peer, kernel::monotonic_ns());
+}
+
+bool Backend::remove_trunk(const Address& peer) {
+    return from_.floods.peers().remove_trunk(peer, kernel::monotonic_ns());
+}
+
 std::string Backend::metrics() {
     return describe_metrics(
         {.instance = from_.instance,
@@ -100,6 +153,8 @@ std::string Backend::metrics() {
          .decisions = from_.decisions.counts(),
          .bindings = from_.sm.counters(),
          .ports = from_.signalling.ports(),
+         .lanes = from_.signalling.lanes(),
+         .floods = from_.floods,
          .uptime_seconds = static_cast<double>(kernel::monotonic_ns() - started_ns_) / 1e9});
 }
 

@@ -4,6 +4,7 @@
 
 #include "ctl/api/routes.h"
 #include "ctl/stemd/decision_links.h"
+#include "ctl/stemd/flood_monitor.h"
 #include "ctl/stemd/signalling.h"
 #include "sm/api.h"
 #include "sm/embedded_link.h"
@@ -16,6 +17,7 @@ class Backend final : public api::Backend {
     struct Sources {
         const kernel::Instance& instance;
         Signalling& signalling;
+        FloodMonitor& floods;
         sm::Directory& directory;
         const sm::Decider& decider;
         const sm::EmbeddedLink& sm;
@@ -28,6 +30,9 @@ class Backend final : public api::Backend {
     std::vector<call::DialogInfo> calls() override;
     bool drop_call(std::uint64_t id) override;
     std::string metrics() override;
+    boost::json::object alarms() override;
+    Result<> add_trunk(const Address& peer) override;
+    bool remove_trunk(const Address& peer) override;
     api::Response security_manager(const api::Request& request) override;
 
   private:

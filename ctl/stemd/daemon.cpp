@@ -3,6 +3,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <fmt/ranges.h>
@@ -14,9 +15,11 @@
 
 #include "ctl/api/server.h"
 #include "ctl/api/socket_path.h"
+#include "ctl/kernel/clock.h"
 #include "ctl/kernel/version.h"
 #include "ctl/stemd/backend.h"
 #include "ctl/stemd/deny_sweeper.h"
+#include "ctl/stemd/flood_monitor.h"
 #include "ctl/stemd/log.h"
 #include "ctl/stemd/service_manager.h"
 #include "ctl/stemd/threshold_sink.h"
@@ -97,6 +100,7 @@ class Daemon::Loop {
     Result<> open_api();
     Result<> watch_signals();
     void wait_for(asio::posix::stream_descriptor& descriptor);
+    void receive();
     void wait_for_tick();
     void wait_for_signal();
     void on_tick();
@@ -113,6 +117,7 @@ class Daemon::Loop {
     sm::EmbeddedLink sm_;
     DelayedLink delayed_;
     CountingLink decisions_;
+    std::unique_ptr<FloodMonitor> floods_;
     std::unique_ptr<Signalling> signalling_;
     std::list<asio::posix::stream_descriptor>
         descriptors_; // the sockets stay signalling's: released, not closed
@@ -123,6 +128,7 @@ class Daemon::Loop {
     asio::steady_timer tick_;
     asio::signal_set signals_;
     int ticks_ = 0;
+    bool turn_posted_ = false;
 };
 
 Result<> Daemon::Loop::open() {
@@ -132,7 +138,12 @@ Result<> Daemon::Loop::open() {
         return std::unexpected(thresholds.error());
     }
     thresholds_ = std::move(*thresholds);
-    auto signalling = Signalling::open(attachment_, config_, decisions_);
+    auto floods = FloodMonitor::open(attachment_.instance, config_.peers, kernel::monotonic_ns());
+    if (!floods) {
+        return std::unexpected(floods.error());
+    }
+    floods_ = std::move(*floods);
+    auto signalling = Signalling::open(attachment_, config_, decisions_, *floods_);
     if (!signalling) {
         return std::unexpected(signalling.error());
     }
@@ -154,6 +165,7 @@ Result<> Daemon::Loop::open_api() {
     }
     backend_ = std::make_unique<Backend>(Backend::Sources{.instance = attachment_.instance,
                                                           .signalling = *signalling_,
+                                                          .floods = *floods_,
                                                           .directory = *directory_,
                                                           .decider = decider_,
                                                           .sm = sm_,
@@ -205,10 +217,21 @@ void Daemon::Loop::run() {
 void Daemon::Loop::wait_for(asio::posix::stream_descriptor& descriptor) {
     descriptor.async_wait(asio::posix::stream_descriptor::wait_read, [this, &descriptor](error_code error) {
         if (!error) {
-            signalling_->receive();
+            receive();
             wait_for(descriptor);
         }
     });
+}
+
+// While unknown sources wait for their turn nothing need come in to give them one.
+void Daemon::Loop::receive() {
+    if (signalling_->receive() && !turn_posted_) {
+        turn_posted_ = true;
+        asio::post(loop_, [this] {
+            turn_posted_ = false;
+            receive();
+        });
+    }
 }
 
 void Daemon::Loop::wait_for_tick() {
@@ -225,6 +248,7 @@ void Daemon::Loop::wait_for_tick() {
 
 void Daemon::Loop::on_tick() {
     signalling_->tick();
+    floods_->tick(kernel::monotonic_ns());
     ++ticks_;
     if (ticks_ % ticks_per_second == 0) {
         signalling_->drop_log().tick();

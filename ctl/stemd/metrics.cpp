@@ -19,6 +19,10 @@ namespace {
 // Reasons from this number on are the controller's (stem/abi/reason.h).
 constexpr unsigned first_controller_reason = 100;
 
+bool is_controllers(stem_reason reason) {
+    return reason >= first_controller_reason || reason == STEM_SIP_UNKNOWN_QUEUE;
+}
+
 // One page being written: samples of one metric stand together, behind its HELP and TYPE.
 class Page {
   public:
@@ -55,9 +59,8 @@ void verdicts(Page& page, const std::vector<kernel::CounterRow>& rows) {
         for (const auto& row : rows) {
             for (const stem_direction direction : {STEM_INBOUND, STEM_OUTBOUND}) {
                 page.sample(fmt::format(R"(plane="{}",reason="{}",kind="{}",direction="{}")",
-                                        row.reason < first_controller_reason ? "data" : "control",
-                                        label_of(row.reason), label_of(stem_kind_of(row.reason)),
-                                        label_of(direction)),
+                                        is_controllers(row.reason) ? "control" : "data", label_of(row.reason),
+                                        label_of(stem_kind_of(row.reason)), label_of(direction)),
                             row.by_direction[direction].*member);
             }
         }
@@ -173,6 +176,53 @@ void frames(Page& page, const xsk::Ports& ports) {
     }
 }
 
+void signalling(Page& page, const kernel::SignallingCounts& counts) {
+    page.metric("stem_signalling_total", "counter",
+                "Messages on SIP ports, by kind, direction and what the data plane did with them.");
+    for (const stem_sip_kind kind : kernel::sip_kinds) {
+        for (const stem_direction direction : {STEM_INBOUND, STEM_OUTBOUND}) {
+            const auto& count = counts.of(kind, direction);
+            const auto sample = [&](std::string_view result, std::uint64_t value) {
+                page.sample(fmt::format(R"(kind="{}",direction="{}",result="{}")", kernel::name_of(kind),
+                                        label_of(direction), result),
+                            value);
+            };
+            sample("known", count.steered[STEM_LANE_KNOWN]);
+            sample("unknown", count.steered[STEM_LANE_UNKNOWN]);
+            sample("over_lane", count.over_lane);
+            sample("limited", count.limited);
+        }
+    }
+}
+
+void floods(Page& page, const FloodMonitor& floods, const LaneCounts& lanes) {
+    page.metric("stem_lane_frames_total", "counter", "Frames that stemd took in, by lane.");
+    page.sample(R"(lane="known")", lanes.received[STEM_LANE_KNOWN]);
+    page.sample(R"(lane="unknown")", lanes.received[STEM_LANE_UNKNOWN]);
+    page.single("stem_lane_waiting", "gauge", "Frames of unknown sources that wait.", lanes.waiting);
+    page.single("stem_peers", "gauge", "Known peers.", floods.peers().size());
+    page.single("stem_peers_refused_total", "counter", "Peers that there was no room for.",
+                floods.peers().refused());
+    const flood::Detector& detector = floods.detector();
+    const auto each = [&](auto value) {
+        for (const auto signal : {flood::Signal::sip, flood::Signal::syn}) {
+            page.sample(fmt::format(R"(signal="{}")", flood::name_of(signal)), value(signal));
+        }
+    };
+    page.metric("stem_alarm", "gauge", "1: a flood from many sources is on, and known peers go first.");
+    each([&](flood::Signal signal) { return detector.alarmed(signal) ? 1 : 0; });
+    page.metric("stem_alarms_total", "counter", "Alarms raised.");
+    each([&](flood::Signal signal) { return detector.raised(signal); });
+    page.metric("stem_detector_sum", "gauge",
+                "CUSUM of unanswered requests; the alarm is above detector_alarm.");
+    each([&](flood::Signal signal) { return detector.cusum(signal).sum(); });
+    if (const auto counts = floods.counts()) {
+        signalling(page, *counts);
+    } else {
+        spdlog::error("{}", counts.error().message());
+    }
+}
+
 } // namespace
 
 std::string describe_metrics(const Figures& figures) {
@@ -203,6 +253,7 @@ std::string describe_metrics(const Figures& figures) {
     calls(page, figures.totals);
     security_manager(page, figures.decisions, figures.bindings);
     frames(page, figures.ports);
+    floods(page, figures.floods, figures.lanes);
     return page.take();
 }
 

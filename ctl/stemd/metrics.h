@@ -9,6 +9,8 @@
 #include "ctl/call/monitor.h"
 #include "ctl/kernel/instance.h"
 #include "ctl/stemd/decision_links.h"
+#include "ctl/stemd/flood_monitor.h"
+#include "ctl/stemd/signalling.h"
 #include "sm/embedded_link.h"
 
 namespace stem::stemd {
@@ -19,6 +21,8 @@ struct Figures {
     DecisionCounts decisions;
     sm::EmbeddedLink::Counters bindings;
     const xsk::Ports& ports;
+    LaneCounts lanes;
+    const FloodMonitor& floods;
     double uptime_seconds = 0;
 };
 

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ctl/stemd/signalling.h"
 
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
 #include "ctl/kernel/clock.h"
 #include "ctl/stemd/mtu.h"
 
@@ -10,6 +14,18 @@ namespace {
 // Bursts of one socket (xsk::Ports::burst frames) in one turn of the event loop; then timers and the API have
 // theirs.
 constexpr int bursts_per_turn = 8;
+// Of the unknown, in one turn: then the rings are looked at again.
+constexpr std::size_t unknown_per_turn = 32;
+
+call::Settings with_seed(call::Settings settings, const kernel::Instance& instance) {
+    const auto map = kernel::SeedMap::open(instance.pin("stream_seed"));
+    const auto seed = map ? map->get(0) : std::unexpected(map.error());
+    if (!seed) {
+        spdlog::error("{}", seed.error().message());
+    }
+    settings.stream_seed = seed ? seed->value_or(0) : 0;
+    return settings;
+}
 
 xsk::PortsConfig ports_config(const Attachment& attachment, const config::Frames& frames) {
     const stem_meta& meta = attachment.instance.meta();
@@ -50,7 +66,7 @@ std::string_view text(frame::Bytes octets) {
 } // namespace
 
 Result<std::unique_ptr<Signalling>> Signalling::open(Attachment& attachment, const config::Config& config,
-                                                     sm::Link& sm) {
+                                                     sm::Link& sm, call::Observer& observer) {
     auto ports = xsk::Ports::open(ports_config(attachment, config.frames));
     if (!ports) {
         return std::unexpected(ports.error());
@@ -60,20 +76,40 @@ Result<std::unique_ptr<Signalling>> Signalling::open(Attachment& attachment, con
         return std::unexpected(setup.error());
     }
     return std::unique_ptr<Signalling>(
-        new Signalling(attachment, std::move(*ports), std::move(*setup), config, sm));
+        new Signalling(attachment, std::move(*ports), std::move(*setup), config, sm, observer));
 }
 
 Signalling::Signalling(Attachment& attachment, std::unique_ptr<xsk::Ports> ports, XskEgress::Setup setup,
-                       const config::Config& config, sm::Link& sm)
+                       const config::Config& config, sm::Link& sm, call::Observer& observer)
     : counters_(attachment.counters), bridge_(setup.mode == STEM_MODE_BRIDGE),
       drop_log_(config.log.drops_per_second), flows_(std::move(attachment.flows)),
       records_(std::move(attachment.dialogs)), ports_(std::move(ports)),
       egress_(std::move(setup), *ports_, counters_, drop_log_),
-      monitor_(std::make_unique<call::Monitor>(config.call, egress_, flows_, records_, sm)) {
+      unknown_(std::min(config.frames.unknown_queue, config.frames.chunks / 8)),
+      monitor_(std::make_unique<call::Monitor>(with_seed(config.call, attachment.instance), egress_, flows_,
+                                               records_, sm)) {
+    monitor_->watch_with(observer);
     monitor_->adopt(kernel::monotonic_ns());
 }
 
-void Signalling::take(xsk::Received& received, std::uint64_t now_ns) noexcept {
+// The known are served at once; the unknown wait until no known one is left in the rings.
+void Signalling::sort(xsk::Received& received, std::uint64_t now_ns) noexcept {
+    const bool known = received.steer ? (received.steer->flags & STEM_STEER_KNOWN) != 0
+                                      : received.port == STEM_PORT_INTERNAL; // no metadata: by its side
+    lane_counts_.received[known ? STEM_LANE_KNOWN : STEM_LANE_UNKNOWN]++;
+    if (known) {
+        take(received, STEM_LANE_KNOWN, now_ns);
+        return;
+    }
+    if (const auto displaced = unknown_.push(std::move(received)); displaced) {
+        const auto direction = static_cast<stem_direction>(displaced->port);
+        counters_.add(STEM_SIP_UNKNOWN_QUEUE, direction, displaced->frame.bytes().size());
+        drop_log_.write(STEM_SIP_UNKNOWN_QUEUE, direction,
+                        "unknown sources sent more than there was time for");
+    }
+}
+
+void Signalling::take(xsk::Received& received, stem_sip_lane lane, std::uint64_t now_ns) noexcept {
     const auto direction = static_cast<stem_direction>(received.port);
     const auto view = frame::parse_frame(received.frame.bytes());
     if (!view || view->fragment) {
@@ -90,27 +126,50 @@ void Signalling::take(xsk::Received& received, std::uint64_t now_ns) noexcept {
                        .source = view->source,
                        .destination = view->destination,
                        .payload = payload,
-                       .carrier = std::move(carrier)},
+                       .carrier = std::move(carrier),
+                       .lane = lane},
                       now_ns);
+}
+
+// Gives whether more wait.
+bool Signalling::serve_unknown(std::size_t most) noexcept {
+    const auto now_ns = kernel::monotonic_ns();
+    for (std::size_t i = 0; i < most; i++) {
+        auto received = unknown_.take();
+        if (!received) {
+            return false;
+        }
+        take(*received, STEM_LANE_UNKNOWN, now_ns);
+    }
+    return !unknown_.empty();
+}
+
+LaneCounts Signalling::lanes() const noexcept {
+    LaneCounts counts = lane_counts_;
+    counts.displaced = unknown_.displaced();
+    counts.waiting = unknown_.size();
+    return counts;
 }
 
 bool Signalling::receive_once() noexcept {
     const auto now_ns = kernel::monotonic_ns();
     return ports_->receive([&](std::span<xsk::Received> batch) noexcept {
         for (xsk::Received& received : batch) {
-            take(received, now_ns);
+            sort(received, now_ns);
         }
     }) > 0;
 }
 
-void Signalling::receive() noexcept {
-    bool any = false;
+bool Signalling::receive() noexcept {
+    bool any = !unknown_.empty();
     for (int burst = 0; burst < bursts_per_turn && receive_once(); ++burst) {
         any = true;
     }
+    const bool more = serve_unknown(unknown_per_turn);
     if (any) {
         ports_->flush();
     }
+    return more;
 }
 
 void Signalling::tick() {
@@ -120,7 +179,8 @@ void Signalling::tick() {
 
 void Signalling::stop() noexcept {
     ports_->detach();
-    while (receive_once()) {
+    while (receive_once() || !unknown_.empty()) {
+        serve_unknown(unknown_per_turn);
         ports_->flush();
     }
     ports_->flush();

@@ -5,7 +5,9 @@
 #include <stem/error.h>
 
 #include <ctl/xsk/ports.h>
+#include <stem/abi/signalling.h>
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -15,23 +17,31 @@
 #include "ctl/stemd/attachment.h"
 #include "ctl/stemd/drop_log.h"
 #include "ctl/stemd/kernel_stores.h"
+#include "ctl/stemd/lane_queue.h"
 #include "ctl/stemd/xsk_egress.h"
 
 namespace stem::stemd {
 
+struct LaneCounts {
+    std::array<std::uint64_t, STEM_LANES> received{}; // frames, by enum stem_sip_lane
+    std::uint64_t displaced = 0;                      // unknown ones that had waited for too long
+    std::size_t waiting = 0;
+};
+
 class Signalling {
   public:
     // Opens the sockets, takes over what an earlier stemd left, and from then on has the data plane steer
-    // here. `attachment` and `sm` must outlive it.
+    // here. `attachment`, `sm` and `observer` must outlive it.
     static Result<std::unique_ptr<Signalling>> open(Attachment& attachment, const config::Config& config,
-                                                    sm::Link& sm);
+                                                    sm::Link& sm, call::Observer& observer);
     Signalling(const Signalling&) = delete;
     Signalling& operator=(const Signalling&) = delete;
 
     // Readable when receive() has something to do; they stay ours.
     [[nodiscard]] std::vector<int> descriptors() const { return ports_->descriptors(); }
-    // Takes in what waits, within bounds: what is left makes the descriptors readable again.
-    void receive() noexcept;
+    // Takes in what waits, known peers first, within bounds: what is left in the rings makes the descriptors
+    // readable again. True: some of the unknown still wait, and want another turn.
+    bool receive() noexcept;
     // Every 20 ms or so.
     void tick();
     // Has the data plane steer nothing here any more, and finishes what it steered already.
@@ -40,12 +50,15 @@ class Signalling {
     [[nodiscard]] call::Monitor& monitor() noexcept { return *monitor_; }
     [[nodiscard]] const xsk::Ports& ports() const noexcept { return *ports_; }
     [[nodiscard]] DropLog& drop_log() noexcept { return drop_log_; }
+    [[nodiscard]] LaneCounts lanes() const noexcept;
 
   private:
     Signalling(Attachment& attachment, std::unique_ptr<xsk::Ports> ports, XskEgress::Setup setup,
-               const config::Config& config, sm::Link& sm);
-    void take(xsk::Received& received, std::uint64_t now_ns) noexcept;
+               const config::Config& config, sm::Link& sm, call::Observer& observer);
+    void sort(xsk::Received& received, std::uint64_t now_ns) noexcept;
+    void take(xsk::Received& received, stem_sip_lane lane, std::uint64_t now_ns) noexcept;
     bool receive_once() noexcept;
+    bool serve_unknown(std::size_t most) noexcept;
 
     const VerdictCounters& counters_;
     bool bridge_;
@@ -54,6 +67,8 @@ class Signalling {
     KernelRecords records_;
     std::unique_ptr<xsk::Ports> ports_;
     XskEgress egress_;
+    LaneQueue<xsk::Received> unknown_; // after the ports, too
+    LaneCounts lane_counts_;
     std::unique_ptr<call::Monitor> monitor_; // after the ports: it may hold their frames
 };
 

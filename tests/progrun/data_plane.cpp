@@ -123,6 +123,13 @@ void DataPlane::reset() {
     clear<std::uint16_t>(bpf_map__fd(maps.sip_ports));
     clear<stem_addr>(bpf_map__fd(maps.keepalive));
     clear<stem_addr>(bpf_map__fd(maps.peers));
+    clear<stem_sip_source_key>(bpf_map__fd(maps.sip_sources));
+    clear<std::uint64_t>(bpf_map__fd(maps.sip_streams));
+    clear<stem_addr>(bpf_map__fd(maps.sip_asked));
+    clear<std::uint64_t>(bpf_map__fd(maps.sip_blocked));
+    put(bpf_map__fd(maps.sip_blocked_filter), zero, stem_sip_filter{}, "the filter of blocked streams");
+    put(bpf_map__fd(maps.sip_lane), zero, stem_sip_lane_budget{}, "the unknown's lane");
+    set_stream_seed(0);
     set_thresholds(default_thresholds());
     set_posture(0);
     reset_syn_monitor();
@@ -136,12 +143,7 @@ void DataPlane::reset() {
     for (std::uint32_t slot = 0; slot < STEM_XSKS_MAX; slot++) {
         (void)bpf_map_delete_elem(bpf_map__fd(maps.xsks), &slot); // most are empty
     }
-    const std::vector<std::uint64_t> no_budget_used(static_cast<std::size_t>(libbpf_num_possible_cpus()));
-    if (const int result =
-            bpf_map_update_elem(bpf_map__fd(maps.event_budget), &zero, no_budget_used.data(), 0);
-        result != 0) {
-        refuse(result, "empty the event budget");
-    }
+    refill_event_budget();
     (void)take_events();
     set_time(start_ns);
     add_sip_port(5060);
@@ -216,6 +218,15 @@ std::vector<stem_event> DataPlane::take_events() {
         refuse(result, "read the events");
     }
     return std::exchange(events_, {});
+}
+
+void DataPlane::refill_event_budget() {
+    const std::vector<std::uint64_t> no_budget_used(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+    if (const int result =
+            bpf_map_update_elem(bpf_map__fd(skeleton_->maps.event_budget), &zero, no_budget_used.data(), 0);
+        result != 0) {
+        refuse(result, "empty the event budget");
+    }
 }
 
 void DataPlane::add_deny(const Address& source, std::uint64_t expires_ns, bool set_filter) {
@@ -402,33 +413,58 @@ void DataPlane::set_proxy(stem_proxy_family family, const stem_proxy& proxy) {
 stem_proxy DataPlane::proxy_of(stem_proxy_family family) const {
     return fetch<stem_proxy>(bpf_map__fd(skeleton_->maps.proxies), static_cast<std::uint32_t>(family),
                              "a proxy");
-}
-
-void DataPlane::add_sip_port(std::uint16_t port) {
-    put(bpf_map__fd(skeleton_->maps.sip_ports), port, std::uint8_t{1}, "a SIP port");
-}
-
-void DataPlane::remove_sip_port(std::uint16_t port) {
-    (void)bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.sip_ports), &port);
-}
-
-void DataPlane::set_port(stem_port port, std::uint32_t ifindex) {
-    put(bpf_map__fd(skeleton_->maps.tx_ports), static_cast<std::uint32_t>(port), ifindex, "a port");
-}
-
-void DataPlane::remove_port(stem_port port) {
-    const auto slot = static_cast<std::uint32_t>(port);
-    if (const int result = bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.tx_ports), &slot); result != 0) {
-        refuse(result, "remove a port");
+    stem_sip_count DataPlane::sip_count(stem_sip_kind kind, stem_direction direction) const {
+        const int cpus = libbpf_num_possible_cpus();
+        const auto all = fetch_per_cpu<stem_sip_count>(bpf_map__fd(skeleton_->maps.sip_counts),
+                                                       STEM_SIP_COUNT_SLOTS, cpus);
+        stem_sip_count sum{};
+        const std::size_t first = stem_sip_count_index(kind, direction) * static_cast<std::size_t>(cpus);
+        for (std::size_t cpu = 0; cpu < static_cast<std::size_t>(cpus); cpu++) {
+            const stem_sip_count& count = all[first + cpu];
+            sum.steered[STEM_LANE_UNKNOWN] += count.steered[STEM_LANE_UNKNOWN];
+            sum.steered[STEM_LANE_KNOWN] += count.steered[STEM_LANE_KNOWN];
+            sum.over_lane += count.over_lane;
+            sum.limited += count.limited;
+        }
+        return sum;
     }
-}
 
-void DataPlane::set_socket(std::uint32_t slot, int fd) {
-    put(bpf_map__fd(skeleton_->maps.xsks), slot, fd, "an AF_XDP socket's slot");
-}
+    std::optional<stem_sip_blocked> DataPlane::blocked(std::uint64_t stream) const {
+        stem_sip_blocked value{};
+        const int result = bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.sip_blocked), &stream, &value);
+        return result == 0 ? std::optional(value) : std::nullopt;
+    }
 
-void DataPlane::remove_socket(std::uint32_t slot) {
-    (void)bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.xsks), &slot);
-}
+    void DataPlane::set_stream_seed(std::uint64_t seed) {
+        put(bpf_map__fd(skeleton_->maps.stream_seed), zero, seed, "the seed of streams' names");
+    }
+
+    void DataPlane::add_sip_port(std::uint16_t port) {
+        put(bpf_map__fd(skeleton_->maps.sip_ports), port, std::uint8_t{1}, "a SIP port");
+    }
+
+    void DataPlane::remove_sip_port(std::uint16_t port) {
+        (void)bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.sip_ports), &port);
+    }
+
+    void DataPlane::set_port(stem_port port, std::uint32_t ifindex) {
+        put(bpf_map__fd(skeleton_->maps.tx_ports), static_cast<std::uint32_t>(port), ifindex, "a port");
+    }
+
+    void DataPlane::remove_port(stem_port port) {
+        const auto slot = static_cast<std::uint32_t>(port);
+        if (const int result = bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.tx_ports), &slot);
+            result != 0) {
+            refuse(result, "remove a port");
+        }
+    }
+
+    void DataPlane::set_socket(std::uint32_t slot, int fd) {
+        put(bpf_map__fd(skeleton_->maps.xsks), slot, fd, "an AF_XDP socket's slot");
+    }
+
+    void DataPlane::remove_socket(std::uint32_t slot) {
+        (void)bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.xsks), &slot);
+    }
 
 } // namespace stem::test

@@ -13,6 +13,7 @@
 #include <stem/abi/proxy.h>
 #include <stem/abi/reason.h>
 #include <stem/abi/ruleset.h>
+#include <stem/abi/signalling.h>
 #include <stem/abi/state.h>
 #include <stem/abi/steer.h>
 #include <stem/abi/syn.h>
@@ -82,6 +83,7 @@ class DataPlane {
     [[nodiscard]] Counters counters() const;
     [[nodiscard]] EventCounters event_counters() const;
     std::vector<stem_event> take_events();
+    void refill_event_budget();
 
     void add_deny(const Address& source, std::uint64_t expires_ns = 0, bool set_filter = true);
     void add_deny(const Cidr& network, std::uint64_t expires_ns = 0, bool set_filter = true);
@@ -125,6 +127,10 @@ class DataPlane {
     std::uint32_t sweep(bool all = false);                              // how many went
     void set_proxy(stem_proxy_family family, const stem_proxy& proxy);
     [[nodiscard]] stem_proxy proxy_of(stem_proxy_family family) const;
+    [[nodiscard]] stem_sip_count sip_count(stem_sip_kind kind, stem_direction direction) const;
+    // Of a stream that was ever blocked.
+    [[nodiscard]] std::optional<stem_sip_blocked> blocked(std::uint64_t stream) const;
+    void set_stream_seed(std::uint64_t seed);
 
     void add_sip_port(std::uint16_t port);
     void remove_sip_port(std::uint16_t port);

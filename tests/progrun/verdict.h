@@ -21,8 +21,9 @@ struct Verdict {
     stem_reason reason;
     EventFate event = EventFate::none;
     std::optional<Bytes> output = {};
-    bool steer_ready = true; // of a steered frame
-    bool proxied = false;    // of a steered frame
+    bool steer_ready = true;                // of a steered frame
+    bool proxied = false;                   // of a steered frame
+    std::optional<stem_sip_lane> lane = {}; // of a steered frame; not set: known from inside, else unknown
 
     [[nodiscard]] Verdict with_output(Bytes octets) const {
         Verdict verdict = *this;
@@ -37,6 +38,11 @@ struct Verdict {
     [[nodiscard]] Verdict for_proxy() const {
         Verdict verdict = *this;
         verdict.proxied = true;
+        return verdict;
+    }
+    [[nodiscard]] Verdict by_lane(stem_sip_lane of) const {
+        Verdict verdict = *this;
+        verdict.lane = of;
         return verdict;
     }
     [[nodiscard]] Verdict not_ready() const {

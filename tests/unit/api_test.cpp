@@ -40,6 +40,12 @@ class FakeBackend : public Backend {
         return id == 0x17;
     }
     std::string metrics() override { return "stem_up 1\n"; }
+    json::object alarms() override { return {{"alarms", json::array{}}}; }
+    Result<> add_trunk(const Address& peer) override {
+        trunks.push_back(peer);
+        return {};
+    }
+    bool remove_trunk(const Address& peer) override { return std::erase(trunks, peer) > 0; }
     Response security_manager(const Request& request) override {
         asked = request;
         return {.status = 201, .body = R"({"name":"bob"})"};
@@ -47,6 +53,7 @@ class FakeBackend : public Backend {
 
     std::vector<call::DialogInfo> dialogs;
     std::vector<std::uint64_t> dropped;
+    std::vector<Address> trunks;
     Request asked;
 };
 
@@ -192,6 +199,19 @@ TEST_F(Api, DropsACall) {
     EXPECT_EQ(missing.status, 404);
     EXPECT_EQ(json::parse(missing.body).at("error").at("message"), "there is no call 18");
     EXPECT_THAT(backend_.dropped, ElementsAre(0x17, 0x17, 0x18));
+}
+
+TEST_F(Api, NamesTrunksAndTellsAlarms) {
+    start();
+    EXPECT_EQ(ask("GET", "/v1/alarms").body, R"({"alarms":[]})");
+    EXPECT_EQ(ask("POST", "/v1/alarms").status, 405);
+    EXPECT_EQ(ask("PUT", "/v1/peers/2001:db8::9").body, R"({"address":"2001:db8::9"})");
+    EXPECT_EQ(ask("PUT", "/v1/peers/192.0.2.9").status, 200);
+    EXPECT_EQ(ask("GET", "/v1/peers/192.0.2.9").status, 405);
+    EXPECT_EQ(ask("PUT", "/v1/peers/nobody").status, 400);
+    EXPECT_EQ(ask("DELETE", "/v1/peers/192.0.2.9").status, 200);
+    EXPECT_EQ(ask("DELETE", "/v1/peers/192.0.2.9").status, 404);
+    EXPECT_THAT(backend_.trunks, ElementsAre(*Address::parse("2001:db8::9")));
 }
 
 TEST_F(Api, RefusesWhatItDoesNotKnow) {

@@ -14,7 +14,8 @@
 enum stem_peer_kind {
     STEM_PEER_REGISTERED = 1 << 0, /* a REGISTER from there was answered with 200 */
     STEM_PEER_DIALOG = 1 << 1,     /* a call with it is up */
-    STEM_PEER_TRUNK = 1 << 2,      /* the operator named it */
+    STEM_PEER_TRUNK = 1 << 2,      /* the operator named it: stemctl peers add */
+    STEM_PEER_CONFIGURED = 1 << 3, /* the operator named it: [peers] trunks in stemd.toml */
 };
 
 struct stem_peer {

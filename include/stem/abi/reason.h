@@ -89,6 +89,23 @@
     X(NO_ROUTE, 75, DROP, "no_route", "router mode: unreachable, prohibited or a black hole")                \
     X(REDIRECT_FAILED, 76, DROP, "redirect_failed", "the other port is not there")                           \
     X(INTERNAL, 77, DROP, "internal", "a map that must exist does not: STEM's own defect")                   \
+    /* signalling, before stemd sees it */                                                                   \
+    X(SIP_STREAM_BLOCKED, 80, DROP, "sip_stream_blocked",                                                    \
+      "signalling or media of a stream that flooded INVITEs")                                                \
+    X(SIP_SOURCE_BLOCKED, 81, DROP, "sip_source_blocked",                                                    \
+      "signalling of a source that sent a multiple of its budget")                                           \
+    X(SIP_INVITE_RATE, 82, DROP, "sip_invite_rate", "more INVITEs than a source or a stream may send")       \
+    X(SIP_REGISTER_RATE, 83, DROP, "sip_register_rate", "more REGISTERs than a source may send")             \
+    X(SIP_REQUEST_RATE, 84, DROP, "sip_request_rate",                                                        \
+      "more requests of other methods than a source may send")                                               \
+    X(SIP_RESPONSE_RATE, 85, DROP, "sip_response_rate", "more responses than a source may send")             \
+    X(SIP_NOISE_RATE, 86, DROP, "sip_noise_rate",                                                            \
+      "on a SIP port, not SIP, and more of it than a source may send")                                       \
+    X(SIP_BYTE_RATE, 87, DROP, "sip_byte_rate", "more octets of signalling than a source may send")          \
+    X(SIP_UNKNOWN_LANE, 88, DROP, "sip_unknown_lane",                                                        \
+      "more signalling than all unknown sources together may send")                                          \
+    X(SIP_UNKNOWN_QUEUE, 89, DROP, "sip_unknown_queue",                                                      \
+      "from an unknown source, and stemd had no time for it")                                                \
     /* the controller's: signalling */                                                                       \
     X(SIP_RELEASED, 100, RELEASE, "sip_released", "SIP message let through by stemd")                        \
     X(SIP_REWRITTEN, 101, RELEASE, "sip_rewritten", "let through with a new request URI (forward)")          \

@@ -16,6 +16,8 @@ enum stem_steer_flag {
     /* Between a client and the SIP proxy: stemd puts the proxy's address in the place of the called one
      * (inbound), or the called one's in the place of the proxy's (outbound), as it lets it go. */
     STEM_STEER_PROXIED = 1 << 1,
+    /* The lane: from a known peer, or from inside. stemd serves these first. */
+    STEM_STEER_KNOWN = 1 << 2,
 };
 
 struct stem_steer_meta {

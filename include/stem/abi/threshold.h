@@ -48,7 +48,47 @@
     X(state_icmp, "s", 20, 1, 3600, "ICMP echo exchange")                                                    \
     X(state_shrink_from, "%", 60, 1, 100, "how full the table is when unanswered connections get less time") \
     X(state_source_rate, "connections/s", 500, 1, 1000000, "kept connections that a source may begin")       \
-    X(state_source_max, "connections", 8192, 1, 16777216, "kept connections that a source may have")
+    X(state_source_max, "connections", 8192, 1, 16777216, "kept connections that a source may have")         \
+    X(sip_interval, "ms", 10000, 100, 600000,                                                                \
+      "what a source or stream may send at once: so much time's worth of its rates")                         \
+    X(sip_stream_invites, "messages/s", 10, 1, 1000000,                                                      \
+      "INVITEs of one signalling stream; an unknown source's stream that sends more is blocked")             \
+    X(sip_invites, "messages/s", 20, 1, 1000000, "INVITEs of one unknown source")                            \
+    X(sip_registers, "messages/s", 100, 1, 1000000, "REGISTERs of one unknown source")                       \
+    X(sip_options, "messages/s", 10, 1, 1000000, "OPTIONS of one unknown source")                            \
+    X(sip_requests, "messages/s", 50, 1, 1000000, "other requests of one unknown source")                    \
+    X(sip_responses, "messages/s", 100, 1, 1000000, "responses of one unknown source")                       \
+    X(sip_noise, "messages/s", 10, 1, 1000000,                                                               \
+      "packets on SIP ports that are not SIP, of one unknown source")                                        \
+    X(sip_bytes, "octets/s", 500000, 1000, 1000000000, "signalling of one unknown source, UDP payload")      \
+    X(sip_prefix_factor, "number", 8, 0, 1000000,                                                            \
+      "budgets of an IPv6 /64 of unknown sources, as a multiple of one source's; 0: not counted")            \
+    X(sip_known_factor, "number", 4, 1, 1000000,                                                             \
+      "budgets of a known peer for each phone behind it, as a multiple of an unknown source's")              \
+    X(sip_trunk_factor, "number", 200, 1, 1000000, "the same of a trunk, and of each address inside")        \
+    X(sip_block_multiple, "number", 10, 0, 1000000,                                                          \
+      "a source is blocked that sends so many times its budget; 0: never. Trunks and addresses inside "      \
+      "never are")                                                                                           \
+    X(sip_block, "s", 60, 1, 86400, "how long a stream or source is blocked first; each time doubles it")    \
+    X(sip_block_max, "s", 3600, 1, 604800, "how long at most; and so long after a block it is forgotten")    \
+    X(sip_unknown_invites, "messages/s", 300, 1, 10000000, "INVITEs of all unknown sources together")        \
+    X(sip_unknown_registers, "messages/s", 1000, 1, 10000000, "REGISTERs of all unknown sources together")   \
+    X(sip_unknown_requests, "messages/s", 200, 1, 10000000,                                                  \
+      "OPTIONS, other requests and what is not SIP, of all unknown sources together")                        \
+    X(sip_unknown_responses, "messages/s", 500, 1, 10000000,                                                 \
+      "responses of all unknown sources together that nobody inside asked for")                              \
+    X(sip_unknown_bytes, "octets/s", 2500000, 1000, 4000000000u,                                             \
+      "signalling of all unknown sources together, UDP payload")                                             \
+    X(detector_unknown_share, "percent", 10, 0, 100,                                                         \
+      "what unknown sources together may still send under an alarm, of what they may else; 0: nothing")      \
+    X(detector_interval, "ms", 1000, 100, 60000, "how often the detector compares requests and answers")     \
+    X(detector_drift, "percent", 100, 1, 100000,                                                             \
+      "unanswered requests that are normal, of the answers of an interval (CUSUM: a)")                       \
+    X(detector_alarm, "percent", 500, 1, 1000000, "the sum above it that raises the alarm (CUSUM: N)")       \
+    X(detector_memory, "percent", 90, 0, 99, "weight of the past in the average of answers")                 \
+    X(detector_floor, "messages", 50, 1, 1000000,                                                            \
+      "least average of answers: below it, requests are compared with this")                                 \
+    X(detector_quiet, "s", 30, 1, 86400, "an alarm ends when the sum was 0 for so long")
 
 struct stem_thresholds {
 #define STEM_THRESHOLD_FIELD(name, unit, initial, low, high, help) __u32 name;
