@@ -132,7 +132,7 @@ static __always_inline enum stem_reason note_steered(const struct packet* packet
         return STEM_PROXY_REFUSED;
     }
     source_of(&scratch->alias, STEM_INBOUND, &scratch->source);
-    if (packet->key.protocol == IPPROTO_UDP && !charge_source(&scratch->source, limits, now)) {
+    if (packet->key.protocol == IPPROTO_UDP && !charge_state_source(&scratch->source, limits, now)) {
         count_state(STEM_STATES_REFUSED_SOURCE);
         return STEM_PROXY_REFUSED;
     }

@@ -6,6 +6,7 @@
 #ifndef STEM_BPF_SLOW_PATH_H
 #define STEM_BPF_SLOW_PATH_H
 
+#include "learning.h"
 #include "rule.h"
 #include "settings.h"
 #include "steer.h"
@@ -27,6 +28,12 @@ __noinline int judge_slow_path(struct xdp_md* context, struct packet* packet) {
     struct stem_ruleset* set = ruleset_in_force();
     if (!set) {
         return STEM_INTERNAL;
+    }
+    if (stem_modules & STEM_MODULE_FLOW_MONITOR) {
+        reason = (enum stem_reason)judge_learning(context, packet);
+        if (reason != STEM_CONTINUE) {
+            return reason;
+        }
     }
     if (stem_modules & STEM_MODULE_PATTERN_MATCHER) {
         __u32 flags; /* of the rule that decided */

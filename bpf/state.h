@@ -10,6 +10,7 @@
 #ifndef STEM_BPF_STATE_H
 #define STEM_BPF_STATE_H
 
+#include "address.h"
 #include "bucket.h"
 #include "clock.h"
 #include "maps.h"
@@ -36,14 +37,6 @@ static __always_inline void count_state(__u32 which) {
     if (count) {
         (*count)++;
     }
-}
-
-static __always_inline int same_address(const struct stem_addr* a, const struct stem_addr* b) {
-    __u64 left[2];
-    __u64 right[2];
-    __builtin_memcpy(left, a->octet, sizeof(left));
-    __builtin_memcpy(right, b->octet, sizeof(right));
-    return left[0] == right[0] && left[1] == right[1];
 }
 
 /* `client` is the packet's sender if it comes in, else whom it goes to: the outside end. */
@@ -231,7 +224,7 @@ static __always_inline int make_room(const struct packet* packet, struct stem_st
 
 /* The source's bucket and count; charges nothing yet but the bucket. */
 static __always_inline struct stem_state_source*
-charge_source(const struct stem_addr* source, const struct stem_thresholds* limits, __u64 now) {
+charge_state_source(const struct stem_addr* source, const struct stem_thresholds* limits, __u64 now) {
     const __u64 cost = STATE_NS_PER_SECOND / (limits->state_source_rate ? limits->state_source_rate : 1);
     struct stem_state_source* owner = bpf_map_lookup_elem(&state_sources, source);
     if (!owner) {
@@ -268,7 +261,7 @@ static __always_inline enum stem_reason begin_state(const struct packet* packet,
     }
     const __u64 now = now_ns();
     source_of(&scratch->key, packet->key.direction, &scratch->source);
-    struct stem_state_source* owner = charge_source(&scratch->source, limits, now);
+    struct stem_state_source* owner = charge_state_source(&scratch->source, limits, now);
     if (!owner) {
         count_state(STEM_STATES_REFUSED_SOURCE);
         return STEM_STATE_FULL;
