@@ -41,9 +41,9 @@ struct packet {
     __u32 ip_length;      /* octets from the IP header to the end the header states */
     __u16 payload_length; /* of UDP, as its header says */
     __u16 l3_offset;      /* octets from the frame's start */
-    __u16 l4_offset;      /* 0: a fragment, or a protocol without ports that STEM knows */
-    __u16 payload_offset; /* of UDP and TCP; 0 = none */
-    __u16 vlan;           /* outer id, 0 = untagged */
+    __u16 l4_offset;      /* 0: a later fragment, or a protocol without ports that STEM knows */
+    __u16 payload_offset; /* of UDP and TCP; 0 = none, or a fragment */
+    __u16 vlan;           /* outer id, 0 = untagged; the inner one behind a priority tag */
     __u8 tags;            /* VLAN tags */
     __u8 ip_version;      /* 4, 6, 0 */
     __u8 fragment;        /* 1: any fragment, the first too */
@@ -51,6 +51,12 @@ struct packet {
     __u8 tcp_flags;       /* as on the wire: enum tcp_flag */
     __u8 neighbour;       /* 1: ARP or neighbour discovery */
     __u8 ttl;
+    __u8 odd;             /* 1: IPv4 options or IPv6 extension headers, to be looked into (form.h) */
+    __u8 fragment_more;   /* 1: others follow */
+    __u16 fragment_start; /* of a fragment: its place in the datagram, in 8 octets; 0 = the first */
+    __u16 fragment_size;  /* of a fragment: octets of the datagram that it carries */
+    __u32 fragment_id;    /* as on the wire */
+    __u16 inner_vlan;     /* inner id, 0 = less than two tags */
     __u8 zero[2];
 };
 

@@ -7,19 +7,23 @@
 #include "exit.h"
 #include "failsafe.h"
 #include "flow.h"
+#include "form.h"
 #include "forward.h"
+#include "fragment.h"
 #include "maps.h"
+#include "neighbour.h"
 #include "packet.h"
 #include "parse.h"
 #include "settings.h"
 #include "slow_path.h"
+#include "source.h"
 
 #include <bpf/bpf_helpers.h>
 
 char _license[] SEC("license") = "Dual BSD/GPL";
 
-static __always_inline enum stem_reason judge(struct xdp_md* context, struct frame* frame,
-                                              struct packet* packet) {
+static __always_inline enum stem_reason judge_packet(struct xdp_md* context, struct frame* frame,
+                                                     struct packet* packet) {
     enum stem_reason reason = parse(frame, packet);
     if (reason != STEM_CONTINUE) {
         return reason;
@@ -27,13 +31,21 @@ static __always_inline enum stem_reason judge(struct xdp_md* context, struct fra
     if (stem_mode == STEM_MODE_ROUTER && !is_for_us(frame, packet)) {
         return STEM_OTHER_HOST;
     }
+    if (packet->odd) {
+        reason = (enum stem_reason)judge_form(context, packet);
+        if (reason != STEM_CONTINUE) {
+            return reason;
+        }
+    }
     if (packet->neighbour) {
-        return STEM_NEIGHBOUR;
+        return (enum stem_reason)judge_neighbour(context, packet);
     }
 
     reason = judge_failsafe(packet);
     if (reason != STEM_CONTINUE) {
-        return reason;
+        int fault = judge_form(context, packet);
+        fault = fault == STEM_CONTINUE ? judge_source(context, packet) : fault;
+        return fault == STEM_CONTINUE ? reason : (enum stem_reason)fault;
     }
     reason = judge_deny(packet);
     if (reason != STEM_CONTINUE) {
@@ -45,7 +57,27 @@ static __always_inline enum stem_reason judge(struct xdp_md* context, struct fra
             return reason;
         }
     }
-    return (enum stem_reason)judge_slow_path(context, packet);
+    reason = (enum stem_reason)judge_form(context, packet);
+    if (reason != STEM_CONTINUE) {
+        return reason;
+    }
+    if (packet->fragment && packet->fragment_start != 0) {
+        return (enum stem_reason)judge_later_fragment(packet);
+    }
+    reason = (enum stem_reason)judge_slow_path(context, packet);
+    if (kind_of(reason) == STEM_KIND_DROP) {
+        return reason;
+    }
+    const int fault = judge_source(context, packet); /* only now: most of a flood is dropped without it */
+    return fault == STEM_CONTINUE ? reason : (enum stem_reason)fault;
+}
+
+static __always_inline enum stem_reason judge(struct xdp_md* context, struct frame* frame,
+                                              struct packet* packet) {
+    const enum stem_reason reason = judge_packet(context, frame, packet);
+    return packet->fragment && packet->fragment_start == 0
+               ? (enum stem_reason)judge_first_fragment(packet, reason)
+               : reason;
 }
 
 static __always_inline int run(struct xdp_md* context, enum stem_direction direction) {

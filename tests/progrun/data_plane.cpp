@@ -101,6 +101,10 @@ void DataPlane::reset() {
     clear<std::uint16_t>(bpf_map__fd(maps.sip_ports));
     clear<stem_addr>(bpf_map__fd(maps.keepalive));
     clear<stem_addr>(bpf_map__fd(maps.peers));
+    clear<stem_fragment_key>(bpf_map__fd(maps.fragments));
+    clear<stem_neighbour_key>(bpf_map__fd(maps.neighbours_inside));
+    clear<stem_neighbour_key>(bpf_map__fd(maps.neighbours_outside));
+    clear<stem_station_key>(bpf_map__fd(maps.neighbour_budget));
     set_thresholds(default_thresholds());
     set_posture(0);
     put(bpf_map__fd(maps.deny_filter), zero, stem_deny_filter{}, "the deny filter");
@@ -112,6 +116,13 @@ void DataPlane::reset() {
             bpf_map_update_elem(bpf_map__fd(maps.event_budget), &zero, no_budget_used.data(), 0);
         result != 0) {
         refuse(result, "empty the event budget");
+    }
+    for (std::uint32_t way = 0; way < STEM_DIRECTIONS; way++) {
+        if (const int result =
+                bpf_map_update_elem(bpf_map__fd(maps.fragment_budget), &way, no_budget_used.data(), 0);
+            result != 0) {
+            refuse(result, "empty the fragments' budget");
+        }
     }
     (void)take_events();
     set_time(start_ns);

@@ -26,7 +26,18 @@
     X(rtp_repeats, "packets", 16, 0, 255, "repeated packets more than new ones; 0: not checked")             \
     X(rtp_restarts, "number/min", 12, 0, 6000, "new SSRCs and sequence jumps of a stream; 0: not checked")   \
     X(rtp_quality, "number", 1, 0, 2, "jitter: 0 not measured, 1 of a quarter of the packets, 2 of each")    \
-    X(rtp_learn_packets, "packets", 3, 1, 100, "consistent packets that make a peer behind NAT known")
+    X(rtp_learn_packets, "packets", 3, 1, 100, "consistent packets that make a peer behind NAT known")       \
+    X(fragment_timeout, "ms", 2000, 100, 60000, "how long a first fragment waits for those that follow")     \
+    X(fragment_rate, "datagrams/s", 3000, 0, 1000000,                                                        \
+      "datagrams in fragments, for each CPU and direction; 0: no limit")                                     \
+    X(neighbour_hold, "s", 300, 0, 86400,                                                                    \
+      "bridge: how long an inside address is kept from outside claims after its last; 0: not kept")          \
+    X(neighbour_rate, "packets/s", 200, 0, 1000000,                                                          \
+      "ARP and neighbour discovery of one station; 0: no limit")                                             \
+    X(neighbour_router_guard, "number", 0, 0, 1, "1 drops router advertisements from outside; 0: none")      \
+    X(neighbour_redirect_guard, "number", 1, 0, 1, "1 drops ICMPv6 redirects from outside; 0: none")         \
+    X(source_guard, "number", 1, 0, 1,                                                                       \
+      "1 drops what comes from outside with a source that is inside; 0: none")
 
 struct stem_thresholds {
 #define STEM_THRESHOLD_FIELD(name, unit, initial, low, high, help) __u32 name;
