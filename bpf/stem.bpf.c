@@ -57,7 +57,8 @@ static __always_inline enum stem_reason judge_packet(struct xdp_md* context, str
             return reason;
         }
     }
-    reason = (enum stem_reason)judge_form(context, packet);
+    reason = packet->odd ? STEM_CONTINUE /* was looked at above */
+                         : (enum stem_reason)judge_form(context, packet);
     if (reason != STEM_CONTINUE) {
         return reason;
     }

@@ -2,6 +2,8 @@
 // Fragments: tiny, overlapping, orphaned, out of order, too long, of SIP, of media, of discovery.
 #include "fortress.h"
 
+#include <tests/progrun/xdp_socket.h>
+
 namespace stem::test {
 namespace {
 
@@ -177,7 +179,12 @@ TEST_P(BypassFragment, SipAndMediaComeWhole) {
     EXPECT_EQ(box.flow_of(media_key(in())).packets, is_v6() ? 0U : 1U);
     // A rule may give SIP to stemd, but not in pieces.
     box.set_rules({to_rule({.action = STEM_ACTION_STEER, .protocol = 17, .dport = PortRange{7777, 7777}})});
-    expect_in(box, udp(0, true, Udp{.dport = 7777} / Payload{Bytes(56)}), dropped(STEM_FRAGMENT));
+    const Packet steered_one = udp(0, true, Udp{.dport = 7777} / Payload{Bytes(56)});
+    expect_in(box, steered_one, dropped(STEM_CONTROLLER_AWAY));
+    const XdpSocket socket;
+    box.set_socket(STEM_INBOUND * STEM_QUEUES_MAX, socket.fd());
+    expect_in(box, steered_one, dropped(STEM_FRAGMENT));
+    expect_in(box, udp(0, true, Udp{.dport = 5060} / Payload{Bytes(56)}), dropped(STEM_FRAGMENT));
 }
 
 TEST_P(BypassFragment, FailsafeAndDenyAreForWholeOnes) {
