@@ -8,22 +8,12 @@
 #define STEM_BPF_EXIT_H
 
 #include "event.h"
+#include "exit_kind.h"
 #include "forward.h"
 #include "maps.h"
 #include "packet.h"
 #include "proof.h"
 #include "steer.h"
-
-/* stem_kind_of() as a table: one load where the switch is a call and a dozen branches (20 ns a packet). */
-static const __u8 kind_of_reason[STEM_REASON_SLOTS] = {
-#define STEM_KIND_ENTRY(name, number, kind, label, help) [number] = STEM_KIND_##kind,
-    STEM_REASONS(STEM_KIND_ENTRY)
-#undef STEM_KIND_ENTRY
-};
-
-static __always_inline enum stem_reason_kind kind_of(enum stem_reason reason) {
-    return reason < STEM_REASON_SLOTS ? (enum stem_reason_kind)kind_of_reason[reason] : STEM_KIND_DROP;
-}
 
 static __always_inline void count_verdict(const struct packet* packet, enum stem_reason reason) {
     const __u32 index = stem_counter_index(reason, (enum stem_direction)packet->key.direction);

@@ -33,7 +33,8 @@ static __always_inline int failsafe_lists(__u16 port, __u8 protocol, __u8 direct
 static __always_inline enum stem_reason judge_failsafe(const struct packet* packet) {
     const struct stem_flow_key* key = &packet->key;
     const int tcp = key->protocol == IPPROTO_TCP;
-    if (!packet->l4_offset || !(tcp || (stem_failsafe_udp && key->protocol == IPPROTO_UDP))) {
+    if (!packet->l4_offset || packet->fragment ||
+        !(tcp || (stem_failsafe_udp && key->protocol == IPPROTO_UDP))) {
         return STEM_CONTINUE;
     }
     if (failsafe_lists(key->dport, key->protocol, key->direction, &key->src)) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * Every map: who writes it, who expires its entries, what a full one means, bytes an entry.
- * All are pinned under their names, and none holds what a flood could push out, but `keepalive`.
+ * All are pinned under their names, and none holds what a flood could push out, but the LRU ones: budgets of
+ * those whom nobody knows, datagrams on their way, and who spoke on which side of the bridge.
  */
 #ifndef STEM_BPF_MAPS_H
 #define STEM_BPF_MAPS_H
@@ -10,8 +11,10 @@
 #include <stem/abi/dialog.h>
 #include <stem/abi/event.h>
 #include <stem/abi/flow.h>
+#include <stem/abi/fragment.h>
 #include <stem/abi/learning.h>
 #include <stem/abi/meta.h>
+#include <stem/abi/neighbour.h>
 #include <stem/abi/peer.h>
 #include <stem/abi/proxy.h>
 #include <stem/abi/reason.h>
@@ -411,6 +414,41 @@ struct {
     __type(key, __u32);
     __type(value, __u64);
 } event_budget SEC(".maps");
+
+/* Datagrams in fragments whose first one was let go on. Written here, within a rate that keeps the newest few
+ * seconds' worth; losing an entry loses that datagram. 104 bytes an entry. */
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 16384);
+    __type(key, struct stem_fragment_key);
+    __type(value, struct stem_fragment);
+} fragments SEC(".maps");
+
+/* Budget of each direction and CPU for them: "full at", ns. */
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, STEM_DIRECTIONS);
+    __type(key, __u32);
+    __type(value, __u64);
+} fragment_budget SEC(".maps");
+
+/* Who spoke on which side (bridge mode). Written here, each side by its own stations: a flood outside cannot
+ * push out who lives inside. Losing an entry gives an address up until its host speaks again. */
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 16384);
+    __type(key, struct stem_neighbour_key);
+    __type(value, struct stem_neighbour);
+} neighbours_inside SEC(".maps"), neighbours_outside SEC(".maps");
+
+/* Budget of ARP and discovery of each station: "full at", ns. Written here; losing an entry only gives a
+ * station a fresh budget. */
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 8192);
+    __type(key, struct stem_station_key);
+    __type(value, __u64);
+} neighbour_budget SEC(".maps");
 
 /* The two ports (enum stem_port). Written at attach. */
 struct {

@@ -41,9 +41,9 @@ struct packet {
     __u32 ip_length;      /* octets from the IP header to the end the header states */
     __u16 payload_length; /* of UDP, as its header says */
     __u16 l3_offset;      /* octets from the frame's start */
-    __u16 l4_offset;      /* 0: a fragment, or a protocol without ports that STEM knows */
-    __u16 payload_offset; /* of UDP and TCP; 0 = none */
-    __u16 vlan;           /* outer id, 0 = untagged */
+    __u16 l4_offset;      /* 0: a later fragment, or a protocol without ports that STEM knows */
+    __u16 payload_offset; /* of UDP and TCP; 0 = none, or a fragment */
+    __u16 vlan;           /* outer id, 0 = untagged; the inner one behind a priority tag */
     __u8 tags;            /* VLAN tags */
     __u8 ip_version;      /* 4, 6, 0 */
     __u8 fragment;        /* 1: any fragment, the first too */
@@ -51,12 +51,17 @@ struct packet {
     __u8 tcp_flags;       /* as on the wire: enum tcp_flag */
     __u8 neighbour;       /* 1: ARP or neighbour discovery */
     __u8 ttl;
-    __u8 proxied; /* 1: between a client and the SIP proxy, and stemd is to change its address */
-    __u8 after;   /* enum after_verdict */
-    __u8 lane;    /* enum stem_sip_lane: of what goes to stemd */
-    __u8 zero;
-    __u16 rule;       /* the static rule that decided or logs, from 1; 0 = none. For events. */
-    __u32 generation; /* of the rules: the low 32 bits */
+    __u8 proxied;         /* 1: between a client and the SIP proxy, and stemd is to change its address */
+    __u8 after;           /* enum after_verdict */
+    __u8 lane;            /* enum stem_sip_lane: of what goes to stemd */
+    __u16 rule;           /* the static rule that decided or logs, from 1; 0 = none. For events. */
+    __u32 generation;     /* of the rules: the low 32 bits */
+    __u8 odd;             /* 1: IPv4 options or IPv6 extension headers, to be looked into (form.h) */
+    __u8 fragment_more;   /* 1: others follow */
+    __u16 fragment_start; /* of a fragment: its place in the datagram, in 8 octets; 0 = the first */
+    __u16 fragment_size;  /* of a fragment: octets of the datagram that it carries */
+    __u32 fragment_id;    /* as on the wire */
+    __u16 inner_vlan;     /* inner id, 0 = less than two tags */
 };
 
 /* What a stage leaves to be done once it has given its verdict: one function call less deep in the stack. */

@@ -16,6 +16,7 @@
 
 #define STEM_ETH_P_QINQ_OLD 0x9100 /* pre-standard double tagging, still seen */
 #define STEM_EXTENSIONS_MAX 6
+#define STEM_VLAN_RESERVED 0x0fff
 
 struct cursor {
     void* at;
@@ -90,7 +91,7 @@ STEM_ALWAYS_INLINE enum stem_reason parse_ethernet(struct cursor* cursor, struct
     packet->tags = 1;
     *protocol = outer->protocol;
     if (!STEM_IS_TAG(*protocol)) {
-        return STEM_CONTINUE;
+        return packet->vlan == STEM_VLAN_RESERVED ? STEM_VLAN_DEPTH : STEM_CONTINUE;
     }
     struct vlan_tag* inner = (struct vlan_tag*)cursor->at;
     if ((void*)(inner + 1) > cursor->end) {
@@ -99,7 +100,13 @@ STEM_ALWAYS_INLINE enum stem_reason parse_ethernet(struct cursor* cursor, struct
     cursor->at = inner + 1;
     packet->tags = 2;
     *protocol = inner->protocol;
-    return STEM_IS_TAG(*protocol) ? STEM_VLAN_DEPTH : STEM_CONTINUE;
+    /* Id 0 is no VLAN, only a priority (IEEE 802.1Q 9.6): stations read on, and so does this. */
+    packet->inner_vlan = packet->vlan ? from_be16(inner->tci) & 0x0fff : 0;
+    packet->vlan = packet->vlan ? packet->vlan : from_be16(inner->tci) & 0x0fff;
+    return STEM_IS_TAG(*protocol) || packet->vlan == STEM_VLAN_RESERVED ||
+                   packet->inner_vlan == STEM_VLAN_RESERVED
+               ? STEM_VLAN_DEPTH
+               : STEM_CONTINUE;
 #undef STEM_IS_TAG
 }
 
@@ -131,7 +138,14 @@ STEM_ALWAYS_INLINE enum stem_reason parse_ipv4(struct cursor* cursor, struct fra
     map_v4(&packet->key.src, ip->saddr);
     map_v4(&packet->key.dst, ip->daddr);
     *protocol = ip->protocol;
-    packet->fragment = (ip->frag_off & STEM_BE16(0x3fff)) != 0; /* offset or "more" */
+    packet->odd = header != sizeof(*ip);
+    if (ip->frag_off & STEM_BE16(0x3fff)) { /* offset or "more" */
+        packet->fragment = 1;
+        packet->fragment_more = (ip->frag_off & STEM_BE16(0x2000)) != 0;
+        packet->fragment_start = from_be16(ip->frag_off) & 0x1fff;
+        packet->fragment_size = (__u16)(total - header);
+        packet->fragment_id = ip->id;
+    }
     cursor->at = (__u8*)cursor->at + header;
     return STEM_CONTINUE;
 }
@@ -176,7 +190,12 @@ STEM_ALWAYS_INLINE enum stem_reason parse_ipv6(struct cursor* cursor, struct fra
         if (i == STEM_EXTENSIONS_MAX) {
             break;
         }
+        packet->odd = 1;
         struct ipv6_extension* extension = (struct ipv6_extension*)cursor->at;
+        /* Hop-by-hop options come first or not at all (RFC 8200 4.1); a datagram is fragmented once. */
+        if ((next == IPPROTO_HOPOPTS && i > 0) || (next == IPPROTO_FRAGMENT && packet->fragment)) {
+            return STEM_IPV6_EXTENSION;
+        }
         if ((void*)((__u8*)cursor->at + 8) > cursor->end ||
             octets_before(cursor, frame) + 8 > packet->ip_length) {
             return STEM_IPV6_EXTENSION;
@@ -186,14 +205,18 @@ STEM_ALWAYS_INLINE enum stem_reason parse_ipv6(struct cursor* cursor, struct fra
             struct ipv6_fragment* fragment = (struct ipv6_fragment*)cursor->at;
             length = sizeof(*fragment); /* its second octet is reserved, not a length */
             packet->fragment = 1;
-            if ((fragment->offset & STEM_BE16(0xfff8)) != 0) { /* no first fragment: no headers follow */
+            packet->fragment_more = (fragment->offset & STEM_BE16(1)) != 0;
+            packet->fragment_start = from_be16(fragment->offset) >> 3;
+            packet->fragment_size = (__u16)(packet->ip_length - octets_before(cursor, frame) - length);
+            packet->fragment_id = fragment->id;
+            if (packet->fragment_start != 0) { /* no first fragment: no headers follow */
                 *protocol = fragment->next;
                 return STEM_CONTINUE;
             }
         } else if (next == IPPROTO_AH) {
             length = ((__u32)extension->length + 2) * 4;
-        } else if (next == IPPROTO_ROUTING && extension->type == 0 && extension->segments_left != 0) {
-            return STEM_IPV6_EXTENSION; /* type 0 is obsolete: an amplifier (RFC 5095) */
+        } else if (next == IPPROTO_ROUTING && extension->segments_left != 0) {
+            return STEM_SOURCE_ROUTE; /* whatever its type: it goes on to another than is judged here */
         }
         next = extension->next;
         cursor->at = (__u8*)cursor->at + length;
@@ -263,12 +286,48 @@ STEM_ALWAYS_INLINE enum stem_reason parse_icmp(struct cursor* cursor, const stru
     return STEM_CONTINUE;
 }
 
-STEM_ALWAYS_INLINE enum stem_reason parse_arp(struct cursor* cursor, struct packet* packet) {
+/*
+ * What the first fragment tells of the transport: ports and flags are true only if the whole header is in it,
+ * so that no later fragment can write over it (RFC 1858, RFC 7112). The payload is no one's before it is
+ * whole.
+ */
+STEM_ALWAYS_INLINE enum stem_reason parse_first_fragment(struct cursor* cursor, const struct frame* frame,
+                                                         struct packet* packet, __u8 protocol) {
+    __u8* start = (__u8*)cursor->at;
+    const __u32 size = packet->ip_length - octets_before(cursor, frame);
+    if (protocol != IPPROTO_UDP && protocol != IPPROTO_TCP && protocol != IPPROTO_ICMP &&
+        protocol != IPPROTO_ICMPV6) {
+        return STEM_CONTINUE;
+    }
+    if ((void*)(start + sizeof(struct udphdr)) > cursor->end || size < sizeof(struct udphdr)) {
+        return STEM_FRAGMENT_FORM;
+    }
+    packet->l4_offset = offset_of(cursor, frame);
+    if (protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6) {
+        packet->icmp_type = start[0];
+        return STEM_CONTINUE;
+    }
+    struct udphdr* ports = (struct udphdr*)start; /* TCP's are in the same place */
+    packet->key.sport = from_be16(ports->source);
+    packet->key.dport = from_be16(ports->dest);
+    if (protocol == IPPROTO_TCP) {
+        struct tcphdr* tcp = (struct tcphdr*)start;
+        if ((void*)(tcp + 1) > cursor->end || tcp->doff * 4u < sizeof(*tcp) || tcp->doff * 4u > size) {
+            return STEM_FRAGMENT_FORM;
+        }
+        packet->tcp_flags = start[13] & 0x3f;
+    }
+    return STEM_CONTINUE;
+}
+
+STEM_ALWAYS_INLINE enum stem_reason parse_arp(struct cursor* cursor, const struct frame* frame,
+                                              struct packet* packet) {
     struct arp_ipv4* arp = (struct arp_ipv4*)cursor->at;
     if ((void*)(arp + 1) > cursor->end || arp->hardware != STEM_BE16(1) ||
         arp->protocol != STEM_BE16(ETH_P_IP) || arp->hardware_length != 6 || arp->protocol_length != 4) {
         return STEM_ARP_HEADER;
     }
+    packet->l3_offset = offset_of(cursor, frame);
     packet->neighbour = 1;
     return STEM_CONTINUE;
 }
@@ -288,7 +347,7 @@ STEM_ALWAYS_INLINE enum stem_reason parse(struct frame* frame, struct packet* pa
     } else if (ethertype == STEM_BE16(ETH_P_IPV6)) {
         fault = parse_ipv6(&cursor, frame, packet, &protocol);
     } else if (ethertype == STEM_BE16(ETH_P_ARP)) {
-        return parse_arp(&cursor, packet);
+        return parse_arp(&cursor, frame, packet);
     } else {
         return STEM_ETHERTYPE;
     }
@@ -297,7 +356,8 @@ STEM_ALWAYS_INLINE enum stem_reason parse(struct frame* frame, struct packet* pa
     }
     packet->key.protocol = protocol;
     if (packet->fragment) {
-        return STEM_CONTINUE; /* ports, where there are any, are not trusted */
+        return packet->fragment_start ? STEM_CONTINUE
+                                      : parse_first_fragment(&cursor, frame, packet, protocol);
     }
     if (protocol == IPPROTO_UDP) {
         return parse_udp(&cursor, frame, packet);

@@ -58,7 +58,7 @@ static __always_inline int flags_possible(__u8 flags) {
     return (flags & TCP_RST) ? !(flags & TCP_FIN) : (flags & TCP_ACK) != 0;
 }
 
-struct option_walk {
+struct tcp_option_walk {
     struct xdp_md* context;
     __u32 at;
     __u32 end;
@@ -67,7 +67,7 @@ struct option_walk {
 
 /* A step: one option. For bpf_loop, so that the verifier checks one, not forty. */
 static long step_option(__u32 step, void* argument) {
-    struct option_walk* walk = argument;
+    struct tcp_option_walk* walk = argument;
     (void)step;
     const __u8* kind = octets_at(walk->context, walk->at, 1);
     if (walk->at >= walk->end || !kind || *kind == TCP_OPTION_END) {
@@ -94,7 +94,7 @@ __noinline int scale_offered(struct xdp_md* context, const struct packet* packet
     if (!packet) {
         return -1;
     }
-    struct option_walk walk = {
+    struct tcp_option_walk walk = {
         .context = context,
         .at = (__u32)packet->l4_offset + (__u32)sizeof(struct tcphdr),
         .end = packet->payload_offset,

@@ -7,11 +7,15 @@
 #include "exit.h"
 #include "failsafe.h"
 #include "flow.h"
+#include "form.h"
 #include "forward.h"
+#include "fragment.h"
 #include "keep_state.h"
 #include "maps.h"
+#include "neighbour.h"
 #include "packet.h"
 #include "parse.h"
+#include "sender.h"
 #include "settings.h"
 #include "slow_path.h"
 
@@ -19,8 +23,8 @@
 
 char _license[] SEC("license") = "Dual BSD/GPL";
 
-static __always_inline enum stem_reason judge(struct xdp_md* context, struct frame* frame,
-                                              struct packet* packet) {
+static __always_inline enum stem_reason judge_packet(struct xdp_md* context, struct frame* frame,
+                                                     struct packet* packet) {
     enum stem_reason reason = parse(frame, packet);
     if (reason != STEM_CONTINUE) {
         return reason;
@@ -28,14 +32,25 @@ static __always_inline enum stem_reason judge(struct xdp_md* context, struct fra
     if (stem_mode == STEM_MODE_ROUTER && !is_for_us(frame, packet)) {
         return STEM_OTHER_HOST;
     }
+    if (packet->odd) {
+        reason = (enum stem_reason)judge_form(context, packet);
+        if (reason != STEM_CONTINUE) {
+            return reason;
+        }
+    }
     if (packet->neighbour) {
-        learn_proxy(context, packet);
-        return STEM_NEIGHBOUR;
+        reason = (enum stem_reason)judge_neighbour(context, packet);
+        if (kind_of(reason) != STEM_KIND_DROP) {
+            learn_proxy(context, packet);
+        }
+        return reason;
     }
 
     reason = judge_failsafe(packet);
     if (reason != STEM_CONTINUE) {
-        return reason;
+        int fault = judge_form(context, packet);
+        fault = fault == STEM_CONTINUE ? judge_source(context, packet) : fault;
+        return fault == STEM_CONTINUE ? reason : (enum stem_reason)fault;
     }
     reason = judge_deny(packet);
     if (reason != STEM_CONTINUE) {
@@ -47,6 +62,14 @@ static __always_inline enum stem_reason judge(struct xdp_md* context, struct fra
             return reason;
         }
     }
+    reason = packet->odd ? STEM_CONTINUE /* was looked at above */
+                         : (enum stem_reason)judge_form(context, packet);
+    if (reason != STEM_CONTINUE) {
+        return reason;
+    }
+    if (packet->fragment && packet->fragment_start != 0) {
+        return (enum stem_reason)judge_later_fragment(packet);
+    }
     if (stem_mode == STEM_MODE_BRIDGE && packet->key.direction == STEM_OUTBOUND) {
         learn_proxy(context, packet);
     }
@@ -57,7 +80,19 @@ static __always_inline enum stem_reason judge(struct xdp_md* context, struct fra
         }
     }
     reason = (enum stem_reason)judge_slow_path(context, packet);
-    return judge_after(context, packet, reason);
+    if (kind_of(reason) == STEM_KIND_DROP && packet->after == AFTER_NOTHING) {
+        return reason;
+    }
+    const int fault = judge_source(context, packet); /* only now: most of a flood is dropped without it */
+    return fault == STEM_CONTINUE ? judge_after(context, packet, reason) : (enum stem_reason)fault;
+}
+
+static __always_inline enum stem_reason judge(struct xdp_md* context, struct frame* frame,
+                                              struct packet* packet) {
+    const enum stem_reason reason = judge_packet(context, frame, packet);
+    return packet->fragment && packet->fragment_start == 0
+               ? (enum stem_reason)judge_first_fragment(packet, reason)
+               : reason;
 }
 
 static __always_inline int run(struct xdp_md* context, enum stem_direction direction) {

@@ -167,8 +167,9 @@ struct Encoder {
     Bytes operator()(const Tcp& layer) const {
         const Bytes options = padded(layer.options, 4);
         const auto words = static_cast<std::uint8_t>((20 + options.size()) / 4);
-        const unsigned flags =
+        const unsigned named =
             (layer.fin ? 1U : 0U) | (layer.syn ? 2U : 0U) | (layer.rst ? 4U : 0U) | (layer.ack ? 16U : 0U);
+        const unsigned flags = layer.flags.value_or(static_cast<std::uint8_t>(named == 0 ? 2U : named));
         Writer out;
         out.u16(layer.sport)
             .u16(layer.dport)

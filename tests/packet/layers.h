@@ -135,6 +135,7 @@ struct Tcp {
     bool fin = false;
     bool rst = false;
     std::uint16_t window = 65535;
+    std::optional<std::uint8_t> flags = {};        // instead of those four; none set at all means SYN
     Bytes options = {};                            // padded to 4 octets
     std::optional<std::uint8_t> header_words = {}; // data offset, in 4 octets
     std::optional<std::uint16_t> checksum = {};

@@ -22,6 +22,15 @@ std::string set(const char* name, const std::optional<T>& value) {
     return value ? fmt::format(",{}={}", name, unsigned{*value}) : std::string{};
 }
 
+std::string flags_of(const Tcp& l) {
+    if (l.flags) {
+        return fmt::format("{}", unsigned{*l.flags});
+    }
+    const std::string named =
+        fmt::format("{}{}{}{}", l.fin ? "F" : "", l.syn ? "S" : "", l.rst ? "R" : "", l.ack ? "A" : "");
+    return fmt::format("'{}'", named.empty() ? "S" : named);
+}
+
 struct Scapy {
     std::string operator()(const Ethernet& l) const {
         return fmt::format("Ether(dst='{}',src='{}'{})", text_of(l.dst), text_of(l.src), set("type", l.type));
@@ -74,9 +83,8 @@ struct Scapy {
                            set("chksum", l.checksum));
     }
     std::string operator()(const Tcp& l) const {
-        return fmt::format("TCP(sport={},dport={},seq={},ack={},flags='{}{}{}{}',window={},options={}{}{})",
-                           l.sport, l.dport, l.sequence, l.acknowledged, l.fin ? "F" : "", l.syn ? "S" : "",
-                           l.rst ? "R" : "", l.ack ? "A" : "", l.window, hex(l.options),
+        return fmt::format("TCP(sport={},dport={},seq={},ack={},flags={},window={},options={}{}{})", l.sport,
+                           l.dport, l.sequence, l.acknowledged, flags_of(l), l.window, hex(l.options),
                            set("dataofs", l.header_words), set("chksum", l.checksum));
     }
     std::string operator()(const Icmp& l) const {

@@ -157,6 +157,10 @@ void DataPlane::reset() {
     put(bpf_map__fd(maps.sip_blocked_filter), zero, stem_sip_filter{}, "the filter of blocked streams");
     put(bpf_map__fd(maps.sip_lane), zero, stem_sip_lane_budget{}, "the unknown's lane");
     set_stream_seed(0);
+    clear<stem_fragment_key>(bpf_map__fd(maps.fragments));
+    clear<stem_neighbour_key>(bpf_map__fd(maps.neighbours_inside));
+    clear<stem_neighbour_key>(bpf_map__fd(maps.neighbours_outside));
+    clear<stem_station_key>(bpf_map__fd(maps.neighbour_budget));
     set_thresholds(default_thresholds());
     set_posture(0);
     reset_syn_monitor();
@@ -171,6 +175,14 @@ void DataPlane::reset() {
         (void)bpf_map_delete_elem(bpf_map__fd(maps.xsks), &slot); // most are empty
     }
     refill_event_budget();
+    const std::vector<std::uint64_t> no_budget_used(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+    for (std::uint32_t way = 0; way < STEM_DIRECTIONS; way++) {
+        if (const int result =
+                bpf_map_update_elem(bpf_map__fd(maps.fragment_budget), &way, no_budget_used.data(), 0);
+            result != 0) {
+            refuse(result, "empty the fragments' budget");
+        }
+    }
     (void)take_events();
     set_time(start_ns);
     add_sip_port(5060);

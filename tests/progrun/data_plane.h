@@ -8,8 +8,10 @@
 #include <stem/abi/deny.h>
 #include <stem/abi/event.h>
 #include <stem/abi/flow.h>
+#include <stem/abi/fragment.h>
 #include <stem/abi/learning.h>
 #include <stem/abi/meta.h>
+#include <stem/abi/neighbour.h>
 #include <stem/abi/peer.h>
 #include <stem/abi/proxy.h>
 #include <stem/abi/reason.h>

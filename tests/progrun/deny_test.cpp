@@ -167,7 +167,8 @@ TEST_P(DenyEveryPath, FailsafeTrustsNoFragment) {
     } else {
         packet.get<IPv4>().more_fragments = true;
     }
-    expect(plane, path().direction, packet / Tcp{.dport = 22, .syn = true}, dropped(STEM_FRAGMENT));
+    expect(plane, path().direction, packet / Tcp{.dport = 22, .syn = true} / Payload{Bytes(4)},
+           dropped(STEM_FRAGMENT));
 }
 
 } // namespace

@@ -143,14 +143,21 @@ TEST(ParseIPv6, WalksSixExtensionsAndNoMore) {
     }
 }
 
+// PadN options of that many octets (RFC 8200 4.2).
+Bytes padding(std::size_t octets) {
+    Bytes options = {1, static_cast<std::uint8_t>(octets - 2)};
+    options.resize(octets);
+    return options;
+}
+
 TEST(ParseIPv6, KnowsEachExtension) {
     DataPlane& plane = open_plane();
     const Packet head = Ethernet{} / IPv6{};
     const Packet tail = Udp{.dport = 30000} / Rtp{};
     for (const Packet& extension :
-         {Packet(HopByHop{}), Packet(HopByHop{.options = Bytes(30)}),
-          Packet(DestinationOptions{.options = Bytes(200)}), Packet(Routing{}),
-          Packet(Routing{.type = 0, .segments_left = 0}), Packet(Routing{.type = 4, .segments_left = 1}),
+         {Packet(HopByHop{}), Packet(HopByHop{.options = padding(30)}),
+          Packet(DestinationOptions{.options = padding(200)}), Packet(Routing{}),
+          Packet(Routing{.type = 0, .segments_left = 0}), Packet(Routing{.type = 255}),
           Packet(Authentication{}), Packet(Authentication{.check_value = Bytes(32)})}) {
         expect(plane, STEM_INBOUND, head / extension / tail, forwarded(STEM_POLICY_PASS));
         Packet wrong = head / extension / tail; // the same, with a transport that is not whole
@@ -160,11 +167,15 @@ TEST(ParseIPv6, KnowsEachExtension) {
     // A fragment header's second octet is reserved, and no length.
     for (const std::uint8_t reserved : U8{0, 1, 255}) {
         expect(plane, STEM_INBOUND,
-               head / Fragment{.more = true, .reserved = reserved} / DestinationOptions{} / tail,
+               head / Fragment{.more = true, .reserved = reserved, .id = reserved} / DestinationOptions{} /
+                   (Udp{.dport = 30000} / Payload{Bytes(16)}),
                forwarded(STEM_POLICY_PASS));
     }
-    expect(plane, STEM_INBOUND, head / Routing{.type = 0, .segments_left = 1} / tail,
-           dropped(STEM_IPV6_EXTENSION));
+    // What is to be sent on to others is not for whom it says (RFC 5095, RFC 6275, RFC 8754).
+    for (const std::uint8_t type : U8{0, 1, 2, 3, 4, 5, 6, 253}) {
+        expect(plane, STEM_INBOUND, head / Routing{.type = type, .segments_left = 1} / tail,
+               dropped(STEM_SOURCE_ROUTE));
+    }
     expect(plane, STEM_INBOUND, head / HopByHop{.length = 255} / tail, dropped(STEM_IPV6_EXTENSION));
     expect(plane, STEM_INBOUND, head / Authentication{.length = 255} / tail, dropped(STEM_IPV6_EXTENSION));
 }
@@ -256,7 +267,8 @@ TEST(ParseArp, TakesIPv4OverEthernetOnly) {
     DataPlane& plane = open_plane();
     const Packet link = Ethernet{.dst = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
     expect(plane, STEM_INBOUND, (link / Arp{}).padded_to(60), forwarded(STEM_NEIGHBOUR));
-    expect(plane, STEM_OUTBOUND, link / Vlan{} / Arp{.operation = 2}, forwarded(STEM_NEIGHBOUR));
+    expect(plane, STEM_OUTBOUND, link / Vlan{} / Arp{.operation = 2, .sender = ip("198.51.100.10")},
+           forwarded(STEM_NEIGHBOUR));
     for (const Arp& wrong : {Arp{.hardware = 6}, Arp{.protocol = 0x86dd}, Arp{.hardware_length = 8},
                              Arp{.protocol_length = 16}}) {
         expect(plane, STEM_INBOUND, link / wrong, dropped(STEM_ARP_HEADER));
@@ -265,17 +277,31 @@ TEST(ParseArp, TakesIPv4OverEthernetOnly) {
     expect_fault_at_each_length(plane, STEM_INBOUND, link / Vlan{} / Vlan{} / Arp{});
 }
 
+// What RFC 4861 4 wants behind the first eight octets of each type, with the sender's station as option.
+Payload discovery_body_of(unsigned type) {
+    const Bytes with_target = discovery_body(ip("2001:db8:2::10"), station(2)).octets;
+    Bytes body(type == 134 ? 8 : 0);
+    if (type == 137) { // target, then destination
+        body.assign(with_target.begin(), with_target.begin() + 16);
+    }
+    body.insert(body.end(), with_target.begin() + (type == 133 || type == 134 ? 16 : 0), with_target.end());
+    return {body};
+}
+
 // Neighbour discovery counts with hop limit 255 only, multicast listening with 1.
 TEST(ParseIPv6, KnowsNeighbourDiscovery) {
     DataPlane& plane = DataPlane::with(); // policy drops: only discovery passes
+    stem_thresholds thresholds = DataPlane::default_thresholds();
+    thresholds.neighbour_redirect_guard = 0;
+    plane.set_thresholds(thresholds);
     for (unsigned type = 120; type < 256; type++) {
         for (const std::uint8_t hop_limit : U8{1, 2, 64, 254, 255}) {
             const bool discovery = type >= 133 && type <= 137 && hop_limit == 255;
             const bool listening = ((type >= 130 && type <= 132) || type == 143) && hop_limit == 1;
             plane.advance(10'000'000);
-            const Packet packet = Ethernet{} / IPv6{.hop_limit = hop_limit} /
+            const Packet packet = Ethernet{} / IPv6{.src = ip("fe80::1"), .hop_limit = hop_limit} /
                                   Icmpv6{.type = static_cast<std::uint8_t>(type), .rest = 0} /
-                                  discovery_body(ip("2001:db8:2::10"), station(2));
+                                  discovery_body_of(type);
             expect(plane, STEM_INBOUND, packet,
                    discovery || listening ? forwarded(STEM_NEIGHBOUR) : dropped(STEM_POLICY_DROP));
         }

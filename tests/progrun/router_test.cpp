@@ -114,7 +114,9 @@ TEST_P(RouterEveryPath, LeavesTheLastHopToTheStack) {
         } else {
             packet.get<IPv4>().ttl = ttl;
         }
-        expect(plane, path().direction, packet, to_stack(STEM_STACK_TTL));
+        expect(plane, path().direction, packet,
+               ttl == 1 ? to_stack(STEM_STACK_TTL)
+                        : dropped(path().is_v6() ? STEM_IPV6_HEADER : STEM_IPV4_HEADER));
     }
 }
 
@@ -129,11 +131,14 @@ TEST_P(RouterFromOutside, LeavesToTheStackWhatItCannotFinish) {
          {Case{"198.51.100.99", "2001:db8:2::99", STEM_STACK_NEIGHBOUR},
           Case{"192.0.2.1", "2001:db8:1::1", STEM_STACK_LOCAL},
           Case{"198.51.100.1", "2001:db8:2::1", STEM_STACK_LOCAL},
-          Case{"203.0.113.250", "2001:db8:6::1", STEM_STACK_LOCAL},  // no route: the stack says so
-          Case{"203.0.113.10", "2001:db8:3::10", STEM_STACK_ROUTE},  // a third interface
-          Case{"192.0.2.10", "2001:db8:1::10", STEM_STACK_ROUTE}}) { // back where it came from
+          Case{"203.0.113.250", "2001:db8:6::1", STEM_STACK_LOCAL},    // no route: the stack says so
+          Case{"203.0.113.10", "2001:db8:3::10", STEM_STACK_ROUTE}}) { // a third interface
         expect(plane, path().direction, inbound_to(path(), each.v4, each.v6), to_stack(each.reason));
     }
+    // Back where it came from.
+    const Address other = ip(path().is_v6() ? "2001:db8:1::11" : "192.0.2.11");
+    expect(plane, path().direction, path().network(other, path().src()) / Udp{} / Rtp{},
+           to_stack(STEM_STACK_ROUTE));
 }
 
 TEST_P(RouterFromOutside, DropsWhatHasNoWay) {

@@ -115,32 +115,33 @@ TEST_P(RuleEveryPath, MatchesTheOuterVlan) {
     }
 }
 
-TEST_P(RuleEveryPath, MatchesFragmentsByWhatEachOneHas) {
-    const auto fragment = [&](std::uint16_t offset, bool more) {
+TEST_P(RuleEveryPath, MatchesFragmentsByTheirFirst) {
+    const auto fragment = [&](std::uint16_t offset, bool more, const Packet& body) {
         Packet packet = path().network();
         if (path().is_v6()) {
-            return packet / Fragment{.offset = offset, .more = more} / Udp{.dport = 5060} / Rtp{};
+            return packet / Fragment{.offset = offset, .more = more, .next = 17} / body;
         }
         packet.get<IPv4>().fragment_offset = offset;
         packet.get<IPv4>().more_fragments = more;
-        return packet / Udp{.dport = 5060} / Rtp{};
+        packet.get<IPv4>().protocol = 17;
+        return packet / body;
     };
-    for (const Packet& packet :
-         {fragment(0, true), fragment(1, true), fragment(185, false), fragment(8191, false)}) {
-        expect_match(path(), {.protocol = 17, .dport = PortRange{0, 65535}}, packet, false, STEM_FRAGMENT);
-        expect_match(path(), {.sport = PortRange{0, 65535}}, packet, false, STEM_FRAGMENT);
-        expect_match(path(), {.icmp_type = 0}, packet, false, STEM_FRAGMENT);
-        expect_match(path(), {.protocol = 17}, packet, true);
-        expect_match(path(), {.source = Cidr::host(path().src())}, packet, true);
-        // Neither a pinhole nor SIP.
-        DataPlane& plane = DataPlane::with({.fallback_open = true});
-        stem_flow_key key = media_key(path());
-        plane.set_flow(key, wide_flow());
-        key.sport = key.dport = 0;
-        plane.set_flow(key, wide_flow());
-        expect(plane, path().direction, packet, dropped(STEM_FRAGMENT));
-        plane.set_rules({}, STEM_ACTION_PASS, STEM_ACTION_PASS);
-        expect(plane, path().direction, packet, forwarded(STEM_POLICY_PASS));
+    const Packet first = fragment(0, true, Udp{.sport = 7000, .dport = 8000} / Payload{Bytes(56)});
+    expect_match(path(), {.protocol = 17, .dport = PortRange{8000, 8000}}, first, true);
+    expect_match(path(), {.sport = PortRange{7000, 7000}}, first, true);
+    expect_match(path(), {.protocol = 17, .dport = PortRange{8001, 8001}}, first, false, STEM_FRAGMENT);
+    expect_match(path(), {.protocol = 1, .icmp_type = 0}, first, false, STEM_FRAGMENT);
+    // Later ones have no ports, and whatever a rule says, they need a first one.
+    for (const RuleSpec& rule : {RuleSpec{.dport = PortRange{0, 65535}}, RuleSpec{.protocol = 17},
+                                 RuleSpec{.source = Cidr::host(path().src())}}) {
+        DataPlane& plane = DataPlane::with();
+        plane.set_rules({to_rule(rule)});
+        const Packet last = fragment(8, false, Payload{Bytes(9)});
+        expect(plane, path().direction, last, dropped(STEM_FRAGMENT_ORPHAN));
+        expect(plane, path().direction, first, forwarded(STEM_RULE_PASS));
+        expect(plane, path().direction, last, forwarded(STEM_RULE_PASS));
+        expect(plane, path().direction, last, dropped(STEM_FRAGMENT_ORPHAN));
+        EXPECT_EQ(plane.ruleset().rule[0].packets, 1U);
     }
     if (!path().is_v6()) {
         // "Don't fragment" is no fragment.

@@ -2,6 +2,9 @@
 // Alone in its file: the kernel's headers and the C library's disagree about <netinet/in.h>.
 #include "user_parser.h"
 
+#include "user_octets.h"
+
+#include <bpf/form.h>
 #include <bpf/parse.h>
 
 #include <vector>
@@ -17,7 +20,14 @@ Parsed parse_in_user_space(std::span<const std::uint8_t> frame, stem_direction d
     packet.key.direction = static_cast<std::uint8_t>(direction);
     packet.frame_length = static_cast<std::uint32_t>(copy.size());
     const stem_reason fault = parse(&bounds, &packet);
+    xdp_md context{.data = bounds.begin, .data_end = bounds.end};
+    const bool looked_into =
+        fault == STEM_CONTINUE && packet.ip_version != 0 && (packet.odd || !packet.neighbour);
+    const auto form = looked_into ? static_cast<stem_reason>(judge_form(&context, &packet)) : STEM_CONTINUE;
     return {.fault = fault,
+            .form = form,
+            .fragment = packet.fragment != 0,
+            .later = packet.fragment_start != 0,
             .key = packet.key,
             .vlan = packet.vlan,
             .ip_version = packet.ip_version,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// bpf/parse.h compiled for user space: the same lines, run by this machine.
+// bpf/parse.h and bpf/form.h compiled for user space: the same lines, run by this machine.
 #pragma once
 
 #include <packet/bytes.h>
@@ -13,6 +13,9 @@ namespace stem::test {
 
 struct Parsed {
     stem_reason fault; // STEM_CONTINUE: it can be read
+    stem_reason form;  // of one that can be read: STEM_CONTINUE, or what is wrong with it
+    bool fragment;
+    bool later; // a fragment, and not the first
     stem_flow_key key;
     std::uint16_t vlan;
     std::uint8_t ip_version;

@@ -48,15 +48,15 @@
       "SYN answered with a cookie: its source must prove itself")                                            \
     /* unparsable */                                                                                         \
     X(ETHERNET_SHORT, 30, DROP, "ethernet_short", "frame shorter than its Ethernet header")                  \
-    X(VLAN_DEPTH, 31, DROP, "vlan_depth", "more than two VLAN tags, or one cut short")                       \
+    X(VLAN_DEPTH, 31, DROP, "vlan_depth", "more than two VLAN tags, one cut short, or id 4095")              \
     X(ETHERTYPE, 32, DROP, "ethertype", "neither IPv4, IPv6 nor ARP")                                        \
-    X(IPV4_HEADER, 33, DROP, "ipv4_header", "broken IPv4 header")                                            \
-    X(IPV6_HEADER, 34, DROP, "ipv6_header", "broken IPv6 header")                                            \
-    X(IPV6_EXTENSION, 35, DROP, "ipv6_extension", "IPv6 extension headers too many, cut short or obsolete")  \
-    X(UDP_HEADER, 36, DROP, "udp_header", "UDP header cut short or with a wrong length")                     \
-    X(TCP_HEADER, 37, DROP, "tcp_header", "TCP header cut short or with a wrong offset")                     \
-    X(ICMP_HEADER, 38, DROP, "icmp_header", "ICMP header cut short")                                         \
-    X(ARP_HEADER, 39, DROP, "arp_header", "ARP cut short or not for IPv4 over Ethernet")                     \
+    X(IPV4_HEADER, 33, DROP, "ipv4_header", "broken IPv4 header, wrong checksum, or TTL 0")                  \
+    X(IPV6_HEADER, 34, DROP, "ipv6_header", "broken IPv6 header, or hop limit 0")                            \
+    X(IPV6_EXTENSION, 35, DROP, "ipv6_extension", "IPv6 extension headers too many, misplaced or cut short") \
+    X(UDP_HEADER, 36, DROP, "udp_header", "UDP header cut short, wrong length, or IPv6 without checksum")    \
+    X(TCP_HEADER, 37, DROP, "tcp_header", "TCP header cut short, with a wrong offset or absurd flags")       \
+    X(ICMP_HEADER, 38, DROP, "icmp_header", "ICMP cut short, or discovery that RFC 4861 calls invalid")      \
+    X(ARP_HEADER, 39, DROP, "arp_header", "ARP cut short, not for IPv4 over Ethernet, or absurd")            \
     /* SYN monitor */                                                                                        \
     X(SYN_SOURCE_RATE, 40, DROP, "syn_source_rate", "more TCP connection attempts than a source may make")   \
     X(SYN_PREFIX_RATE, 41, DROP, "syn_prefix_rate",                                                          \
@@ -114,6 +114,17 @@
       "more signalling than all unknown sources together may send")                                          \
     X(SIP_UNKNOWN_QUEUE, 89, DROP, "sip_unknown_queue",                                                      \
       "from an unknown source, and stemd had no time for it")                                                \
+    /* what no honest station sends, and what it claims for itself (docs/decisions/0009) */                  \
+    X(SOURCE_ROUTE, 90, DROP, "source_route",                                                                \
+      "source routing, or a home address: goes where it does not say")                                       \
+    X(MARTIAN, 91, DROP, "martian", "addresses that cannot be: of no host, its own target, or of this side") \
+    X(IPV4_OPTION, 92, DROP, "ipv4_option", "IPv4 option other than router alert, or a broken one")          \
+    X(ROUTER_GUARD, 93, DROP, "router_guard", "router advertisement or redirect from outside, switched off") \
+    X(FRAGMENT_ORPHAN, 94, DROP, "fragment_orphan", "fragment without those before it, or too late")         \
+    X(FRAGMENT_FORM, 95, DROP, "fragment_form",                                                              \
+      "fragment too small, too long, overlapping, or of discovery")                                          \
+    X(NEIGHBOUR_SPOOF, 96, DROP, "neighbour_spoof", "ARP or discovery from outside for an inside address")   \
+    X(NEIGHBOUR_RATE, 97, DROP, "neighbour_rate", "more ARP or discovery than one station may send")         \
     /* the controller's: signalling */                                                                       \
     X(SIP_RELEASED, 100, RELEASE, "sip_released", "SIP message let through by stemd")                        \
     X(SIP_REWRITTEN, 101, RELEASE, "sip_rewritten", "let through with a new request URI (forward)")          \

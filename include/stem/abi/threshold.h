@@ -88,7 +88,18 @@
     X(detector_memory, "percent", 90, 0, 99, "weight of the past in the average of answers")                 \
     X(detector_floor, "messages", 50, 1, 1000000,                                                            \
       "least average of answers: below it, requests are compared with this")                                 \
-    X(detector_quiet, "s", 30, 1, 86400, "an alarm ends when the sum was 0 for so long")
+    X(detector_quiet, "s", 30, 1, 86400, "an alarm ends when the sum was 0 for so long")                     \
+    X(fragment_timeout, "ms", 2000, 100, 60000, "how long a first fragment waits for those that follow")     \
+    X(fragment_rate, "datagrams/s", 3000, 0, 1000000,                                                        \
+      "datagrams in fragments, for each CPU and direction; 0: no limit")                                     \
+    X(neighbour_hold, "s", 300, 0, 86400,                                                                    \
+      "bridge: how long an inside address is kept from outside claims after its last; 0: not kept")          \
+    X(neighbour_rate, "packets/s", 200, 0, 1000000,                                                          \
+      "ARP and neighbour discovery of one station; 0: no limit")                                             \
+    X(neighbour_router_guard, "number", 0, 0, 1, "1 drops router advertisements from outside; 0: none")      \
+    X(neighbour_redirect_guard, "number", 1, 0, 1, "1 drops ICMPv6 redirects from outside; 0: none")         \
+    X(source_guard, "number", 1, 0, 1,                                                                       \
+      "1 drops what comes from outside with a source that is inside; 0: none")
 
 struct stem_thresholds {
 #define STEM_THRESHOLD_FIELD(name, unit, initial, low, high, help) __u32 name;
