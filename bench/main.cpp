@@ -26,6 +26,8 @@ constexpr int status_unable = 2; // wrong usage, or no privilege: nothing was me
 struct Options {
     std::vector<std::string> only;
     std::optional<unsigned> repetitions;
+    std::optional<unsigned> flood_seconds;
+    std::uint64_t flood_rate = 0;
     std::filesystem::path out = "build/bench/results.json";
     bool quick = false;
     bool json = false;
@@ -49,8 +51,14 @@ void say(const std::string& line) {
 Settings settings_of(const Options& options) {
     Settings settings;
     if (options.quick) {
-        settings = {.repetitions = 3, .run_time = std::chrono::milliseconds(200)};
+        settings = {.repetitions = 3,
+                    .run_time = std::chrono::milliseconds(200),
+                    .flood_time = std::chrono::seconds(3)};
     }
+    if (options.flood_seconds) {
+        settings.flood_time = std::chrono::seconds(*options.flood_seconds);
+    }
+    settings.flood_rate = options.flood_rate;
     settings.repetitions = options.repetitions.value_or(settings.repetitions);
     return settings;
 }
@@ -92,6 +100,10 @@ int parse_and_run(int argc, char** argv) {
     app.add_option("--only", options.only, "measures to run: names, or beginnings of names");
     app.add_option("--repetitions", options.repetitions, "interleaved runs of each subject (15)")
         ->check(CLI::Range(1U, 1000U));
+    app.add_option("--flood-seconds", options.flood_seconds, "how long calls go on beside a flood (8)")
+        ->check(CLI::Range(1U, 300U));
+    app.add_option("--flood-rate", options.flood_rate,
+                   "frames a second of a flood; 0: as many as one CPU makes (0)");
     app.add_option("--out", options.out, "file for the results")->capture_default_str();
     app.add_flag("--quick", options.quick, "three short repetitions: shows that it works, not how fast");
     app.add_flag("--json", options.json, "print the results as JSON instead of a table");

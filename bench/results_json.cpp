@@ -46,6 +46,13 @@ json::object object_of(const Figure& figure) {
     if (figure.aim) {
         object["aim"] = *figure.aim;
     }
+    if (!figure.details.empty()) {
+        json::object details;
+        for (const auto& detail : figure.details) {
+            details[detail.name] = detail.value;
+        }
+        object["details"] = details;
+    }
     return object;
 }
 
@@ -56,6 +63,8 @@ std::string results_json(const HostFacts& host, const Settings& settings, std::s
     about["cores"] = host.cores;
     about["mitigations"] = object_of(host.mitigations);
     about["repetitions"] = settings.repetitions;
+    about["flood_seconds"] = settings.flood_time.count();
+    about["flood_rate"] = settings.flood_rate;
     json::array results;
     for (const auto& figure : figures) {
         results.push_back(object_of(figure));

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "flood/flooder.h"
+
+#include "flood/cpus.h"
+#include "flood/flood_frame.h"
+
+#include <flood.skel.h>
+
+#include <bpf/bpf.h>
+#include <endian.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+
+namespace stem::bench {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::uint32_t batch = 64;
+// One run of the program. Between two the kernel waits for grace periods, tens of milliseconds: so not much
+// shorter; and it is not interrupted, so not much longer.
+constexpr std::chrono::nanoseconds slice = 250ms;
+constexpr std::uint32_t first_slice = 64 * batch;
+
+std::uint32_t host_order(const Address& address) {
+    std::uint32_t word = 0;
+    std::memcpy(&word, address.octets().data() + address.octets().size() - sizeof word, sizeof word);
+    return be32toh(word);
+}
+
+template<typename Frame>
+std::vector<std::uint8_t> octets_of(const Frame& frame) {
+    std::vector<std::uint8_t> octets(sizeof frame);
+    std::memcpy(octets.data(), &frame, sizeof frame);
+    return octets;
+}
+
+std::vector<std::uint8_t> frame_of(FloodKind kind) {
+    if (kind == FloodKind::syn) {
+        return octets_of(flood_syn_frame{});
+    }
+    if (kind == FloodKind::rtp) {
+        flood_rtp_frame frame{};
+        std::ranges::fill(frame.rtp.audio, 0xd5); // silence
+        return octets_of(frame);
+    }
+    flood_invite_frame frame{};
+    std::memcpy(frame.invite.start, FLOOD_INVITE_START, sizeof frame.invite.start);
+    std::memcpy(frame.invite.middle, FLOOD_INVITE_MIDDLE, sizeof frame.invite.middle);
+    std::memcpy(frame.invite.end, FLOOD_INVITE_END, sizeof frame.invite.end);
+    return octets_of(frame);
+}
+
+} // namespace
+
+void Flooder::Destroy::operator()(flood_bpf* program) const {
+    flood_bpf::destroy(program);
+}
+
+Flooder::~Flooder() {
+    if (thread_.joinable()) {
+        static_cast<void>(stop());
+    }
+}
+
+Result<std::unique_ptr<Flooder>> Flooder::create(const Port& port, const Flood& flood) {
+    std::unique_ptr<Flooder> flooder(new Flooder);
+    flooder->program_.reset(flood_bpf::open());
+    if (!flooder->program_) {
+        return fail_errno("open the flood's program");
+    }
+    auto& program = *flooder->program_;
+    auto& data = *program.rodata;
+    data.source = host_order(flood.source.address);
+    data.source_port = flood.source.port;
+    data.source_spread = flood.source_spread;
+    data.destination = host_order(flood.destination.address);
+    data.destination_port = flood.destination.port;
+    data.any_port = flood.any_port;
+    data.ns_per_frame = flood.rate == 0 ? 0 : 1'000'000'000 / flood.rate;
+    std::ranges::copy(flood.station, data.station);
+    std::ranges::copy(port.station, data.own_station);
+    if (const int error = flood_bpf::load(&program); error != 0) {
+        return fail_errno("load the flood's program", -error);
+    }
+    if (auto entered = port.enter_devmap(bpf_map__fd(program.maps.way_out), 0); !entered) {
+        return std::unexpected(entered.error());
+    }
+    const auto& programs = program.progs;
+    flooder->entry_ = bpf_program__fd(flood.kind == FloodKind::syn      ? programs.flood_syn
+                                      : flood.kind == FloodKind::invite ? programs.flood_invite
+                                                                        : programs.flood_rtp);
+    flooder->frame_ = frame_of(flood.kind);
+    return flooder;
+}
+
+int Flooder::run_once(std::uint32_t repeat, std::uint32_t& ns_per_frame) const {
+    LIBBPF_OPTS(bpf_test_run_opts, options);
+    options.data_in = frame_.data();
+    options.data_size_in = static_cast<std::uint32_t>(frame_.size());
+    options.repeat = static_cast<int>(repeat);
+    options.flags = BPF_F_TEST_XDP_LIVE_FRAMES;
+    options.batch_size = batch;
+    const int error = bpf_prog_test_run_opts(entry_, &options);
+    ns_per_frame = std::max(options.duration, 1U);
+    return error;
+}
+
+void Flooder::flood(const std::stop_token& stop) {
+    const KeepTo last(Cpus::last);
+    give_way();
+    std::uint32_t repeat = first_slice;
+    while (!stop.stop_requested()) {
+        std::uint32_t ns_per_frame = 0;
+        const int error = run_once(repeat, ns_per_frame);
+        if (error != 0) {
+            error_ = -error;
+            return;
+        }
+        const auto fitting = static_cast<std::uint32_t>(slice.count() / ns_per_frame / batch * batch);
+        repeat = std::clamp(fitting, batch, repeat * 16);
+    }
+}
+
+void Flooder::start() {
+    error_ = 0;
+    thread_ = std::jthread([this](const std::stop_token& stop) { flood(stop); });
+}
+
+Result<std::uint64_t> Flooder::stop() {
+    thread_.request_stop();
+    thread_.join();
+    const int error = error_;
+    if (error != 0) {
+        return fail_errno("run the flood's program on live frames", error,
+                          "needs Linux 5.18, and CAP_NET_ADMIN and CAP_BPF");
+    }
+    return made();
+}
+
+Result<> Flooder::send(std::uint64_t frames) {
+    const auto due = made() + frames;
+    while (made() < due) {
+        std::uint32_t ns_per_frame = 0;
+        if (const int error = run_once(batch, ns_per_frame); error != 0) {
+            return fail_errno("run the flood's program on live frames", -error,
+                              "needs Linux 5.18, and CAP_NET_ADMIN and CAP_BPF");
+        }
+    }
+    return {};
+}
+
+std::uint64_t Flooder::made() const {
+    return __atomic_load_n(&program_->bss->made, __ATOMIC_RELAXED);
+}
+
+} // namespace stem::bench
