@@ -109,12 +109,19 @@ class FloodMeasure : public Measure {
             figure(subject, "setup_success", "%", [](const FloodRun& run) { return success(run.calls); });
         double due = 0;
         double completed = 0;
+        double probes = 0;
+        double answered = 0;
         for (const auto& run : subject.runs) {
             due += run.calls.due;
             completed += static_cast<double>(run.calls.completed);
+            probes += run.calls.probes;
+            answered += static_cast<double>(run.calls.delays.size());
         }
         made.spread.median = 100 * completed / due;
-        made.details = {{"calls_due", due}, {"calls_completed", completed}};
+        made.details = {{"calls_due", due},
+                        {"calls_completed", completed},
+                        {"probes", probes},
+                        {"probes_answered", answered}};
         if (subject.arena->label() == "stem") {
             made.aim = aim_setup_percent;
         }

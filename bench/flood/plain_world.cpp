@@ -2,8 +2,10 @@
 #include "flood/plain_world.h"
 
 #include "demo/stage.h"
+#include "lab/socket_address.h"
 
 #include <fmt/format.h>
+#include <sys/socket.h>
 
 namespace stem::bench {
 
@@ -16,6 +18,20 @@ Result<> route_flood_network(const lab::World& world) {
     return world.middle().ip(fmt::format("route add {} via {}\n", flood_network, outside.to_string()));
 }
 
+Result<UniqueFd> listen_at_proxy(const lab::World& world) {
+    return world.inside().run([&]() -> Result<UniqueFd> {
+        UniqueFd listener(socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        const Endpoint proxy{.address = world.proxy(lab::Family::v4), .port = 5060};
+        const sockaddr_in6 address = lab::to_socket_address(proxy);
+        if (!listener ||
+            bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+            listen(listener.get(), 128) != 0) {
+            return fail_errno("listen at TCP " + proxy.to_string());
+        }
+        return listener;
+    });
+}
+
 Result<PlainWorld> PlainWorld::create(lab::Mode mode) {
     auto world = lab::World::create({.mode = mode, .middle = lab::Middle::plain});
     if (!world) {
@@ -23,6 +39,11 @@ Result<PlainWorld> PlainWorld::create(lab::Mode mode) {
     }
     PlainWorld plain(std::move(*world));
     auto ready = route_flood_network(plain.world());
+    auto listener = listen_at_proxy(plain.world());
+    if (!listener) {
+        return std::unexpected(listener.error());
+    }
+    plain.listener_ = std::move(*listener);
     if (ready) {
         ready = plain.start_kamailio();
     }

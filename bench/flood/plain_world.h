@@ -6,6 +6,7 @@
 #include "lab/world.h"
 
 #include <stem/error.h>
+#include <stem/unique_fd.h>
 
 #include <optional>
 
@@ -15,6 +16,10 @@ namespace stem::bench {
 // answers a flood leaves the inside, as it would on the Internet.
 inline constexpr const char* flood_network = "10.0.0.0/8";
 Result<> route_flood_network(const lab::World& world);
+
+// Somebody listens at the proxy's TCP port, and never answers a connection that was made: SYNs fill its
+// backlog.
+Result<UniqueFd> listen_at_proxy(const lab::World& world);
 
 class PlainWorld {
   public:
@@ -27,6 +32,7 @@ class PlainWorld {
     explicit PlainWorld(lab::World world) : world_(std::move(world)) {}
 
     lab::World world_;
+    UniqueFd listener_;
     std::optional<lab::Kamailio> kamailio_;
 };
 

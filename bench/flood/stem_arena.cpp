@@ -26,7 +26,8 @@ destination_port = 5060
 
 class StemArena : public Arena {
   public:
-    explicit StemArena(std::unique_ptr<demo::Stage> stage) : stage_(std::move(stage)) {}
+    StemArena(std::unique_ptr<demo::Stage> stage, UniqueFd listener)
+        : stage_(std::move(stage)), listener_(std::move(listener)) {}
     [[nodiscard]] std::string label() const override { return "stem"; }
     [[nodiscard]] const lab::World& world() const override { return stage_->world(); }
     Result<> refresh() override { return stage_->start_kamailio(); }
@@ -48,6 +49,7 @@ class StemArena : public Arena {
 
   private:
     std::unique_ptr<demo::Stage> stage_;
+    UniqueFd listener_;
 };
 
 Result<> set_up(const demo::Stage& stage) {
@@ -78,7 +80,11 @@ Result<std::unique_ptr<Arena>> make_stem_arena() {
     if (auto ready = set_up(**stage); !ready) {
         return std::unexpected(ready.error());
     }
-    return std::make_unique<StemArena>(std::move(*stage));
+    auto listener = listen_at_proxy((*stage)->world());
+    if (!listener) {
+        return std::unexpected(listener.error());
+    }
+    return std::make_unique<StemArena>(std::move(*stage), std::move(*listener));
 }
 
 } // namespace stem::bench
