@@ -10,6 +10,8 @@ namespace stem::bench {
 std::vector<std::unique_ptr<Measure>> all_measures() {
     std::vector<std::unique_ptr<Measure>> all;
     all.push_back(make_deny_drop());
+    all.push_back(make_rules(Family::v4));
+    all.push_back(make_rules(Family::v6));
     all.push_back(make_rtp_forward("1", {.flows = 1}));
     all.push_back(make_rtp_forward("1k", {.flows = 1'000}, true));
     all.push_back(make_rtp_forward("100k", {.flows = 100'000}));

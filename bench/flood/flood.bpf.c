@@ -24,6 +24,7 @@ const volatile __u8 station[ETH_ALEN];
 const volatile __u8 own_station[ETH_ALEN];
 const volatile __u64 ns_per_frame = 0; /* 0: as fast as it goes */
 
+__u8 halted = 0; /* written by user space: what the kernel still owes of a run is not sent */
 __u64 made = 0;
 __u64 next_at_ns = 0;
 __u64 randomness = 0x9e3779b97f4a7c15ull;
@@ -41,6 +42,9 @@ struct {
 /* Frames that come too early are not sent: that paces smoothly, where runs with pauses would come in bursts.
  */
 static __always_inline int is_due(void) {
+    if (*(volatile __u8*)&halted) {
+        return 0;
+    }
     if (ns_per_frame == 0) {
         return 1;
     }

@@ -20,7 +20,7 @@ using namespace std::chrono_literals;
 
 constexpr std::uint32_t batch = 64;
 // One run of the program. Between two the kernel waits for grace periods, tens of milliseconds: so not much
-// shorter; and it is not interrupted, so not much longer.
+// shorter.
 constexpr std::chrono::nanoseconds slice = 250ms;
 constexpr std::uint32_t first_slice = 64 * batch;
 
@@ -126,11 +126,13 @@ void Flooder::flood(const std::stop_token& stop) {
 
 void Flooder::start() {
     error_ = 0;
+    program_->bss->halted = 0;
     thread_ = std::jthread([this](const std::stop_token& stop) { flood(stop); });
 }
 
 Result<std::uint64_t> Flooder::stop() {
     thread_.request_stop();
+    __atomic_store_n(&program_->bss->halted, 1, __ATOMIC_RELAXED);
     thread_.join();
     const int error = error_;
     if (error != 0) {

@@ -40,12 +40,12 @@ class Flooder {
     ~Flooder(); // stops
 
     void start();
-    // How many frames were made. An Error when the kernel refused to run the program. Takes up to a quarter
-    // of a second: what the kernel has been asked for is sent first.
+    // How many frames were made. An Error when the kernel refused to run the program.
     Result<std::uint64_t> stop();
     // Made so far, whether or not the other end had room for them.
     [[nodiscard]] std::uint64_t made() const;
     // Sends `frames` in the calling thread, at the flood's rate, and returns.
+    // Not while the flood goes on.
     Result<> send(std::uint64_t frames);
 
   private:
