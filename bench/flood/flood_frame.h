@@ -6,8 +6,6 @@
 #ifndef STEM_BENCH_FLOOD_FRAME_H
 #define STEM_BENCH_FLOOD_FRAME_H
 
-#include <linux/if_ether.h>
-#include <linux/ip.h>
 #include <linux/tcp.h>
 #include <linux/types.h>
 #include <linux/udp.h>
@@ -49,37 +47,33 @@ struct flood_invite {
     char end[sizeof(FLOOD_INVITE_END) - 1];
 } __attribute__((packed));
 
-struct flood_rtp {
+struct flood_rtp_header {
     __u8 version_flags;
     __u8 payload_type;
     __be16 sequence;
     __be32 timestamp;
     __be32 ssrc;
+};
+
+struct flood_rtp {
+    struct flood_rtp_header header;
     __u8 audio[160]; /* 20 ms of G.711 */
 } __attribute__((packed));
 
-struct flood_udp_headers {
-    struct ethhdr ethernet;
-    struct iphdr ip;
-    struct udphdr udp;
+/* A SYN has the one option that every real one has, the maximum segment size. */
+struct flood_syn {
+    struct tcphdr tcp;
+    __be32 segment_size;
 } __attribute__((packed));
 
-struct flood_invite_frame {
-    struct flood_udp_headers headers;
+struct flood_udp_invite {
+    struct udphdr udp;
     struct flood_invite invite;
 } __attribute__((packed));
 
-struct flood_rtp_frame {
-    struct flood_udp_headers headers;
+struct flood_udp_rtp {
+    struct udphdr udp;
     struct flood_rtp rtp;
-} __attribute__((packed));
-
-/* With the one option that every real SYN has, the maximum segment size. */
-struct flood_syn_frame {
-    struct ethhdr ethernet;
-    struct iphdr ip;
-    struct tcphdr tcp;
-    __be32 segment_size;
 } __attribute__((packed));
 
 #endif

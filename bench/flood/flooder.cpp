@@ -8,10 +8,14 @@
 
 #include <bpf/bpf.h>
 #include <endian.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstring>
+#include <iterator>
 
 namespace stem::bench {
 namespace {
@@ -24,33 +28,44 @@ constexpr std::uint32_t batch = 64;
 constexpr std::chrono::nanoseconds slice = 250ms;
 constexpr std::uint32_t first_slice = 64 * batch;
 
-std::uint32_t host_order(const Address& address) {
-    std::uint32_t word = 0;
-    std::memcpy(&word, address.octets().data() + address.octets().size() - sizeof word, sizeof word);
-    return be32toh(word);
-}
+constexpr std::size_t ethernet_header = 14;
 
-template<typename Frame>
-std::vector<std::uint8_t> octets_of(const Frame& frame) {
-    std::vector<std::uint8_t> octets(sizeof frame);
-    std::memcpy(octets.data(), &frame, sizeof frame);
+static_assert(offsetof(flood_invite, branch) % 2 == 0 && offsetof(flood_invite, call_id) % 2 == 0,
+              "the checksum counts the marks as whole words");
+
+// A segment as the program finds it: what it writes itself is zero.
+template<typename Segment>
+std::vector<std::uint8_t> octets_of(const Segment& segment) {
+    std::vector<std::uint8_t> octets(sizeof segment);
+    std::memcpy(octets.data(), &segment, sizeof segment);
     return octets;
 }
 
-std::vector<std::uint8_t> frame_of(FloodKind kind) {
+std::vector<std::uint8_t> segment_of(FloodKind kind) {
     if (kind == FloodKind::syn) {
-        return octets_of(flood_syn_frame{});
+        return octets_of(flood_syn{});
     }
     if (kind == FloodKind::rtp) {
-        flood_rtp_frame frame{};
-        std::ranges::fill(frame.rtp.audio, 0xd5); // silence
-        return octets_of(frame);
+        flood_udp_rtp datagram{};
+        std::ranges::fill(datagram.rtp.audio, 0xd5); // silence
+        return octets_of(datagram);
     }
-    flood_invite_frame frame{};
-    std::memcpy(frame.invite.start, FLOOD_INVITE_START, sizeof frame.invite.start);
-    std::memcpy(frame.invite.middle, FLOOD_INVITE_MIDDLE, sizeof frame.invite.middle);
-    std::memcpy(frame.invite.end, FLOOD_INVITE_END, sizeof frame.invite.end);
-    return octets_of(frame);
+    flood_udp_invite datagram{};
+    std::memcpy(datagram.invite.start, FLOOD_INVITE_START, sizeof datagram.invite.start);
+    std::memcpy(datagram.invite.middle, FLOOD_INVITE_MIDDLE, sizeof datagram.invite.middle);
+    std::memcpy(datagram.invite.end, FLOOD_INVITE_END, sizeof datagram.invite.end);
+    return octets_of(datagram);
+}
+
+// In the machine's own order of octets, as the program adds up.
+std::uint32_t sum_of(const std::vector<std::uint8_t>& octets) {
+    std::uint32_t sum = 0;
+    for (std::size_t i = 0; i + 1 < octets.size(); i += 2) {
+        std::uint16_t word = 0;
+        std::memcpy(&word, octets.data() + i, sizeof word);
+        sum += word;
+    }
+    return (sum & 0xffffU) + (sum >> 16U);
 }
 
 } // namespace
@@ -73,13 +88,17 @@ Result<std::unique_ptr<Flooder>> Flooder::create(const Port& port, const Flood& 
     }
     auto& program = *flooder->program_;
     auto& data = *program.rodata;
-    data.source = host_order(flood.source.address);
+    data.v6 = !flood.source.address.is_v4();
+    static_assert(sizeof data.source == sizeof flood.source.address.octets());
+    std::memcpy(data.source, flood.source.address.octets().data(), sizeof data.source);
+    std::memcpy(data.destination, flood.destination.address.octets().data(), sizeof data.destination);
+    data.source_spread = htobe32(flood.source_spread);
     data.source_port = flood.source.port;
-    data.source_spread = flood.source_spread;
-    data.destination = host_order(flood.destination.address);
     data.destination_port = flood.destination.port;
     data.any_port = flood.any_port;
     data.ns_per_frame = flood.rate == 0 ? 0 : 1'000'000'000 / flood.rate;
+    auto segment = segment_of(flood.kind);
+    data.constant_sum = sum_of(segment);
     std::ranges::copy(flood.station, data.station);
     std::ranges::copy(port.station, data.own_station);
     if (const int error = flood_bpf::load(&program); error != 0) {
@@ -92,7 +111,8 @@ Result<std::unique_ptr<Flooder>> Flooder::create(const Port& port, const Flood& 
     flooder->entry_ = bpf_program__fd(flood.kind == FloodKind::syn      ? programs.flood_syn
                                       : flood.kind == FloodKind::invite ? programs.flood_invite
                                                                         : programs.flood_rtp);
-    flooder->frame_ = frame_of(flood.kind);
+    flooder->frame_.resize(ethernet_header + (data.v6 ? sizeof(ipv6hdr) : sizeof(iphdr)));
+    std::ranges::copy(segment, std::back_inserter(flooder->frame_));
     return flooder;
 }
 

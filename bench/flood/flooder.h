@@ -23,9 +23,9 @@ enum class FloodKind { syn, invite, rtp };
 
 struct Flood {
     FloodKind kind = FloodKind::syn;
-    Endpoint source; // IPv4; port 0: any, another one in each frame
+    Endpoint source; // port 0: any, another one in each frame
     Endpoint destination;
-    std::uint32_t source_spread = 0;       // the bits of the source address that are random
+    std::uint32_t source_spread = 0;       // of the last 32 bits of the source, those that are random
     bool any_port = false;                 // every other frame goes to a random port
     std::array<std::uint8_t, 6> station{}; // link address that the frames are sent to
     std::uint64_t rate = 0;                // frames a second; 0: as many as the CPU makes
