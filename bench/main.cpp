@@ -2,11 +2,13 @@
 // stem-bench: STEM and its peers, measured side by side in one run.
 #include "conntrack_room.h"
 #include "host_facts.h"
+#include "markdown.h"
 #include "registry.h"
 #include "results_json.h"
 #include "table.h"
 
 #include "lab/enclosure.h"
+#include "lab/text_file.h"
 
 #include <CLI/CLI.hpp>
 #include <bpf/libbpf.h>
@@ -15,6 +17,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <span>
 
 namespace stem::bench {
 namespace {
@@ -26,9 +29,13 @@ constexpr int status_unable = 2; // wrong usage, or no privilege: nothing was me
 struct Options {
     std::vector<std::string> only;
     std::optional<unsigned> repetitions;
+    std::optional<unsigned> flood_seconds;
+    std::uint64_t flood_rate = 0;
     std::filesystem::path out = "build/bench/results.json";
     bool quick = false;
     bool json = false;
+    bool markdown = false;
+    std::optional<std::filesystem::path> from;
 };
 
 // Those whose names begin with one of `prefixes`; all, when there are none.
@@ -49,10 +56,31 @@ void say(const std::string& line) {
 Settings settings_of(const Options& options) {
     Settings settings;
     if (options.quick) {
-        settings = {.repetitions = 3, .run_time = std::chrono::milliseconds(200)};
+        settings = {.repetitions = 3,
+                    .run_time = std::chrono::milliseconds(200),
+                    .flood_time = std::chrono::seconds(3)};
     }
+    if (options.flood_seconds) {
+        settings.flood_time = std::chrono::seconds(*options.flood_seconds);
+    }
+    settings.flood_rate = options.flood_rate;
     settings.repetitions = options.repetitions.value_or(settings.repetitions);
     return settings;
+}
+
+std::string rendered(const Options& options, const std::string& json, std::span<const Figure> figures) {
+    return options.json ? json : options.markdown ? markdown_of(figures) : table_of(figures);
+}
+
+int show_earlier(const Options& options) {
+    const auto figures = read_results(*options.from);
+    const auto json = lab::read_text(*options.from);
+    if (!figures || !json) {
+        say((figures ? json.error() : figures.error()).message());
+        return status_unable;
+    }
+    fmt::print("{}", rendered(options, *json, *figures));
+    return status_measured;
 }
 
 int measure_all(const Options& options) {
@@ -70,7 +98,7 @@ int measure_all(const Options& options) {
         std::ranges::move(*measured, std::back_inserter(figures));
     }
     const std::string json = results_json(host_facts(), settings, figures);
-    fmt::print("{}", options.json ? json : table_of(figures));
+    fmt::print("{}", rendered(options, json, figures));
     if (auto written = write_results(options.out, json); !written) {
         say(written.error().message());
         return status_failed;
@@ -83,6 +111,11 @@ std::string list_of_measures() {
     for (const auto& measure : all_measures()) {
         list += fmt::format("  {:<22} {}\n", measure->name(), measure->help());
     }
+    list +=
+        "\nA flood comes from one CPU, as fast as that makes and the firewall takes it (or --flood-rate), "
+        "while "
+        "SIPp\nplaces 50 calls a second through a bridge without a firewall, nftables, and STEM, in turn. "
+        "Its figures are\nflood_NAME_SUBJECT_..., SUBJECT being bridge, nftables or stem.\n";
     return list + "\nExit status: 0 all measured, 1 a measure failed, 2 nothing could be measured.";
 }
 
@@ -90,11 +123,19 @@ int parse_and_run(int argc, char** argv) {
     CLI::App app("Measures STEM beside its peers, in one run. Needs root.", "stem-bench");
     Options options;
     app.add_option("--only", options.only, "measures to run: names, or beginnings of names");
-    app.add_option("--repetitions", options.repetitions, "interleaved runs of each subject (15)")
+    app.add_option(
+           "--repetitions", options.repetitions,
+           "interleaved runs of each subject (15); a third as many rounds of calls, a fifth of floods")
         ->check(CLI::Range(1U, 1000U));
+    app.add_option("--flood-seconds", options.flood_seconds, "how long calls go on beside a flood (8)")
+        ->check(CLI::Range(1U, 300U));
+    app.add_option("--flood-rate", options.flood_rate,
+                   "frames a second of a flood; 0: as many as one CPU makes (0)");
     app.add_option("--out", options.out, "file for the results")->capture_default_str();
     app.add_flag("--quick", options.quick, "three short repetitions: shows that it works, not how fast");
     app.add_flag("--json", options.json, "print the results as JSON instead of a table");
+    app.add_flag("--markdown", options.markdown, "print the results as the README's tables");
+    app.add_option("--from", options.from, "measure nothing: print the results of an earlier run's file");
     app.footer(list_of_measures());
     try {
         app.parse(argc, argv);
@@ -106,6 +147,9 @@ int parse_and_run(int argc, char** argv) {
             say(fmt::format("--only {}: no such measure (--help lists them)", name));
             return status_unable;
         }
+    }
+    if (options.from) {
+        return show_earlier(options);
     }
     options.out = std::filesystem::absolute(options.out);
     libbpf_set_strict_mode(LIBBPF_STRICT_ALL);

@@ -20,6 +20,16 @@ struct Settings {
     // How long one run of one subject is driven: short, so that subjects change places faster than the
     // machine changes its mood. --quick makes both smaller.
     std::chrono::milliseconds run_time{400};
+    // How long legitimate calls go on beside a flood, and how many frames a second the flood has; 0: as many
+    // as one CPU makes.
+    std::chrono::seconds flood_time{8};
+    std::uint64_t flood_rate = 0;
+};
+
+// What else is to be known about a figure: "calls_due", 1200.
+struct Detail {
+    std::string name;
+    double value = 0;
 };
 
 // One line of the table and one object in results.json.
@@ -30,8 +40,9 @@ struct Figure {
     std::string peer = {};
     std::optional<double> peer_value = {}; // in `peer_unit`
     std::string peer_unit = {};
-    std::optional<double> aim = {}; // what issue 2 asks for
-    bool aim_is_floor = true;       // false: the figure should be below it
+    std::optional<double> aim = {};
+    bool aim_is_floor = true;         // false: the figure should be below it
+    std::vector<Detail> details = {}; // in results.json only
 
     [[nodiscard]] bool meets_aim() const {
         return !aim || (aim_is_floor ? spread.median >= *aim : spread.median <= *aim);

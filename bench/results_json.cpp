@@ -45,8 +45,34 @@ json::object object_of(const Figure& figure) {
     }
     if (figure.aim) {
         object["aim"] = *figure.aim;
+        object["aim_is_floor"] = figure.aim_is_floor;
+    }
+    if (!figure.details.empty()) {
+        json::object details;
+        for (const auto& detail : figure.details) {
+            details[detail.name] = detail.value;
+        }
+        object["details"] = details;
     }
     return object;
+}
+
+Figure figure_of(const json::object& object) {
+    const auto number = [&](const char* key) { return object.at(key).to_number<double>(); };
+    const auto text = [&](const char* key) { return std::string(object.at(key).as_string()); };
+    Figure figure{.name = text("name"),
+                  .unit = text("unit"),
+                  .spread = {.median = number("median"), .min = number("min"), .max = number("max")}};
+    if (!object.at("peer_value").is_null()) {
+        figure.peer = text("peer");
+        figure.peer_value = number("peer_value");
+        figure.peer_unit = text("peer_unit");
+    }
+    if (object.contains("aim")) {
+        figure.aim = number("aim");
+        figure.aim_is_floor = object.at("aim_is_floor").as_bool();
+    }
+    return figure;
 }
 
 } // namespace
@@ -56,11 +82,29 @@ std::string results_json(const HostFacts& host, const Settings& settings, std::s
     about["cores"] = host.cores;
     about["mitigations"] = object_of(host.mitigations);
     about["repetitions"] = settings.repetitions;
+    about["flood_seconds"] = settings.flood_time.count();
+    about["flood_rate"] = settings.flood_rate;
     json::array results;
     for (const auto& figure : figures) {
         results.push_back(object_of(figure));
     }
     return json::serialize(json::object{{"host", about}, {"results", results}}) + "\n";
+}
+
+Result<std::vector<Figure>> read_results(const std::filesystem::path& path) {
+    auto text = lab::read_text(path);
+    if (!text) {
+        return std::unexpected(text.error());
+    }
+    try {
+        std::vector<Figure> figures;
+        for (const auto& object : json::parse(*text).at("results").as_array()) {
+            figures.push_back(figure_of(object.as_object()));
+        }
+        return figures;
+    } catch (const std::exception& error) {
+        return fail("read the results in " + path.string(), error.what(), "a file of ./run bench is needed");
+    }
 }
 
 Result<> write_results(const std::filesystem::path& path, const std::string& json) {

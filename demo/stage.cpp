@@ -70,7 +70,15 @@ Result<std::unique_ptr<Stage>> Stage::set_up(const StageOptions& options) {
         return std::unexpected(added.error());
     }
 
-    const auto& w = *stage->world_;
+    if (auto started = stage->start_kamailio(); !started) {
+        return std::unexpected(started.error());
+    }
+    return stage;
+}
+
+Result<> Stage::start_kamailio() {
+    kamailio_.reset();
+    const auto& w = *world_;
     const auto contacts = [&](const std::string& user, unsigned host) {
         return std::vector<lab::StaticContact>{
             {.user = user, .contact = {.address = w.inside_address(host, lab::Family::v4), .port = 5060}},
@@ -86,8 +94,8 @@ Result<std::unique_ptr<Stage>> Stage::set_up(const StageOptions& options) {
     if (!kamailio) {
         return std::unexpected(kamailio.error());
     }
-    stage->kamailio_.emplace(std::move(*kamailio));
-    return stage;
+    kamailio_.emplace(std::move(*kamailio));
+    return {};
 }
 
 Stage::~Stage() {

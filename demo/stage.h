@@ -59,6 +59,8 @@ class Stage {
     Result<> start_stemd();
     void stop_stemd();
     [[nodiscard]] lab::Process& stemd() { return *stemd_; }
+    // Starts Kamailio, anew when it ran: it forgets its transactions and registrations.
+    Result<> start_kamailio();
     [[nodiscard]] const lab::Process& kamailio() const { return kamailio_->process(); }
 
     // Packets counted under a reason, kernel's and stemd's, since the instance was attached.

@@ -26,6 +26,8 @@ struct RtpStream {
     double rate = 1.0;                      // packets sent, as a multiple of one in each packet time
     bool rtcp = true;                       // a sender report and a CNAME at the start and in every second
     std::optional<std::uint32_t> ssrc = {}; // random when not given
+    // Only what has this SSRC counts as received; the rest is foreign.
+    std::optional<std::uint32_t> remote_ssrc = {};
 };
 
 // Octets are of UDP payloads. Only what came from `remote` counts as received; the rest is `foreign`.

@@ -172,6 +172,15 @@ bool RtpPort::transmit(int socket, const Endpoint& to, std::span<const std::uint
                   sizeof address) == static_cast<ssize_t>(packet.size());
 }
 
+bool RtpPort::is_expected(std::span<const std::uint8_t> packet) const {
+    if (!stream_.remote_ssrc || packet.size() < 12) {
+        return true;
+    }
+    const std::uint32_t ssrc = std::uint32_t{packet[8]} << 24U | std::uint32_t{packet[9]} << 16U |
+                               std::uint32_t{packet[10]} << 8U | packet[11];
+    return ssrc == *stream_.remote_ssrc;
+}
+
 void RtpPort::receive_rtp(Clock::time_point now) {
     std::array<std::uint8_t, 2048> packet{};
     for (;;) {
@@ -182,9 +191,10 @@ void RtpPort::receive_rtp(Clock::time_point now) {
         if (received < 0) {
             return;
         }
-        if (stream_.remote.port != 0 && to_endpoint(from) != stream_.remote) {
+        const auto octets = std::span(packet).first(static_cast<std::size_t>(received));
+        if ((stream_.remote.port != 0 && to_endpoint(from) != stream_.remote) || !is_expected(octets)) {
             ++counts_.foreign;
-        } else if (!receiver_.take(std::span(packet).first(static_cast<std::size_t>(received)), now)) {
+        } else if (!receiver_.take(octets, now)) {
             ++counts_.not_rtp;
         }
     }

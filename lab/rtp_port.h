@@ -40,6 +40,7 @@ class RtpPort {
   private:
     RtpPort(RtpStream stream, UniqueFd rtp, UniqueFd rtcp);
     [[nodiscard]] bool sends() const { return sending_ && stream_.remote.port != 0 && stream_.rate > 0; }
+    [[nodiscard]] bool is_expected(std::span<const std::uint8_t> packet) const;
     void send_packet();
     void send_report();
     static bool transmit(int socket, const Endpoint& to, std::span<const std::uint8_t> packet);

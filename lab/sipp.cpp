@@ -101,6 +101,9 @@ Result<Sipp> Sipp::start(const Netns& netns, const SippOptions& options) {
             argv.push_back(options.caller);
         }
     }
+    if (options.patience.count() != 0) {
+        argv.insert(argv.end(), {"-recv_timeout", std::to_string(options.patience.count())});
+    }
     if (options.calls != 0) {
         argv.insert(argv.end(), {"-m", std::to_string(options.calls)});
     }

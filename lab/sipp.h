@@ -32,6 +32,8 @@ struct SippOptions {
     std::chrono::milliseconds talk{1000}; // between ACK and BYE
     std::uint16_t media_port = 20000;
     std::chrono::seconds limit{120}; // then SIPp gives up
+    // How long a call waits for a message before it counts as failed; 0: as long as it takes.
+    std::chrono::milliseconds patience{0};
 };
 
 struct SippCounts {

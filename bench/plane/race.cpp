@@ -13,7 +13,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
-constexpr std::uint32_t burst_frames = 65536; // 13 to 200 ms
 // The counters of a run may be off by what is not the generator's; a loss would be far more.
 constexpr std::uint64_t strays = 64;
 
@@ -24,12 +23,12 @@ struct Run {
 
 // The median of bursts, so that what the CPU has to do beside spoils some of them and not the run. The first
 // one warms caches up.
-Result<Run> drive(Generator& generator, std::chrono::milliseconds run_time) {
+Result<Run> drive(Generator& generator, std::uint32_t frames, std::chrono::milliseconds run_time) {
     Run run;
     std::vector<double> rates;
     const auto end = Clock::now() + run_time;
     while (rates.empty() || Clock::now() < end) {
-        auto burst = generator.send(burst_frames);
+        auto burst = generator.send(frames);
         if (!burst) {
             return std::unexpected(burst.error());
         }
@@ -84,8 +83,9 @@ Result<> judge(const std::string& name, Fate fate, std::uint64_t sent, std::uint
     return {};
 }
 
-Result<double> run_once(const Line& line, Generator& generator, Subject& subject, Fate fate,
+Result<double> run_once(const Line& line, Generator& generator, Lane& lane, Fate fate,
                         std::chrono::milliseconds run_time) {
+    Subject& subject = *lane.subject;
     if (auto in = subject.step_in(); !in) {
         return std::unexpected(in.error());
     }
@@ -93,7 +93,7 @@ Result<double> run_once(const Line& line, Generator& generator, Subject& subject
     if (!before) {
         return std::unexpected(before.error());
     }
-    auto run = drive(generator, run_time);
+    auto run = drive(generator, lane.burst, run_time);
     if (!run) {
         return std::unexpected(run.error());
     }
@@ -125,7 +125,7 @@ Result<> race(const Line& line, const Mix& mix, Fate fate, std::vector<Lane>& la
     for (unsigned repetition = 0; repetition < settings.repetitions; ++repetition) {
         std::string report = fmt::format("repetition {} of {}:", repetition + 1, settings.repetitions);
         for (auto& lane : lanes) {
-            auto mpps = run_once(line, *generator, *lane.subject, fate, settings.run_time);
+            auto mpps = run_once(line, *generator, lane, fate, settings.run_time);
             if (!mpps) {
                 return std::unexpected(mpps.error());
             }

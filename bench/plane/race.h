@@ -6,7 +6,7 @@
 
 #include "plane/subject.h"
 
-#include <map>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,9 +18,13 @@ enum class Fate {
     dropped,   // none does
 };
 
+// Frames that are sent at once; a run has at least two such bursts, the first to warm caches up.
+inline constexpr std::uint32_t burst_frames = 65536; // 13 to 200 ms
+
 struct Lane {
     std::unique_ptr<Subject> subject;
-    std::vector<double> mpps = {}; // millions of frames a second, one of each repetition
+    std::uint32_t burst = burst_frames; // fewer for a slow subject
+    std::vector<double> mpps = {};      // millions of frames a second, one of each repetition
 };
 
 // Every repetition runs each lane once, so that what disturbs the machine disturbs all. A run is invalid, and

@@ -11,6 +11,8 @@ namespace {
 constexpr std::uint16_t sip_port = 5060;
 constexpr auto family = lab::Family::v4;
 
+} // namespace
+
 Result<CallPath> path_of(const lab::World& world) {
     auto caller =
         TimedSocket::open(world.outside(), {.address = world.outside_address(lab::host::first_caller, family),
@@ -29,8 +31,6 @@ Result<CallPath> path_of(const lab::World& world) {
                     .phone = std::move(*phone),
                     .uri = lab::sip_uri("erin", world.proxy(family))};
 }
-
-} // namespace
 
 lab::SipRequest CallPath::invite(const std::string& offer) const {
     lab::SipRequest request;

@@ -25,6 +25,9 @@ struct CallPath {
     [[nodiscard]] lab::SipRequest invite(const std::string& offer) const;
 };
 
+// Both ends, bound in that world.
+Result<CallPath> path_of(const lab::World& world);
+
 // The stage in bridge mode, with `config` (TOML) for stemd; its programs are those beside ours.
 Result<std::unique_ptr<demo::Stage>> set_up_stage(const std::string& config = {});
 
