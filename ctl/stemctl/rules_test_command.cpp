@@ -267,7 +267,7 @@ void add_rules_test_command(CLI::App& rules, Session& session) {
         "  stemctl rules test outbound icmpv6 2001:db8::1 to 2001:db8::2 type 128 --explain\n"
         "  stemctl rules test --file rules.toml inbound tcp 192.0.2.1 to 198.51.100.9 fragment",
         [&session, options] { return run_test(session, *options); });
-    test->add_option("packet", options->packet, "The packet, in words; quote an arrow: '->'")
+    test->add_option("packet", options->packet, "The packet, in words; with an arrow, quote all of it")
         ->required()
         ->type_name("PACKET");
     test->add_option("--file", options->file, "Test this file, which need not be loaded")->type_name("FILE");
