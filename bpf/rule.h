@@ -83,9 +83,10 @@ static __always_inline struct stem_ruleset* ruleset_in_force(void) {
     return generation ? bpf_map_lookup_elem(generation, &zero) : NULL;
 }
 
-/* `flags` are those of the rule that decided (enum stem_rule_flag); so is packet->rule. */
-static __always_inline enum stem_reason judge_rules(struct packet* packet, struct stem_ruleset* set,
-                                                    __u32* flags) {
+/* `flags` are those of the rule that decided (enum stem_rule_flag); so is packet->rule. Not inline: its stack
+ * is free again when the next stage begins. */
+static __noinline enum stem_reason judge_rules(struct packet* packet, struct stem_ruleset* set,
+                                               __u32* flags) {
     *flags = 0;
     packet->generation = (__u32)set->generation;
     if (set->count == 0) {

@@ -473,58 +473,59 @@ void DataPlane::set_proxy(stem_proxy_family family, const stem_proxy& proxy) {
 stem_proxy DataPlane::proxy_of(stem_proxy_family family) const {
     return fetch<stem_proxy>(bpf_map__fd(skeleton_->maps.proxies), static_cast<std::uint32_t>(family),
                              "a proxy");
-    stem_sip_count DataPlane::sip_count(stem_sip_kind kind, stem_direction direction) const {
-        const int cpus = libbpf_num_possible_cpus();
-        const auto all = fetch_per_cpu<stem_sip_count>(bpf_map__fd(skeleton_->maps.sip_counts),
-                                                       STEM_SIP_COUNT_SLOTS, cpus);
-        stem_sip_count sum{};
-        const std::size_t first = stem_sip_count_index(kind, direction) * static_cast<std::size_t>(cpus);
-        for (std::size_t cpu = 0; cpu < static_cast<std::size_t>(cpus); cpu++) {
-            const stem_sip_count& count = all[first + cpu];
-            sum.steered[STEM_LANE_UNKNOWN] += count.steered[STEM_LANE_UNKNOWN];
-            sum.steered[STEM_LANE_KNOWN] += count.steered[STEM_LANE_KNOWN];
-            sum.over_lane += count.over_lane;
-            sum.limited += count.limited;
-        }
-        return sum;
-    }
+}
 
-    std::optional<stem_sip_blocked> DataPlane::blocked(std::uint64_t stream) const {
-        stem_sip_blocked value{};
-        const int result = bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.sip_blocked), &stream, &value);
-        return result == 0 ? std::optional(value) : std::nullopt;
+stem_sip_count DataPlane::sip_count(stem_sip_kind kind, stem_direction direction) const {
+    const int cpus = libbpf_num_possible_cpus();
+    const auto all =
+        fetch_per_cpu<stem_sip_count>(bpf_map__fd(skeleton_->maps.sip_counts), STEM_SIP_COUNT_SLOTS, cpus);
+    stem_sip_count sum{};
+    const std::size_t first = stem_sip_count_index(kind, direction) * static_cast<std::size_t>(cpus);
+    for (std::size_t cpu = 0; cpu < static_cast<std::size_t>(cpus); cpu++) {
+        const stem_sip_count& count = all[first + cpu];
+        sum.steered[STEM_LANE_UNKNOWN] += count.steered[STEM_LANE_UNKNOWN];
+        sum.steered[STEM_LANE_KNOWN] += count.steered[STEM_LANE_KNOWN];
+        sum.over_lane += count.over_lane;
+        sum.limited += count.limited;
     }
+    return sum;
+}
 
-    void DataPlane::set_stream_seed(std::uint64_t seed) {
-        put(bpf_map__fd(skeleton_->maps.stream_seed), zero, seed, "the seed of streams' names");
-    }
+std::optional<stem_sip_blocked> DataPlane::blocked(std::uint64_t stream) const {
+    stem_sip_blocked value{};
+    const int result = bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.sip_blocked), &stream, &value);
+    return result == 0 ? std::optional(value) : std::nullopt;
+}
 
-    void DataPlane::add_sip_port(std::uint16_t port) {
-        put(bpf_map__fd(skeleton_->maps.sip_ports), port, std::uint8_t{1}, "a SIP port");
-    }
+void DataPlane::set_stream_seed(std::uint64_t seed) {
+    put(bpf_map__fd(skeleton_->maps.stream_seed), zero, seed, "the seed of streams' names");
+}
 
-    void DataPlane::remove_sip_port(std::uint16_t port) {
-        (void)bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.sip_ports), &port);
-    }
+void DataPlane::add_sip_port(std::uint16_t port) {
+    put(bpf_map__fd(skeleton_->maps.sip_ports), port, std::uint8_t{1}, "a SIP port");
+}
 
-    void DataPlane::set_port(stem_port port, std::uint32_t ifindex) {
-        put(bpf_map__fd(skeleton_->maps.tx_ports), static_cast<std::uint32_t>(port), ifindex, "a port");
-    }
+void DataPlane::remove_sip_port(std::uint16_t port) {
+    (void)bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.sip_ports), &port);
+}
 
-    void DataPlane::remove_port(stem_port port) {
-        const auto slot = static_cast<std::uint32_t>(port);
-        if (const int result = bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.tx_ports), &slot);
-            result != 0) {
-            refuse(result, "remove a port");
-        }
-    }
+void DataPlane::set_port(stem_port port, std::uint32_t ifindex) {
+    put(bpf_map__fd(skeleton_->maps.tx_ports), static_cast<std::uint32_t>(port), ifindex, "a port");
+}
 
-    void DataPlane::set_socket(std::uint32_t slot, int fd) {
-        put(bpf_map__fd(skeleton_->maps.xsks), slot, fd, "an AF_XDP socket's slot");
+void DataPlane::remove_port(stem_port port) {
+    const auto slot = static_cast<std::uint32_t>(port);
+    if (const int result = bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.tx_ports), &slot); result != 0) {
+        refuse(result, "remove a port");
     }
+}
 
-    void DataPlane::remove_socket(std::uint32_t slot) {
-        (void)bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.xsks), &slot);
-    }
+void DataPlane::set_socket(std::uint32_t slot, int fd) {
+    put(bpf_map__fd(skeleton_->maps.xsks), slot, fd, "an AF_XDP socket's slot");
+}
+
+void DataPlane::remove_socket(std::uint32_t slot) {
+    (void)bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.xsks), &slot);
+}
 
 } // namespace stem::test

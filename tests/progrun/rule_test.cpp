@@ -141,7 +141,7 @@ TEST_P(RuleEveryPath, MatchesFragmentsByTheirFirst) {
         expect(plane, path().direction, first, forwarded(STEM_RULE_PASS));
         expect(plane, path().direction, last, forwarded(STEM_RULE_PASS));
         expect(plane, path().direction, last, dropped(STEM_FRAGMENT_ORPHAN));
-        EXPECT_EQ(plane.ruleset().rule[0].packets, 1U);
+        EXPECT_EQ(plane.hits(0).packets, 1U);
     }
     if (!path().is_v6()) {
         // "Don't fragment" is no fragment.
