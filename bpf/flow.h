@@ -1,19 +1,24 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * Flow Monitor: a packet of an open pinhole is checked against what the call negotiated, policed against its
- * rate, counted, and let through.
+ * Flow Monitor: a packet of an open pinhole is checked against what the call negotiated, followed in its
+ * stream, policed against its rate, counted, and let through.
  *
- * Reads and counts in flows. One hash lookup (20 ns when the table is small, a few cache misses when it is
- * large) and the two cache lines of the value.
+ * Reads and counts in flows; reads thresholds. One hash lookup (20 ns when the table is small, a few cache
+ * misses when it is large) and three cache lines of the value.
  */
 #ifndef STEM_BPF_FLOW_H
 #define STEM_BPF_FLOW_H
 
 #include "bucket.h"
 #include "clock.h"
+#include "excess.h"
+#include "jitter.h"
 #include "maps.h"
 #include "packet.h"
 #include "rtp.h"
+#include "source.h"
+#include "threshold.h"
+#include "total.h"
 
 static __always_inline enum stem_reason police(struct stem_flow* flow, __u32 length, __u64 now) {
     const __u64 byte_cost = ((__u64)length * flow->ns_per_kib) >> 10;
@@ -31,7 +36,67 @@ static __always_inline enum stem_reason police(struct stem_flow* flow, __u32 len
     return STEM_CONTINUE;
 }
 
-static __always_inline enum stem_reason judge_flow(const struct frame* frame, const struct packet* packet) {
+/* The stream's own order, before its rate: what is repeated or made up must not spend what the stream may
+ * send. */
+static __always_inline enum stem_reason follow(struct xdp_md* context, const struct rtp_header* rtp,
+                                               const struct packet* packet, struct stem_flow* flow,
+                                               __u64 now) {
+    if (rtp->start.version_flags != RTP_VERSION_ALONE) {
+        const enum stem_reason fault =
+            (enum stem_reason)check_lengths(context, packet, flow->flags & STEM_FLOW_SRTP);
+        if (fault != STEM_CONTINUE) {
+            return fault;
+        }
+    }
+    const __u32 ssrc = from_be32(rtp->ssrc);
+    const __u16 sequence = from_be16(rtp->start.sequence);
+    if (is_next(flow, ssrc, sequence)) {
+        return STEM_CONTINUE;
+    }
+    return (enum stem_reason)follow_source(flow, ssrc, sequence, now);
+}
+
+static __always_inline enum stem_reason judge_media(struct xdp_md* context, const struct frame* frame,
+                                                    const struct packet* packet, struct stem_flow* flow,
+                                                    const struct stem_thresholds* limits, __u64 now) {
+    if (flow->denied_until_ns > now) {
+        return STEM_FLOW_DENIED;
+    }
+    if (flow->state & STEM_STREAM_ENDED) {
+        return STEM_FLOW_ENDED;
+    }
+    const struct rtp_header* rtp = frame->payload;
+    const __u16 length = packet->payload_length;
+    /* The datagram's own length decides; the frame, which is never shorter, only satisfies the verifier. */
+    const int has_start = (void*)(&rtp->start + 1) <= frame->end;
+    enum stem_reason fault = check_form(has_start ? &rtp->start : NULL, length, flow);
+    if (fault != STEM_CONTINUE) {
+        return fault;
+    }
+    if (is_rtcp_of(&rtp->start, length, flow)) {
+        fault = police(flow, packet->ip_length, now);
+    } else if ((void*)(rtp + 1) > frame->end) {
+        return STEM_RTP_SIZE;
+    } else {
+        const __u32 type = rtp->start.marker_type & 0x7f;
+        const __u32 timestamp = from_be32(rtp->timestamp);
+        fault = follow(context, rtp, packet, flow, now);
+        if (fault == STEM_CONTINUE) {
+            fault = police(flow, packet->ip_length, now);
+        }
+        if (fault == STEM_CONTINUE && is_measured(flow, limits->rtp_quality)) {
+            measure_jitter(flow, type, timestamp, limits->rtp_quality);
+        }
+    }
+    if (fault == STEM_CONTINUE && limits->rtp_total_kbps &&
+        !within_total(packet->key.direction, packet->ip_length, limits->rtp_total_kbps, now)) {
+        return STEM_FLOW_TOTAL;
+    }
+    return fault;
+}
+
+static __always_inline enum stem_reason judge_flow(struct xdp_md* context, const struct frame* frame,
+                                                   const struct packet* packet) {
     if (packet->key.protocol != IPPROTO_UDP || !frame->payload) {
         return STEM_CONTINUE;
     }
@@ -39,14 +104,14 @@ static __always_inline enum stem_reason judge_flow(const struct frame* frame, co
     if (!flow) {
         return STEM_CONTINUE;
     }
-    const __u64 now = now_ns();
-    enum stem_reason fault = check_media(frame, packet, flow);
-    if (fault == STEM_CONTINUE) {
-        fault = police(flow, packet->ip_length, now);
+    const struct stem_thresholds* limits = thresholds_in_force();
+    if (!limits) {
+        return STEM_INTERNAL;
     }
+    const __u64 now = now_ns();
+    const enum stem_reason fault = judge_media(context, frame, packet, flow, limits, now);
     if (fault != STEM_CONTINUE) {
-        flow->dropped_packets++;
-        flow->dropped_bytes += packet->ip_length;
+        note_fault(flow, packet, fault, now);
         return fault;
     }
     flow->last_seen_ns = now;

@@ -6,6 +6,7 @@
 #ifndef STEM_BPF_SLOW_PATH_H
 #define STEM_BPF_SLOW_PATH_H
 
+#include "learning.h"
 #include "rule.h"
 #include "settings.h"
 #include "steer.h"
@@ -20,6 +21,12 @@ __noinline int judge_slow_path(struct xdp_md* context, struct packet* packet) {
         return STEM_INTERNAL;
     }
     enum stem_reason reason;
+    if (stem_modules & STEM_MODULE_FLOW_MONITOR) {
+        reason = (enum stem_reason)judge_learning(context, packet);
+        if (reason != STEM_CONTINUE) {
+            return reason;
+        }
+    }
     if (stem_modules & STEM_MODULE_PATTERN_MATCHER) {
         __u32 flags; /* of the rule that decided */
         reason = judge_rules(packet, set, &flags);

@@ -40,7 +40,7 @@ static __always_inline enum stem_reason judge(struct xdp_md* context, struct fra
         return reason;
     }
     if (stem_modules & STEM_MODULE_FLOW_MONITOR) {
-        reason = judge_flow(frame, packet);
+        reason = judge_flow(context, frame, packet);
         if (reason != STEM_CONTINUE) {
             return reason;
         }

@@ -63,6 +63,7 @@ class Stage {
 
     // Packets counted under a reason, kernel's and stemd's, since the instance was attached.
     [[nodiscard]] std::uint64_t packets(stem_reason reason, stem_direction direction) const;
+    [[nodiscard]] const kernel::Instance& instance() const { return *instance_; }
     [[nodiscard]] Result<std::vector<kernel::FlowEntry>> flows() const;
     // The pinhole with this destination and source, if it is open.
     [[nodiscard]] std::optional<kernel::FlowEntry> flow(const Endpoint& source,

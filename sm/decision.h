@@ -68,6 +68,18 @@ class Link {
         bool all = false;              // "Contact: *" with Expires 0: remove each one
     };
     virtual void learn(const Binding& binding) = 0;
+
+    // A media stream that was ended, because it went on sending more than its call had negotiated.
+    struct StreamEnd {
+        std::string caller; // URIs
+        std::string callee;
+        std::string call_id;
+        Endpoint source;
+        Endpoint destination;
+        std::string cause;       // label of the reason: "flow_byte_rate"
+        bool call_ended = false; // and its call with it
+    };
+    virtual void report(const StreamEnd& /*end*/) {}
 };
 
 } // namespace stem::sm

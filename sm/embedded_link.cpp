@@ -33,4 +33,9 @@ void EmbeddedLink::learn(const Binding& binding) {
     }
 }
 
+void EmbeddedLink::report(const StreamEnd& end) {
+    ++streams_ended_;
+    last_stream_end_ = end;
+}
+
 } // namespace stem::sm

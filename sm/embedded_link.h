@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 
 namespace stem::sm {
@@ -21,6 +22,7 @@ class EmbeddedLink final : public Link {
 
     void decide(const Query& query, std::function<void(Decision)> done) override;
     void learn(const Binding& binding) override;
+    void report(const StreamEnd& end) override;
 
     // Bindings seen, by what became of them.
     struct Counters {
@@ -29,6 +31,11 @@ class EmbeddedLink final : public Link {
         std::uint64_t unknown_user = 0; // ignored: no user has that address of record
         std::uint64_t failed = 0;       // unreadable, or the database did not take it: last_failure()
     };
+    // Streams that firewalls ended for their excess.
+    [[nodiscard]] std::uint64_t streams_ended() const noexcept { return streams_ended_; }
+    [[nodiscard]] const std::optional<StreamEnd>& last_stream_end() const noexcept {
+        return last_stream_end_;
+    }
     [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
     [[nodiscard]] const std::string& last_failure() const noexcept { return last_failure_; } // "" = none
 
@@ -37,6 +44,8 @@ class EmbeddedLink final : public Link {
     Decider decider_;
     Clock clock_;
     Counters counters_;
+    std::uint64_t streams_ended_ = 0;
+    std::optional<StreamEnd> last_stream_end_;
     std::string last_failure_;
 };
 

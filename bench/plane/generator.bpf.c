@@ -24,6 +24,8 @@ const volatile __u8 station[ETH_ALEN];
 
 __u32 stream_number = 0;
 __u32 packet_number = 0;
+__u32 round_left = 0; /* streams that have not sent their packet of this round */
+__u32 round_number = 0;
 
 struct {
     __uint(type, BPF_MAP_TYPE_DEVMAP);
@@ -59,6 +61,11 @@ static __always_inline struct bench_stream next_stream(void) {
     next -= next >= flow_count ? flow_count : 0;
     stream_number = next;
     packet_number++;
+    if (round_left == 0) {
+        round_left = flow_count;
+        round_number++;
+    }
+    round_left--;
     const struct bench_stream stream = bench_stream_of(next);
     if (!reverse) {
         return stream;
@@ -86,8 +93,8 @@ static __always_inline void write_udp(struct udphdr* udp, const struct bench_str
 static __always_inline void write_rtp(struct rtp* rtp) {
     rtp->version_flags = 0x80;
     rtp->payload_type = 0;
-    rtp->sequence = bpf_htons((__u16)packet_number);
-    rtp->timestamp = bpf_htonl(packet_number * 160);
+    rtp->sequence = bpf_htons((__u16)round_number);
+    rtp->timestamp = bpf_htonl(round_number * 160);
     rtp->ssrc = bpf_htonl(stream_number);
 }
 

@@ -244,6 +244,9 @@ Totals Monitor::Machine::totals() const {
     totals.held = held_;
     totals.transactions = transactions_.size();
     totals.pinholes = pinholes_.size();
+    for (const auto direction : {STEM_INBOUND, STEM_OUTBOUND}) {
+        totals.announced[direction] = pinholes_.announced(direction);
+    }
     totals.pinholes_opened = pinholes_.opened();
     totals.pinholes_closed = pinholes_.closed();
     return totals;
@@ -290,6 +293,12 @@ Totals Monitor::totals() const {
 }
 bool Monitor::drop(std::uint64_t dialog_id, std::uint64_t now_ns) {
     return machine_->drop(dialog_id, now_ns);
+}
+void Monitor::heed(const stem_notice& notice, std::uint64_t now_ns) {
+    machine_->heed(notice, now_ns);
+}
+void Monitor::look_around(std::uint64_t now_ns) {
+    machine_->look_around(now_ns);
 }
 
 } // namespace stem::call

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The state behind Monitor. One file a concern: machine_invite.cpp (a call begins), machine_dialog.cpp
 // (requests inside it), machine_response.cpp, machine_media.cpp (offers, answers, pinholes),
+// machine_notice.cpp (what the data plane tells of them),
 // machine_record.cpp (what survives stemd), machine_timer.cpp.
 #pragma once
 
@@ -82,6 +83,7 @@ struct Call {
     std::uint64_t started_ns = 0;
     std::uint64_t ring_until_ns = 0;
     std::uint64_t dead_since_ns = 0; // 0 = alive
+    std::uint64_t reserved = 0; // bytes per second that its offer announced, until its media are agreed on
 
     Dialog* dialog(std::string_view tag);
 };
@@ -96,6 +98,8 @@ class Monitor::Machine {
     [[nodiscard]] std::vector<DialogInfo> dialogs() const;
     [[nodiscard]] Totals totals() const;
     bool drop(std::uint64_t dialog_id, std::uint64_t now_ns);
+    void heed(const stem_notice& notice, std::uint64_t now_ns);
+    void look_around(std::uint64_t now_ns);
 
   private:
     enum class Alarm : std::uint8_t {
@@ -165,11 +169,24 @@ class Monitor::Machine {
     Described describe(const Packet& packet, const sip::Message& message, const Call* call, stem_party party);
     void agree(Call& call, Dialog& dialog, stem_party offerer, const std::vector<stem_media>& offer,
                const std::vector<stem_media>& answer);
+    void keep_learned(const std::vector<stem_media> (&before)[STEM_PARTIES], Dialog& dialog);
+    void open_media(const Call& call, const Dialog& dialog, std::uint64_t close_at_ns);
+    void learn_media(const Call& call, const Dialog& dialog);
     void answer_response_offer(Call& call, Dialog& dialog, const Described& answer);
     bool is_image(const Call& call, const Dialog& dialog) const;
     void end(Call& call, Dialog& dialog, std::uint64_t close_at_ns, std::string_view why);
     void cut(Call& call, Dialog& dialog, std::string_view why);
     void bury_when_over(Call& call);
+
+    // machine_notice.cpp
+    bool has_room_for_media(const Call& call);
+    void reserve(Call& call);
+    void give_back(Call& call);
+    std::pair<Call*, Dialog*> dialog_of(std::uint64_t id);
+    bool learn(const Call& call, Dialog& dialog, const stem_flow_key& key);
+    bool catch_up(const Call& call, Dialog& dialog);
+    void learned(const stem_notice& notice);
+    void ended(const stem_notice& notice);
 
     // machine_record.cpp
     void remember(const Call& call, const Dialog& dialog);
@@ -198,6 +215,7 @@ class Monitor::Machine {
     std::uint64_t now_ns_ = 0;
     std::uint64_t next_id_;
     std::size_t held_ = 0;
+    std::uint64_t reserved_ = 0; // of all calls
     Totals totals_;
     std::shared_ptr<bool> alive_ =
         std::make_shared<bool>(true); // a decision may come after the machine is gone

@@ -113,6 +113,12 @@ void Monitor::Machine::hold(Packet packet, const sip::Message& message, Call& ca
     if (session.sdp == Sdp::usable) {
         call.offer = std::move(session.media);
     }
+    if (!has_room_for_media(call)) {
+        totals_.calls_over_total++;
+        refuse(call, status_unavailable, {}, STEM_MEDIA_TOTAL,
+               "its media would be more than threshold rtp_total_kbps lets through");
+        return;
+    }
     ask(call, message);
     if (call.state == CallState::held) { // not decided on the spot
         set_timer(settings_.trying_after, Alarm::trying, call.id, call.serial);
@@ -184,6 +190,7 @@ void Monitor::Machine::let_go(Call& call, const std::string& target, std::vector
     call.dialogs.clear(); // of an earlier attempt (401, 407): nothing of it is left
     call.dialogs.push_back({.id = call.id, .changed_ns = now_ns_});
     call.dialogs.front().cseq[STEM_CALLER] = call.cseq;
+    reserve(call);
     call.ring_until_ns = now_ns_ + ns_of(settings_.ring_timeout);
     set_timer(settings_.ring_timeout, Alarm::ringing, call.id, call.serial);
     spdlog::info("call {:x} {} -> {}: {}{}: {}", call.id, call.caller, call.callee,

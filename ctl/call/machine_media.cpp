@@ -39,7 +39,11 @@ Monitor::Machine::Described Monitor::Machine::describe(const Packet& packet, con
     if (auto refusal = refuse_media(*session, bound, settings_); refusal) {
         return {.sdp = Sdp::refused, .media = {}, .what = *refusal};
     }
-    return {.sdp = Sdp::usable, .media = media_of(*session), .what = {}};
+    auto media = media_of(*session);
+    if (packet.direction == STEM_INBOUND) { // the inside is ours, and its addresses are what it says
+        mark_nat(media, packet.source.address, settings_);
+    }
+    return {.sdp = Sdp::usable, .media = std::move(media), .what = {}};
 }
 
 // A call that a proxy inside sends out again crosses us twice, under the same Call-ID and tags. Its inside
@@ -63,9 +67,12 @@ bool Monitor::Machine::is_image(const Call& call, const Dialog& dialog) const {
 // while, because media of the old session is still on its way.
 void Monitor::Machine::agree(Call& call, Dialog& dialog, stem_party offerer,
                              const std::vector<stem_media>& offer, const std::vector<stem_media>& answer) {
+    const std::vector<stem_media> before[STEM_PARTIES] = {dialog.media[STEM_CALLER],
+                                                          dialog.media[STEM_CALLEE]};
     dialog.media[offerer] = offer;
     dialog.media[other_party(offerer)] = answer;
     dialog.changed_ns = now_ns_;
+    keep_learned(before, dialog);
     if (is_image(call, dialog)) {
         const stem_party inside = call.direction == STEM_INBOUND ? STEM_CALLEE : STEM_CALLER;
         for (auto& line : dialog.media[inside]) {
@@ -74,10 +81,50 @@ void Monitor::Machine::agree(Call& call, Dialog& dialog, stem_party offerer,
             }
         }
     }
-    const Flows wanted = flows_between(dialog.media[STEM_CALLER], dialog.media[STEM_CALLEE], call.direction,
-                                       dialog.id, now_ns_);
-    pinholes_.replace(dialog.id, wanted, now_ns_ + ns_of(settings_.change_grace));
+    give_back(call);
+    open_media(call, dialog, now_ns_ + ns_of(settings_.change_grace));
     remember(call, dialog);
+}
+
+// A learned peer stays learned until either end describes another place (RFC 3264 8.3.1).
+void Monitor::Machine::keep_learned(const std::vector<stem_media> (&before)[STEM_PARTIES], Dialog& dialog) {
+    for (const auto party : {STEM_CALLER, STEM_CALLEE}) {
+        const auto& other = dialog.media[other_party(party)];
+        const auto& other_before = before[other_party(party)];
+        const std::size_t lines =
+            std::min({dialog.media[party].size(), before[party].size(), other.size(), other_before.size()});
+        for (std::size_t i = 0; i < lines; i++) {
+            stem_media& line = dialog.media[party][i];
+            const stem_media& was = before[party][i];
+            if ((line.flags & was.flags & STEM_MEDIA_BEHIND_NAT) == 0 || !is_same_place(line, was) ||
+                !is_same_place(other[i], other_before[i])) {
+                continue;
+            }
+            line.flags |= was.flags & (STEM_MEDIA_RTP_LEARNED | STEM_MEDIA_RTCP_LEARNED);
+            if ((was.flags & STEM_MEDIA_RTP_LEARNED) != 0) {
+                line.learned = was.learned;
+            }
+            line.learned_rtp_port = was.learned_rtp_port;
+            line.learned_rtcp_port = was.learned_rtcp_port;
+        }
+    }
+}
+
+// The dialog's pinholes as its media are now; what is to be learned, too.
+void Monitor::Machine::open_media(const Call& call, const Dialog& dialog, std::uint64_t close_at_ns) {
+    const auto& caller = dialog.media[STEM_CALLER];
+    const auto& callee = dialog.media[STEM_CALLEE];
+    pinholes_.replace(dialog.id, flows_between(caller, callee, call.direction, dialog.id, now_ns_),
+                      close_at_ns);
+    learn_media(call, dialog);
+}
+
+// Opens the window, or opens it anew where nothing is learned yet.
+void Monitor::Machine::learn_media(const Call& call, const Dialog& dialog) {
+    const auto& caller = dialog.media[STEM_CALLER];
+    const auto& callee = dialog.media[STEM_CALLEE];
+    pinholes_.replace(dialog.id, learnings_between(caller, callee, call.direction, dialog.id, now_ns_,
+                                                   ns_of(settings_.learning_window), settings_.nat_networks));
 }
 
 void Monitor::Machine::answer_response_offer(Call& call, Dialog& dialog, const Described& answer) {
@@ -95,6 +142,7 @@ void Monitor::Machine::end(Call& call, Dialog& dialog, std::uint64_t close_at_ns
         return;
     }
     dialog.state = STEM_DIALOG_DEAD;
+    give_back(call);
     pinholes_.close(dialog.id, close_at_ns);
     records_.erase(dialog.id);
     if (!why.empty()) {

@@ -144,8 +144,12 @@ std::size_t Monitor::Machine::adopt(std::uint64_t now_ns) {
             dialog.response_offer = {.by = static_cast<stem_party>(record.offerer),
                                      .media = read_media(record.offer, record.offer_count)};
         }
+        (void)catch_up(call, dialog);
         pinholes_.adopt(
             id, flows_between(dialog.media[STEM_CALLER], dialog.media[STEM_CALLEE], direction, id, now_ns));
+        pinholes_.replace(id, learnings_between(dialog.media[STEM_CALLER], dialog.media[STEM_CALLEE],
+                                                direction, id, now_ns, ns_of(settings_.learning_window),
+                                                settings_.nat_networks));
         // Its 200 may still come, or come again: the ACK may have been lost with the stemd before.
         if (unanswered || dialog.answered_ns + ns_of(settings_.linger) > now_ns) {
             await_answer(call);

@@ -128,6 +128,7 @@ void Monitor::Machine::check_silence(Call& call, Dialog& dialog) {
 }
 
 void Monitor::Machine::forget(Call& call) {
+    give_back(call);
     for (const auto& dialog : call.dialogs) {
         pinholes_.close(dialog.id, now_ns_);
         records_.erase(dialog.id);

@@ -31,6 +31,35 @@ std::optional<std::string> refuse_address(const Address& address, std::span<cons
     return "media at " + address.to_string() + ", but the called terminal is at " + bound[0].to_string();
 }
 
+// RFC 1918, RFC 6598, RFC 4193: addresses that mean nothing outside of their own network.
+bool is_private(const Address& address) {
+    static const auto networks = [] {
+        std::vector<Cidr> all;
+        for (const char* text :
+             {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"}) {
+            all.push_back(*Cidr::parse(text));
+        }
+        return all;
+    }();
+    return within(networks, address);
+}
+
+bool is_behind_nat(const stem_media& line, const Address& source, const Settings& settings) {
+    const Address address(line.address);
+    if (line.rtp_port == 0 || address.is_unspecified() || within(settings.media_relays, address)) {
+        return false;
+    }
+    switch (settings.nat) {
+    case Nat::never:
+        return false;
+    case Nat::automatic:
+        return address != source && is_private(address) && !is_private(source);
+    case Nat::always:
+        return true;
+    }
+    return false;
+}
+
 } // namespace
 
 std::optional<std::string> refuse_media(const sdp::Session& session, std::span<const Address> bound,
@@ -63,6 +92,27 @@ std::vector<stem_media> media_of(const sdp::Session& session) {
         lines.push_back(sdp::policed(media));
     }
     return lines;
+}
+
+void mark_nat(std::vector<stem_media>& lines, const Address& source, const Settings& settings) {
+    for (auto& line : lines) {
+        if (is_behind_nat(line, source, settings)) {
+            line.flags |= STEM_MEDIA_BEHIND_NAT;
+            line.learned = source.raw();
+        }
+    }
+}
+
+bool is_same_place(const stem_media& a, const stem_media& b) {
+    return Address(a.address) == Address(b.address) && a.rtp_port == b.rtp_port && a.rtcp_port == b.rtcp_port;
+}
+
+std::uint64_t announced_rate(std::span<const stem_media> lines) {
+    std::uint64_t sum = 0;
+    for (const auto& line : lines) {
+        sum += line.rtp_port == 0 ? 0 : line.bytes_per_second;
+    }
+    return sum;
 }
 
 } // namespace stem::call

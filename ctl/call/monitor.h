@@ -40,8 +40,13 @@ struct DialogInfo {
 struct Totals {
     std::uint64_t calls_seen = 0;
     std::uint64_t calls_answered = 0;
-    std::uint64_t calls_refused = 0; // by a decision
-    std::uint64_t calls_silent = 0;  // ended because their media stopped
+    std::uint64_t calls_refused = 0;    // by a decision
+    std::uint64_t calls_silent = 0;     // ended because their media stopped
+    std::uint64_t calls_over_total = 0; // refused: more media than the firewall may carry
+    std::uint64_t streams_lowered = 0;  // by the data plane, for their excess
+    std::uint64_t streams_ended = 0;
+    std::uint64_t peers_learned = 0;                   // RTP and RTCP ports behind NAT
+    std::uint64_t announced[STEM_DIRECTIONS] = {0, 0}; // bytes per second that open pinholes may carry
     std::uint64_t pinholes_opened = 0;
     std::uint64_t pinholes_closed = 0;
     std::size_t calls = 0; // now, without lingering ones
@@ -69,6 +74,11 @@ class Monitor {
     [[nodiscard]] Totals totals() const;
     // Closes a call's pinholes and forgets it, but for its BYE. False: no such dialog.
     bool drop(std::uint64_t dialog_id, std::uint64_t now_ns);
+
+    // What the data plane says of a stream: a peer was learned, a stream lowered or ended.
+    void heed(const stem_notice& notice, std::uint64_t now_ns);
+    // Finds in the maps what notices would have said, where some were lost.
+    void look_around(std::uint64_t now_ns);
 
   private:
     class Machine;

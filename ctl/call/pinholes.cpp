@@ -4,17 +4,18 @@
 #include <netinet/in.h>
 
 #include <algorithm>
+#include <optional>
+
+#include "ctl/sdp/session.h"
 
 namespace stem::call {
 namespace {
 
 constexpr std::uint64_t second_ns = 1'000'000'000;
-// Burst: VAD resume, a jitter buffer upstream letting go, a phone catching up. The field's advice is 250 ms
-// or more.
-constexpr std::uint64_t rtp_burst_ns = 300'000'000;
+constexpr std::uint64_t ms_ns = 1'000'000;
+constexpr std::uint64_t bits_per_octet = 8;
 // RTCP comes as single large packets seconds apart (RFC 3550 6.2): room for two of 1,500 octets at any rate.
 constexpr std::uint64_t rtcp_burst_octets = 3000;
-constexpr std::uint32_t rtcp_packets_per_second = 20;
 constexpr std::uint16_t rtcp_max_payload = 1472;
 
 std::uint32_t ns_per_packet(std::uint32_t packets_per_second) {
@@ -44,9 +45,13 @@ stem_flow rtp_flow(const stem_media& receiver) {
     flow.payload_types[0] = receiver.payload_types[0];
     flow.payload_types[1] = receiver.payload_types[1];
     flow.ns_per_packet = ns_per_packet(receiver.packets_per_second);
-    flow.ns_per_kib = ns_per_kib(receiver.bytes_per_second);
-    flow.packets_burst_ns = rtp_burst_ns;
-    flow.bytes_burst_ns = rtp_burst_ns;
+    flow.ns_per_kib = flow.offered_ns_per_kib = ns_per_kib(receiver.bytes_per_second);
+    flow.packets_burst_ns = flow.bytes_burst_ns = receiver.burst_ms * ms_ns;
+    std::ranges::copy(receiver.clock_hz, flow.clock_hz);
+    std::ranges::copy(receiver.clock_of, flow.clock_of);
+    if ((receiver.flags & STEM_MEDIA_SRTP) != 0) {
+        flow.flags |= STEM_FLOW_SRTP;
+    }
     flow.min_payload = receiver.min_payload;
     flow.max_payload = receiver.max_payload;
     return flow;
@@ -55,8 +60,8 @@ stem_flow rtp_flow(const stem_media& receiver) {
 stem_flow rtcp_flow(const stem_media& receiver) {
     stem_flow flow{};
     flow.kind = STEM_FLOW_RTCP;
-    flow.ns_per_packet = ns_per_packet(rtcp_packets_per_second);
-    flow.ns_per_kib = ns_per_kib(receiver.rtcp_bytes_per_second);
+    flow.ns_per_packet = ns_per_packet(sdp::rtcp_packets_for(receiver.rtcp_bytes_per_second));
+    flow.ns_per_kib = flow.offered_ns_per_kib = ns_per_kib(receiver.rtcp_bytes_per_second);
     flow.packets_burst_ns = second_ns;
     flow.bytes_burst_ns = rtcp_burst_octets * second_ns / std::max(receiver.rtcp_bytes_per_second, 1U);
     flow.min_payload = 8;
@@ -64,28 +69,133 @@ stem_flow rtcp_flow(const stem_media& receiver) {
     return flow;
 }
 
-// What `sender` may send to `receiver` of one m= line.
-void add_one_way(Flows& flows, const stem_media& sender, const stem_media& receiver, stem_direction direction,
-                 stem_flow mould) {
-    const bool mux = (sender.flags & STEM_MEDIA_RTCP_MUX) != 0 && (receiver.flags & STEM_MEDIA_RTCP_MUX) != 0;
-    const bool receives = (receiver.flags & STEM_MEDIA_RECEIVES) != 0;
-    const auto add = [&](std::uint16_t sport, std::uint16_t dport, stem_flow flow) {
-        flow.media_index = mould.media_index;
-        flow.dialog = mould.dialog;
-        flow.opened_ns = mould.opened_ns;
-        flows.insert_or_assign(key_of(sender.address, sport, receiver.address, dport, direction), flow);
-    };
-    if (receives) {
+bool is_muxed(const stem_media& a, const stem_media& b) {
+    return (a.flags & b.flags & STEM_MEDIA_RTCP_MUX) != 0;
+}
+
+stem_flow moulded(stem_flow flow, const stem_flow& mould) {
+    flow.media_index = mould.media_index;
+    flow.dialog = mould.dialog;
+    flow.opened_ns = mould.opened_ns;
+    flow.stream = mould.stream;
+    return flow;
+}
+
+// What `sender` may send to `receiver`'s RTP port of one m= line.
+std::optional<stem_flow> flow_on_rtp_port(const stem_media& sender, const stem_media& receiver,
+                                          const stem_flow& mould) {
+    const bool mux = is_muxed(sender, receiver);
+    if ((receiver.flags & STEM_MEDIA_ENDED) != 0) {
+        return std::nullopt;
+    }
+    if ((receiver.flags & STEM_MEDIA_RECEIVES) != 0) {
         stem_flow flow = rtp_flow(receiver);
         if (mux) {
-            flow.flags = STEM_FLOW_RTCP_MUX;
+            flow.flags |= STEM_FLOW_RTCP_MUX;
         }
-        add(sender.rtp_port, receiver.rtp_port, flow);
-    } else if (mux) {
-        add(sender.rtp_port, receiver.rtp_port, rtcp_flow(receiver));
+        return moulded(flow, mould);
     }
-    if (!mux && sender.rtcp_port != 0 && receiver.rtcp_port != 0) {
-        add(sender.rtcp_port, receiver.rtcp_port, rtcp_flow(receiver));
+    return mux ? std::optional(moulded(rtcp_flow(receiver), mould)) : std::nullopt;
+}
+
+std::optional<stem_flow> flow_on_rtcp_port(const stem_media& sender, const stem_media& receiver,
+                                           const stem_flow& mould) {
+    if (is_muxed(sender, receiver) || sender.rtcp_port == 0 || receiver.rtcp_port == 0) {
+        return std::nullopt;
+    }
+    return moulded(rtcp_flow(receiver), mould);
+}
+
+// Where a side's media are, as far as that is known: ports are 0 where it is not.
+struct Ends {
+    stem_addr address;
+    std::uint16_t rtp_port;
+    std::uint16_t rtcp_port;
+};
+
+Ends ends_of(const stem_media& media) {
+    if ((media.flags & STEM_MEDIA_BEHIND_NAT) == 0) {
+        return {media.address, media.rtp_port, media.rtcp_port};
+    }
+    const auto known = [&](unsigned flag, std::uint16_t port) {
+        return (media.flags & flag) != 0 ? port : std::uint16_t{0};
+    };
+    return {media.learned, known(STEM_MEDIA_RTP_LEARNED, media.learned_rtp_port),
+            known(STEM_MEDIA_RTCP_LEARNED, media.learned_rtcp_port)};
+}
+
+// What `sender` may send to `receiver` of one m= line.
+void add_one_way(Flows& flows, const stem_media& sender, const stem_media& receiver, stem_direction direction,
+                 const stem_flow& mould) {
+    const Ends from = ends_of(sender);
+    const Ends to = ends_of(receiver);
+    const auto add = [&](std::uint16_t sport, std::uint16_t dport, const std::optional<stem_flow>& flow) {
+        if (flow && sport != 0 && dport != 0) {
+            flows.insert_or_assign(key_of(from.address, sport, to.address, dport, direction), *flow);
+        }
+    };
+    add(from.rtp_port, to.rtp_port, flow_on_rtp_port(sender, receiver, mould));
+    add(from.rtcp_port, to.rtcp_port, flow_on_rtcp_port(sender, receiver, mould));
+}
+
+// One entry: what `peer` sends to a port of `local`, and what goes back.
+stem_learning learning_of(const stem_media& peer, std::uint16_t signalled_port,
+                          const std::optional<stem_flow>& in, const std::optional<stem_flow>& out,
+                          std::span<const Cidr> networks) {
+    stem_learning entry{};
+    entry.signalled = peer.address;
+    entry.signalled_port = signalled_port;
+    entry.from = peer.learned;
+    std::memset(&entry.from_mask, 0xff, sizeof(entry.from_mask));
+    const Address source(peer.learned);
+    const auto network =
+        std::ranges::find_if(networks, [&](const Cidr& each) { return each.contains(source); });
+    if (network != networks.end()) {
+        entry.from = network->network().raw();
+        for (unsigned i = 0; i < sizeof(entry.from_mask.octet); i++) {
+            const unsigned bits =
+                std::min(network->mapped_length() - std::min(network->mapped_length(), i * 8), 8U);
+            entry.from_mask.octet[i] = static_cast<std::uint8_t>(0xff00U >> bits);
+        }
+    }
+    if (in) {
+        entry.in = *in;
+        entry.opens |= STEM_LEARNING_IN;
+    }
+    if (out) {
+        entry.out = *out;
+        entry.opens |= STEM_LEARNING_OUT;
+    }
+    return entry;
+}
+
+void add_learnings(Learnings& learnings, const stem_media& peer, const stem_media& local,
+                   stem_direction direction, const stem_flow& mould, std::uint64_t until_ns,
+                   std::span<const Cidr> networks) {
+    const auto add = [&](std::uint16_t port, stem_learning entry, bool learned, std::uint16_t learned_port) {
+        stem_learning_key key{};
+        key.local = local.address;
+        key.port = port;
+        key.direction = static_cast<std::uint8_t>(direction);
+        entry.dialog = mould.dialog;
+        entry.until_ns = until_ns;
+        if (learned) {
+            entry.locked_ns = mould.opened_ns;
+            entry.candidate = peer.learned;
+            entry.candidate_port = learned_port;
+        }
+        learnings.insert_or_assign(key, entry);
+    };
+    auto rtp = learning_of(peer, peer.rtp_port, flow_on_rtp_port(peer, local, mould),
+                           flow_on_rtp_port(local, peer, mould), networks);
+    if ((rtp.opens & STEM_LEARNING_IN) == 0) { // still what tells the peer's packets
+        rtp.in = moulded(rtp_flow(local), mould);
+    }
+    add(local.rtp_port, rtp, (peer.flags & STEM_MEDIA_RTP_LEARNED) != 0, peer.learned_rtp_port);
+    if (const auto in = flow_on_rtcp_port(peer, local, mould); in) {
+        auto rtcp = learning_of(peer, peer.rtcp_port, in, flow_on_rtcp_port(local, peer, mould), networks);
+        rtcp.beside_port = local.rtp_port;
+        add(local.rtcp_port, rtcp, (peer.flags & STEM_MEDIA_RTCP_LEARNED) != 0, peer.learned_rtcp_port);
     }
 }
 
@@ -98,7 +208,8 @@ void widen(stem_flow& flow, const stem_flow& other) {
     flow.payload_types[0] |= other.payload_types[0];
     flow.payload_types[1] |= other.payload_types[1];
     flow.ns_per_packet = std::min(flow.ns_per_packet, other.ns_per_packet);
-    flow.ns_per_kib = std::min(flow.ns_per_kib, other.ns_per_kib);
+    flow.offered_ns_per_kib = std::min(flow.offered_ns_per_kib, other.offered_ns_per_kib);
+    flow.ns_per_kib = flow.offered_ns_per_kib;
     flow.packets_burst_ns = std::max(flow.packets_burst_ns, other.packets_burst_ns);
     flow.bytes_burst_ns = std::max(flow.bytes_burst_ns, other.bytes_burst_ns);
     flow.min_payload = std::min(flow.min_payload, other.min_payload);
@@ -106,26 +217,40 @@ void widen(stem_flow& flow, const stem_flow& other) {
     flow.flags |= other.flags;
 }
 
-// The new description with the counters of the flow that is there.
-stem_flow carried_over(stem_flow flow, const stem_flow& there) {
-    flow.bytes_full_at_ns = there.bytes_full_at_ns;
-    flow.packets_full_at_ns = there.packets_full_at_ns;
-    flow.last_seen_ns = there.last_seen_ns;
-    flow.packets = there.packets;
-    flow.bytes = there.bytes;
-    flow.dropped_packets = there.dropped_packets;
-    flow.dropped_bytes = there.dropped_bytes;
-    flow.opened_ns = there.opened_ns;
-    flow.dialog = there.dialog;
+// The flow that is there, with what the new description says of it: what the data plane keeps goes on, but
+// for the stream's state and whose sequence it is: a call that negotiates anew begins anew.
+stem_flow described_anew(stem_flow flow, const stem_flow& wanted) {
+    flow.payload_types[0] = wanted.payload_types[0];
+    flow.payload_types[1] = wanted.payload_types[1];
+    flow.ns_per_packet = wanted.ns_per_packet;
+    flow.ns_per_kib = wanted.ns_per_kib;
+    flow.offered_ns_per_kib = wanted.offered_ns_per_kib;
+    flow.bytes_burst_ns = wanted.bytes_burst_ns;
+    flow.packets_burst_ns = wanted.packets_burst_ns;
+    flow.min_payload = wanted.min_payload;
+    flow.max_payload = wanted.max_payload;
+    flow.kind = wanted.kind;
+    flow.flags = wanted.flags;
+    flow.media_index = wanted.media_index;
+    std::ranges::copy(wanted.clock_hz, flow.clock_hz);
+    std::ranges::copy(wanted.clock_of, flow.clock_of);
+    flow.state = 0;
+    flow.excess_seconds = 0;
+    flow.restarts_full_at_ns = 0;
+    flow.jitter_state = STEM_JITTER_NONE;
+    if (flow.stream == 0) {
+        flow.stream = wanted.stream;
+    }
     return flow;
 }
 
 bool describes_the_same(const stem_flow& a, const stem_flow& b) {
     return a.payload_types[0] == b.payload_types[0] && a.payload_types[1] == b.payload_types[1] &&
-           a.ns_per_packet == b.ns_per_packet && a.ns_per_kib == b.ns_per_kib &&
+           a.ns_per_packet == b.ns_per_packet && a.offered_ns_per_kib == b.offered_ns_per_kib &&
            a.bytes_burst_ns == b.bytes_burst_ns && a.packets_burst_ns == b.packets_burst_ns &&
            a.min_payload == b.min_payload && a.max_payload == b.max_payload && a.kind == b.kind &&
-           a.flags == b.flags;
+           a.flags == b.flags && a.state == b.state && std::ranges::equal(a.clock_hz, b.clock_hz) &&
+           std::ranges::equal(a.clock_of, b.clock_of);
 }
 
 } // namespace
@@ -150,21 +275,54 @@ Flows flows_between(std::span<const stem_media> caller, std::span<const stem_med
     return flows;
 }
 
-void Pinholes::open(std::uint64_t dialog, const stem_flow_key& key, const stem_flow& flow) {
-    auto& holders = holders_[key];
-    stem_flow wanted = flow;
-    if (!holders.empty()) {
-        const auto there = store_.get(key);
-        if (there) {
-            if (holders.size() > 1 || !holders.contains(dialog)) {
-                widen(wanted, *there);
-            }
-            if (describes_the_same(wanted, *there)) {
-                holders.insert(dialog);
-                return;
-            }
-            wanted = carried_over(wanted, *there);
+Learnings learnings_between(std::span<const stem_media> caller, std::span<const stem_media> callee,
+                            stem_direction direction, std::uint64_t dialog, std::uint64_t now_ns,
+                            std::uint64_t window_ns, std::span<const Cidr> networks) {
+    const stem_direction back = direction == STEM_INBOUND ? STEM_OUTBOUND : STEM_INBOUND;
+    Learnings learnings;
+    for (std::size_t i = 0; i < std::min(caller.size(), callee.size()); i++) {
+        const stem_media& a = caller[i];
+        const stem_media& b = callee[i];
+        if (a.rtp_port == 0 || b.rtp_port == 0 || !has_address(a) || !has_address(b)) {
+            continue;
         }
+        stem_flow mould{};
+        mould.media_index = static_cast<std::uint16_t>(i);
+        mould.dialog = dialog;
+        mould.opened_ns = now_ns;
+        if ((a.flags & STEM_MEDIA_BEHIND_NAT) != 0) {
+            add_learnings(learnings, a, b, direction, mould, now_ns + window_ns, networks);
+        } else if ((b.flags & STEM_MEDIA_BEHIND_NAT) != 0) {
+            add_learnings(learnings, b, a, back, mould, now_ns + window_ns, networks);
+        }
+    }
+    return learnings;
+}
+
+void Pinholes::announce(Pinhole& pinhole, const stem_flow_key& key, const stem_flow& flow) {
+    const std::uint64_t rate = flow.kind != STEM_FLOW_RTP || flow.offered_ns_per_kib == 0
+                                   ? 0
+                                   : 1024 * second_ns / flow.offered_ns_per_kib;
+    announced_[key.direction] += rate - pinhole.announced;
+    pinhole.announced = rate;
+}
+
+void Pinholes::open(std::uint64_t dialog, const stem_flow_key& key, const stem_flow& flow) {
+    Pinhole& pinhole = holders_[key];
+    auto& holders = pinhole.holders;
+    stem_flow wanted = flow;
+    // Held by a call; or opened by the data plane itself, for a peer that it learned.
+    if (const auto there = store_.get(key); there) {
+        if (holders.size() > 1 || (!holders.empty() && !holders.contains(dialog))) {
+            widen(wanted, *there);
+        }
+        if (describes_the_same(wanted, *there)) {
+            opened_ += holders.empty() ? 1U : 0U;
+            announce(pinhole, key, wanted);
+            holders.insert(dialog);
+            return;
+        }
+        wanted = described_anew(*there, wanted);
     }
     if (!store_.put(key, wanted)) {
         if (holders.empty()) {
@@ -173,20 +331,58 @@ void Pinholes::open(std::uint64_t dialog, const stem_flow_key& key, const stem_f
         egress_.count(STEM_PINHOLE_LIMIT, static_cast<stem_direction>(key.direction));
         return;
     }
-    if (holders.empty()) {
-        opened_++;
-    }
+    opened_ += holders.empty() ? 1U : 0U;
+    announce(pinhole, key, wanted);
     holders.insert(dialog);
 }
 
 void Pinholes::let_go(std::uint64_t dialog, const stem_flow_key& key) {
     const auto found = holders_.find(key);
-    if (found == holders_.end() || found->second.erase(dialog) == 0 || !found->second.empty()) {
+    if (found == holders_.end() || found->second.holders.erase(dialog) == 0 ||
+        !found->second.holders.empty()) {
         return;
     }
+    announced_[key.direction] -= found->second.announced;
     holders_.erase(found);
     store_.erase(key);
     closed_++;
+}
+
+void Pinholes::forget_learnings(std::uint64_t dialog, const Learnings& but) {
+    const auto mine = learning_for_.find(dialog);
+    if (mine == learning_for_.end()) {
+        return;
+    }
+    for (const auto& key : mine->second) {
+        if (but.contains(key)) {
+            continue;
+        }
+        if (const auto there = store_.get_learning(key); there && there->dialog == dialog) {
+            store_.erase_learning(key);
+        }
+    }
+    learning_for_.erase(mine);
+}
+
+void Pinholes::replace(std::uint64_t dialog, const Learnings& wanted) {
+    forget_learnings(dialog, wanted);
+    if (wanted.empty()) {
+        return;
+    }
+    auto& mine = learning_for_[dialog];
+    for (const auto& [key, entry] : wanted) {
+        mine.push_back(key);
+        const auto there = store_.get_learning(key);
+        const bool as_before = there && there->dialog == dialog &&
+                               Address(there->signalled) == Address(entry.signalled) &&
+                               there->signalled_port == entry.signalled_port;
+        if (as_before && there->locked_ns != 0) {
+            continue;
+        }
+        if (!store_.put_learning(key, entry)) {
+            egress_.count(STEM_PINHOLE_LIMIT, static_cast<stem_direction>(key.direction));
+        }
+    }
 }
 
 void Pinholes::replace(std::uint64_t dialog, const Flows& wanted, std::uint64_t close_at_ns) {
@@ -207,6 +403,7 @@ void Pinholes::replace(std::uint64_t dialog, const Flows& wanted, std::uint64_t 
 }
 
 void Pinholes::close(std::uint64_t dialog, std::uint64_t at_ns) {
+    forget_learnings(dialog, {});
     const auto held = held_by_.find(dialog);
     if (held == held_by_.end()) {
         return;
@@ -236,8 +433,10 @@ void Pinholes::run(std::uint64_t now_ns) {
 void Pinholes::adopt(std::uint64_t dialog, const Flows& flows) {
     Keys& held = held_by_[dialog];
     for (const auto& [key, flow] : flows) {
-        if (store_.get(key)) {
-            holders_[key].insert(dialog);
+        if (const auto there = store_.get(key); there) {
+            Pinhole& pinhole = holders_[key];
+            announce(pinhole, key, *there);
+            pinhole.holders.insert(dialog);
         } else {
             open(dialog, key, flow);
         }

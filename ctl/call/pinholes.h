@@ -4,6 +4,8 @@
 
 #include <stem/abi/dialog.h>
 #include <stem/abi/flow.h>
+#include <stem/abi/learning.h>
+#include <stem/address.h>
 
 #include <compare>
 #include <cstdint>
@@ -38,6 +40,25 @@ using Flows = std::unordered_map<stem_flow_key, stem_flow, FlowKeyHash, FlowKeyE
 Flows flows_between(std::span<const stem_media> caller, std::span<const stem_media> callee,
                     stem_direction direction, std::uint64_t dialog, std::uint64_t now_ns);
 
+struct LearningKeyHash {
+    std::size_t operator()(const stem_learning_key& key) const noexcept {
+        return std::hash<std::string_view>{}({reinterpret_cast<const char*>(&key), sizeof(key)});
+    }
+};
+struct LearningKeyEqual {
+    bool operator()(const stem_learning_key& a, const stem_learning_key& b) const noexcept {
+        return std::memcmp(&a, &b, sizeof(a)) == 0;
+    }
+};
+using Learnings = std::unordered_map<stem_learning_key, stem_learning, LearningKeyHash, LearningKeyEqual>;
+
+// What the data plane shall learn for the lines of which one side is behind NAT: an entry for RTP, and one
+// for RTCP. `window_ns`: how long from now. `networks`: where the source of a peer's signalling is in one of
+// them, its media may come from all of it.
+Learnings learnings_between(std::span<const stem_media> caller, std::span<const stem_media> callee,
+                            stem_direction direction, std::uint64_t dialog, std::uint64_t now_ns,
+                            std::uint64_t window_ns, std::span<const Cidr> networks);
+
 // All open pinholes. Two dialogs may hold the same one (two calls between the same two ports): it closes when
 // the last lets go.
 class Pinholes {
@@ -47,7 +68,9 @@ class Pinholes {
     // Makes `wanted` the dialog's pinholes: opens what is missing at once, and closes the rest at
     // `close_at_ns`.
     void replace(std::uint64_t dialog, const Flows& wanted, std::uint64_t close_at_ns);
-    // Closes all of the dialog's pinholes at `at_ns`.
+    // The same for what is to be learned; what is learned already stays so, unless it was signalled anew.
+    void replace(std::uint64_t dialog, const Learnings& wanted);
+    // Closes all of the dialog's pinholes at `at_ns`, and ends its learning now.
     void close(std::uint64_t dialog, std::uint64_t at_ns);
     // Closes what is due. Call after every change and on every tick.
     void run(std::uint64_t now_ns);
@@ -59,6 +82,9 @@ class Pinholes {
     // When the dialog's media were last seen; 0 = never.
     std::uint64_t last_seen_ns(std::uint64_t dialog);
     [[nodiscard]] std::vector<stem_flow_key> keys_of(std::uint64_t dialog) const;
+    [[nodiscard]] bool holds(const stem_flow_key& key) const { return holders_.contains(key); }
+    // What all RTP pinholes of a direction may carry, bytes per second at IP level.
+    [[nodiscard]] std::uint64_t announced(stem_direction direction) const { return announced_[direction]; }
     [[nodiscard]] std::size_t size() const { return holders_.size(); }
     [[nodiscard]] std::uint64_t opened() const { return opened_; }
     [[nodiscard]] std::uint64_t closed() const { return closed_; }
@@ -67,11 +93,20 @@ class Pinholes {
     using Keys = std::vector<stem_flow_key>;
     void open(std::uint64_t dialog, const stem_flow_key& key, const stem_flow& flow);
     void let_go(std::uint64_t dialog, const stem_flow_key& key);
+    void forget_learnings(std::uint64_t dialog, const Learnings& but);
 
     FlowStore& store_;
     Egress& egress_;
-    std::unordered_map<stem_flow_key, std::set<std::uint64_t>, FlowKeyHash, FlowKeyEqual> holders_;
+    struct Pinhole {
+        std::set<std::uint64_t> holders;
+        std::uint64_t announced = 0; // bytes per second; 0 for RTCP
+    };
+    void announce(Pinhole& pinhole, const stem_flow_key& key, const stem_flow& flow);
+
+    std::unordered_map<stem_flow_key, Pinhole, FlowKeyHash, FlowKeyEqual> holders_;
     std::unordered_map<std::uint64_t, Keys> held_by_;
+    std::unordered_map<std::uint64_t, std::vector<stem_learning_key>> learning_for_;
+    std::uint64_t announced_[STEM_DIRECTIONS] = {0, 0};
     struct Closing {
         std::uint64_t dialog;
         Keys keys;

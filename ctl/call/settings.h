@@ -14,6 +14,13 @@
 
 namespace stem::call {
 
+// Is a peer outside behind NAT, so that where its media come from must be learned?
+enum class Nat : std::uint8_t {
+    never,     // its media come from where its session description says
+    automatic, // when that is a private address, and its signalling comes from a public one
+    always,
+};
+
 struct Settings {
     sip::Limits sip;
     sdp::Limits sdp;
@@ -31,6 +38,10 @@ struct Settings {
     std::chrono::milliseconds cut_memory{7200000};    // how long the BYE of a call that we ended may come
     std::vector<Cidr> forbidden_media;                // beside loopback, link-local, multicast
     std::vector<Cidr> media_relays;                   // may carry anybody's media (rtpengine, SBC)
+    Nat nat = Nat::automatic;
+    std::vector<Cidr> nat_networks; // NATs that send signalling and media from several addresses
+    std::chrono::milliseconds learning_window{20000}; // from the answer on
+    bool end_call_on_excess = false;                  // when the data plane ended one of its streams
 };
 
 } // namespace stem::call

@@ -4,6 +4,7 @@
 
 #include <stem/abi/dialog.h>
 #include <stem/abi/flow.h>
+#include <stem/abi/learning.h>
 #include <stem/error.h>
 
 #include <cstdint>
@@ -12,7 +13,7 @@
 
 namespace stem::call {
 
-// The map `flows`.
+// What the data plane lets through, and is to learn: the maps `flows` and `learning`.
 class FlowStore {
   public:
     FlowStore() = default;
@@ -24,6 +25,13 @@ class FlowStore {
     virtual void erase(const stem_flow_key& key) = 0; // a missing key is no error
     virtual std::optional<stem_flow> get(const stem_flow_key& key) = 0;
     virtual void for_each(const std::function<void(const stem_flow_key&, const stem_flow&)>& visit) = 0;
+
+    virtual Result<> put_learning(const stem_learning_key& key, const stem_learning& entry) = 0;
+    virtual void erase_learning(const stem_learning_key& key) = 0; // a missing key is no error
+    virtual std::optional<stem_learning> get_learning(const stem_learning_key& key) = 0;
+
+    // Threshold rtp_total_kbps, now; 0 = no limit.
+    virtual std::uint32_t total_kbps() = 0;
 };
 
 // The map `dialogs`.

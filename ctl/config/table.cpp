@@ -101,6 +101,8 @@ bool is_method(std::string_view value) {
 
 constexpr std::array<std::string_view, 3> accept_reject_drop{"accept", "reject", "drop"};
 constexpr std::array<std::string_view, 2> accept_reject{"accept", "reject"};
+constexpr std::array<std::string_view, 3> never_auto_always{"never", "auto", "always"};
+constexpr std::array<std::string_view, 2> no_yes{"no", "yes"};
 constexpr std::array<std::string_view, 4> log_levels{"debug", "info", "warn", "error"};
 
 using std::chrono::milliseconds;
@@ -188,6 +190,20 @@ const std::array parameter_table{
     Parameter{"media", "change_grace_ms",
               integer<STEM_FIELD(call.change_grace), milliseconds>("ms", 0, 60000),
               "The old media flow on for this long after a re-INVITE changed them."},
+    Parameter{
+        "media", "nat", choice<STEM_FIELD(call.nat)>(never_auto_always),
+        "Is where the media of a peer outside come from learned? auto: when its session description names "
+        "a private address and its signalling comes from a public one. Packets are learned from only "
+        "when they come from the address that is signalled, or from that of the signalling."},
+    Parameter{
+        "media", "nat_networks", networks<STEM_FIELD(call.nat_networks)>(),
+        "NATs that send a peer's signalling and its media from different addresses: where the signalling "
+        "comes from one of these networks, the media may come from all of it."},
+    Parameter{"media", "learning_ms",
+              integer<STEM_FIELD(call.learning_window), milliseconds>("ms", 100, 300000),
+              "For so long after an answer a peer behind NAT may be learned; then its media stay out."},
+    Parameter{"media", "end_call_on_excess", choice<STEM_FIELD(call.end_call_on_excess)>(no_yes),
+              "When a stream was ended for its excess (threshold rtp_reaction 3), is its whole call?"},
 
     Parameter{"sm", "database",
               text<STEM_FIELD(sm.database)>("an absolute path, or \"\" for /var/lib/stem/INSTANCE.db",

@@ -39,6 +39,21 @@ std::uint64_t FlowEntry::packets_per_second() const noexcept {
     return value.ns_per_packet == 0 ? 0 : second_ns / value.ns_per_packet;
 }
 
+std::optional<double> FlowEntry::jitter_ms() const noexcept {
+    const std::uint32_t hz = value.jitter_clock < STEM_CLOCKS_MAX ? value.clock_hz[value.jitter_clock] : 0;
+    if (hz == 0 || value.jitter_state == STEM_JITTER_NONE) {
+        return std::nullopt;
+    }
+    return value.jitter_16 / 16.0 * 1000.0 / hz;
+}
+
+std::optional<double> FlowEntry::loss() const noexcept {
+    if (value.kind != STEM_FLOW_RTP || value.packets == 0) {
+        return std::nullopt;
+    }
+    return static_cast<double>(value.lost) / static_cast<double>(value.packets + value.lost);
+}
+
 Result<std::vector<FlowEntry>> list_flows(const Instance& instance) {
     const auto map = instance.flows();
     if (!map) {

@@ -6,6 +6,7 @@
 
 #include <stem/address.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,10 @@ struct FlowEntry {
     [[nodiscard]] std::vector<unsigned> payload_types() const;     // rising
     [[nodiscard]] std::uint64_t bytes_per_second() const noexcept; // allowed, at IP level; 0 = no limit
     [[nodiscard]] std::uint64_t packets_per_second() const noexcept;
+    // RFC 3550 A.8; nothing where it was not measured.
+    [[nodiscard]] std::optional<double> jitter_ms() const noexcept;
+    // Share of the packets that were expected and never came, 0 to 1; nothing before the first.
+    [[nodiscard]] std::optional<double> loss() const noexcept;
 };
 
 // By dialog, m= line, direction and kind.

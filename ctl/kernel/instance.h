@@ -10,6 +10,7 @@
 #include <stem/abi/deny.h>
 #include <stem/abi/dialog.h>
 #include <stem/abi/flow.h>
+#include <stem/abi/learning.h>
 #include <stem/abi/meta.h>
 #include <stem/abi/peer.h>
 #include <stem/abi/reason.h>
@@ -22,6 +23,7 @@
 namespace stem::kernel {
 
 using FlowMap = Map<stem_flow_key, stem_flow>;
+using LearningMap = Map<stem_learning_key, stem_learning>;
 using DialogMap = Map<std::uint64_t, stem_dialog>;
 using DenyMap = Map<stem_deny_key, stem_deny>;
 using DenyCidrMap = Map<stem_deny_cidr_key, stem_deny>;
@@ -48,6 +50,8 @@ class Instance {
     }
 
     [[nodiscard]] Result<FlowMap> flows() const { return FlowMap::open(pin("flows")); }
+    [[nodiscard]] Result<LearningMap> learning() const { return LearningMap::open(pin("learning")); }
+    [[nodiscard]] Result<ThresholdMap> thresholds() const { return ThresholdMap::open(pin("thresholds")); }
     [[nodiscard]] Result<DialogMap> dialogs() const { return DialogMap::open(pin("dialogs")); }
     [[nodiscard]] Result<FailsafeMap> failsafe() const { return FailsafeMap::open(pin("failsafe")); }
     [[nodiscard]] Result<SipPortMap> sip_ports() const { return SipPortMap::open(pin("sip_ports")); }

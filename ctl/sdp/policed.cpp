@@ -4,6 +4,8 @@
 #include "ctl/sdp/session.h"
 
 #include <algorithm>
+#include <array>
+#include <string_view>
 
 namespace stem::sdp {
 namespace {
@@ -14,7 +16,11 @@ constexpr std::uint64_t srtp_most = 16;     // largest tag (GCM)
 constexpr std::uint64_t srtp_usual = 14;    // 10 of HMAC-SHA1-80, 4 of MKI
 constexpr std::uint64_t red_headers = 5;    // RFC 2198 3: one block header of 4, one of 1
 constexpr std::uint64_t rtcp_floor = 1000;  // bytes per second: a report each few seconds, and feedback
-constexpr std::uint64_t rtcp_packets = 20;  // per second, where RTCP shares the flow
+constexpr std::uint64_t rtcp_packets = 20;  // per second at least, where RTCP shares the flow
+constexpr std::uint64_t rtcp_octets_per_packet = 100; // what a report has on the mean
+// VAD resume, a jitter buffer upstream letting go, a phone catching up. The field's advice is 250 ms or more.
+constexpr std::uint16_t sound_burst_ms = 300;
+constexpr std::uint16_t video_burst_ms = 1000; // a key frame is a second's worth, sent at once
 constexpr std::uint64_t codec_payload_most = 1400;
 constexpr std::uint64_t unknown_octets_per_packet =
     200; // what a packet of an unknown codec has at least, on the mean
@@ -41,6 +47,13 @@ bool is_secure(const Media& media) {
 // What each packet costs besides its codec payload.
 std::uint64_t packet_overhead(const Media& media) {
     return (media.address.is_v4() ? 20U : 40U) + 8U + rtp_header + (is_secure(media) ? srtp_usual : 0U);
+}
+
+// Packets of their own beside the media's: once more (RFC 4588), or what can make them anew (RFC 5109, 8627).
+bool is_repair(const Format& format) {
+    static constexpr auto names = std::to_array<std::string_view>(
+        {"RTX", "ULPFEC", "PARITYFEC", "FLEXFEC", "FLEXFEC-03", "1D-INTERLEAVED-PARITYFEC"});
+    return std::ranges::find(names, format.encoding) != names.end();
 }
 
 std::uint64_t frames_in(const Load& load, std::uint64_t packet_us) {
@@ -98,9 +111,14 @@ Budget budget_of(const Media& media) {
     Budget budget;
     Rate events; // RFC 4733 2.5: digits come beside the sound, from a source of their own
     bool redundant = false;
+    bool repaired = false;
     for (const Format& format : media.formats) {
         if (format.encoding == "RED") {
             redundant = true;
+            continue;
+        }
+        if (is_repair(format)) {
+            repaired = true;
             continue;
         }
         const auto load = load_of(format);
@@ -125,6 +143,9 @@ Budget budget_of(const Media& media) {
         const std::uint64_t payload = budget.rate.bytes - std::min(budget.rate.bytes, headers);
         budget.rate.bytes += payload + budget.rate.packets * red_headers;
         budget.payload = budget.payload * 2 + red_headers;
+    }
+    if (repaired) {
+        budget.rate = budget.rate + (budget.rate.packets == 0 ? stated_rate(media) : budget.rate);
     }
     budget.rate = budget.rate + events;
     return budget;
@@ -159,7 +180,34 @@ std::uint8_t flags_of(const Media& media) {
     return static_cast<std::uint8_t>(flags);
 }
 
+// Which clock each payload type counts in, for jitter. Digits are left out: their timestamps stand still
+// (RFC 4733 2.2.1), and so is what comes after the third clock.
+void note_clocks(const Media& media, stem_media& result) {
+    std::ranges::fill(result.clock_of, 0xff);
+    for (const Format& format : media.formats) {
+        if (format.clock_rate == 0 || format.encoding == "TELEPHONE-EVENT" || format.encoding == "RED" ||
+            is_repair(format)) {
+            continue;
+        }
+        const auto slot = std::ranges::find_if(
+            result.clock_hz, [&](std::uint32_t hz) { return hz == 0 || hz == format.clock_rate; });
+        if (slot == std::end(result.clock_hz)) {
+            continue;
+        }
+        *slot = format.clock_rate;
+        const unsigned type = format.payload_type & 127U;
+        const unsigned shift = type % 4 * 2;
+        const auto index = static_cast<unsigned>(slot - std::begin(result.clock_hz));
+        auto& quarter = result.clock_of[type / 4];
+        quarter = static_cast<std::uint8_t>((quarter & ~(3U << shift)) | (index << shift));
+    }
+}
+
 } // namespace
+
+std::uint32_t rtcp_packets_for(std::uint64_t bytes_per_second) {
+    return narrowed(std::max(rtcp_packets, bytes_per_second / rtcp_octets_per_packet));
+}
 
 stem_media policed(const Media& media) {
     stem_media result{};
@@ -178,8 +226,10 @@ stem_media policed(const Media& media) {
     rtcp = std::max(rtcp, rtcp_floor);
     result.flags = flags_of(media);
     if ((result.flags & STEM_MEDIA_RTCP_MUX) != 0) {
-        budget.rate = budget.rate + Rate{.bytes = rtcp, .packets = rtcp_packets};
+        budget.rate = budget.rate + Rate{.bytes = rtcp, .packets = rtcp_packets_for(rtcp)};
     }
+    result.burst_ms = media.kind == "video" ? video_burst_ms : sound_burst_ms;
+    note_clocks(media, result);
     result.rtp_port = media.port;
     result.rtcp_port = rtcp_port_of(media);
     result.min_payload = static_cast<std::uint16_t>(rtp_header);

@@ -73,4 +73,7 @@ std::expected<Session, Rejection> parse(std::string_view body, const Limits& lim
 // included. A line that is no RTP, or refused, gives rtp_port 0.
 stem_media policed(const Media& media);
 
+// RTCP packets per second that so many bytes are: reports are small, and video asks for repairs often.
+std::uint32_t rtcp_packets_for(std::uint64_t bytes_per_second);
+
 } // namespace stem::sdp

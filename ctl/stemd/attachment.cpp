@@ -32,6 +32,18 @@ Result<Attachment> Attachment::adopt(const kernel::Locations& locations, std::st
     if (!flows) {
         return std::unexpected(flows.error());
     }
+    auto learning = instance->learning();
+    if (!learning) {
+        return std::unexpected(learning.error());
+    }
+    auto thresholds = instance->thresholds();
+    if (!thresholds) {
+        return std::unexpected(thresholds.error());
+    }
+    auto notices = kernel::NoticeStream::open(*instance);
+    if (!notices) {
+        return std::unexpected(notices.error());
+    }
     auto dialogs = instance->dialogs();
     if (!dialogs) {
         return std::unexpected(dialogs.error());
@@ -48,6 +60,9 @@ Result<Attachment> Attachment::adopt(const kernel::Locations& locations, std::st
                       .lock = std::move(*lock),
                       .xsks = std::move(*xsks),
                       .flows = std::move(*flows),
+                      .learning = std::move(*learning),
+                      .thresholds = std::move(*thresholds),
+                      .notices = std::move(*notices),
                       .dialogs = std::move(*dialogs),
                       .deny = std::move(*deny),
                       .counters = VerdictCounters(std::move(*counters))};

@@ -8,6 +8,7 @@
 
 #include "ctl/kernel/deny_list.h"
 #include "ctl/kernel/instance.h"
+#include "ctl/kernel/notice_stream.h"
 #include "ctl/stemd/verdict_counters.h"
 
 namespace stem::stemd {
@@ -17,6 +18,9 @@ struct Attachment {
     kernel::FileLock lock; // one stemd an instance
     kernel::IndexMap xsks;
     kernel::FlowMap flows;
+    kernel::LearningMap learning;
+    kernel::ThresholdMap thresholds;
+    kernel::NoticeStream notices;
     kernel::DialogMap dialogs;
     kernel::DenyList deny;
     VerdictCounters counters;

@@ -217,6 +217,7 @@ void Daemon::Loop::on_tick() {
     ++ticks_;
     if (ticks_ % ticks_per_second == 0) {
         signalling_->drop_log().tick();
+        signalling_->look_around();
     }
     if (ticks_ == ticks_per_minute) {
         ticks_ = 0;

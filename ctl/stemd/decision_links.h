@@ -28,6 +28,7 @@ class CountingLink final : public sm::Link {
 
     void decide(const sm::Query& query, std::function<void(sm::Decision)> done) override;
     void learn(const Binding& binding) override { inner_.learn(binding); }
+    void report(const StreamEnd& end) override { inner_.report(end); }
 
     [[nodiscard]] const DecisionCounts& counts() const noexcept { return *counts_; }
 
@@ -46,6 +47,7 @@ class DelayedLink final : public sm::Link {
     void set_delay(std::chrono::milliseconds delay) noexcept { delay_ = delay; }
     void decide(const sm::Query& query, std::function<void(sm::Decision)> done) override;
     void learn(const Binding& binding) override { inner_.learn(binding); }
+    void report(const StreamEnd& end) override { inner_.report(end); }
 
   private:
     boost::asio::io_context& loop_;

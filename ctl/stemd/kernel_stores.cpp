@@ -34,6 +34,26 @@ void KernelFlows::for_each(const std::function<void(const stem_flow_key&, const 
     warn_of(map_.for_each([&](const stem_flow_key& key, const stem_flow& flow) { visit(key, flow); }));
 }
 
+Result<> KernelFlows::put_learning(const stem_learning_key& key, const stem_learning& entry) {
+    return learning_.put(key, entry);
+}
+
+void KernelFlows::erase_learning(const stem_learning_key& key) {
+    warn_of(learning_.erase(key));
+}
+
+std::optional<stem_learning> KernelFlows::get_learning(const stem_learning_key& key) {
+    const auto entry = learning_.get(key);
+    warn_of(entry);
+    return entry ? *entry : std::nullopt;
+}
+
+std::uint32_t KernelFlows::total_kbps() {
+    const auto thresholds = thresholds_.get(0);
+    warn_of(thresholds);
+    return thresholds && *thresholds ? (*thresholds)->rtp_total_kbps : 0;
+}
+
 Result<> KernelRecords::put(std::uint64_t id, const stem_dialog& record) {
     return map_.put(id, record);
 }

@@ -5,9 +5,11 @@
 #include <spdlog/spdlog.h>
 #include <stem/reason.h>
 
+#include <algorithm>
 #include <iterator>
 
 #include "ctl/kernel/counter_table.h"
+#include "ctl/kernel/flow_list.h"
 #include "ctl/kernel/version.h"
 
 namespace stem::stemd {
@@ -86,6 +88,50 @@ void calls(Page& page, const call::Totals& totals) {
     page.single("stem_pinholes_closed_total", "counter", "Pinholes closed.", totals.pinholes_closed);
 }
 
+// Of the flows that are open now, together: one series a flow would be one a call.
+void media(Page& page, const std::vector<kernel::FlowEntry>& flows, const call::Totals& totals) {
+    std::uint64_t lowered = 0;
+    std::uint64_t lost = 0;
+    std::uint64_t reordered = 0;
+    std::uint64_t repeated = 0;
+    std::uint64_t measured = 0;
+    double jitter_sum = 0;
+    double jitter_max = 0;
+    for (const auto& flow : flows) {
+        lowered += (flow.value.state & STEM_STREAM_LOWERED) != 0 ? 1 : 0;
+        lost += flow.value.lost;
+        reordered += flow.value.reordered;
+        repeated += flow.value.repeated;
+        if (const auto jitter = flow.jitter_ms(); jitter) {
+            measured++;
+            jitter_sum += *jitter;
+            jitter_max = std::max(jitter_max, *jitter);
+        }
+    }
+    constexpr double ms_per_second = 1000;
+    page.metric("stem_media_jitter_seconds", "gauge", "Interarrival jitter (RFC 3550) of the open streams.");
+    page.sample(R"(of="mean")",
+                measured == 0 ? 0 : jitter_sum / static_cast<double>(measured) / ms_per_second);
+    page.sample(R"(of="max")", jitter_max / ms_per_second);
+    page.metric("stem_media_packets", "gauge",
+                "Packets of the open streams that did not come as they were sent.");
+    page.sample(R"(what="lost")", lost);
+    page.sample(R"(what="reordered")", reordered);
+    page.sample(R"(what="repeated")", repeated);
+    page.single("stem_media_lowered", "gauge", "Open streams that are held to a lower rate.", lowered);
+    page.metric("stem_media_announced_bytes", "gauge", "What open pinholes may carry in a second.");
+    for (const stem_direction direction : {STEM_INBOUND, STEM_OUTBOUND}) {
+        page.sample(fmt::format(R"(direction="{}")", label_of(direction)), totals.announced[direction]);
+    }
+    page.single("stem_media_lowered_total", "counter", "Streams lowered for their excess.",
+                totals.streams_lowered);
+    page.single("stem_media_ended_total", "counter", "Streams ended for their excess.", totals.streams_ended);
+    page.single("stem_media_learned_total", "counter", "Ports of peers behind NAT that were learned.",
+                totals.peers_learned);
+    page.single("stem_calls_over_total", "counter", "Calls refused for want of bandwidth.",
+                totals.calls_over_total);
+}
+
 void security_manager(Page& page, const DecisionCounts& decisions,
                       const sm::EmbeddedLink::Counters& bindings) {
     page.metric("stem_sm_decisions_total", "counter", "Decisions about new calls.");
@@ -145,6 +191,11 @@ std::string describe_metrics(const Figures& figures) {
         spdlog::error("{}", counts.error().message());
     }
     calls(page, figures.totals);
+    if (const auto flows = kernel::list_flows(figures.instance)) {
+        media(page, *flows, figures.totals);
+    } else {
+        spdlog::error("{}", flows.error().message());
+    }
     security_manager(page, figures.decisions, figures.bindings);
     frames(page, figures.ports);
     return page.take();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ctl/stemd/signalling.h"
 
+#include <spdlog/spdlog.h>
+
 #include "ctl/kernel/clock.h"
 #include "ctl/stemd/mtu.h"
 
@@ -66,9 +68,10 @@ Result<std::unique_ptr<Signalling>> Signalling::open(Attachment& attachment, con
 Signalling::Signalling(Attachment& attachment, std::unique_ptr<xsk::Ports> ports, XskEgress::Setup setup,
                        const config::Config& config, sm::Link& sm)
     : counters_(attachment.counters), bridge_(setup.mode == STEM_MODE_BRIDGE),
-      drop_log_(config.log.drops_per_second), flows_(std::move(attachment.flows)),
-      records_(std::move(attachment.dialogs)), ports_(std::move(ports)),
-      egress_(std::move(setup), *ports_, counters_, drop_log_),
+      drop_log_(config.log.drops_per_second),
+      flows_(std::move(attachment.flows), std::move(attachment.learning), std::move(attachment.thresholds)),
+      notices_(std::move(attachment.notices)), records_(std::move(attachment.dialogs)),
+      ports_(std::move(ports)), egress_(std::move(setup), *ports_, counters_, drop_log_),
       monitor_(std::make_unique<call::Monitor>(config.call, egress_, flows_, records_, sm)) {
     monitor_->adopt(kernel::monotonic_ns());
 }
@@ -114,8 +117,23 @@ void Signalling::receive() noexcept {
 }
 
 void Signalling::tick() {
-    monitor_->tick(kernel::monotonic_ns());
+    const auto now_ns = kernel::monotonic_ns();
+    const auto taken = notices_.take([&](const stem_notice& notice) { monitor_->heed(notice, now_ns); });
+    if (!taken) {
+        spdlog::error("{}", taken.error().message());
+    }
+    monitor_->tick(now_ns);
     ports_->flush();
+}
+
+void Signalling::look_around() {
+    const auto lost = notices_.newly_lost();
+    if (!lost) {
+        spdlog::error("{}", lost.error().message());
+    } else if (*lost > 0) {
+        spdlog::warn("{} notices of the data plane were lost: looking through all flows", *lost);
+        monitor_->look_around(kernel::monotonic_ns());
+    }
 }
 
 void Signalling::stop() noexcept {

@@ -37,6 +37,9 @@ class Signalling {
     // Has the data plane steer nothing here any more, and finishes what it steered already.
     void stop() noexcept;
 
+    // Every second: finds what notices of the data plane were lost.
+    void look_around();
+
     [[nodiscard]] call::Monitor& monitor() noexcept { return *monitor_; }
     [[nodiscard]] const xsk::Ports& ports() const noexcept { return *ports_; }
     [[nodiscard]] DropLog& drop_log() noexcept { return drop_log_; }
@@ -51,6 +54,7 @@ class Signalling {
     bool bridge_;
     DropLog drop_log_;
     KernelFlows flows_;
+    kernel::NoticeStream notices_;
     KernelRecords records_;
     std::unique_ptr<xsk::Ports> ports_;
     XskEgress egress_;

@@ -67,6 +67,14 @@ void fill(const kernel::MappedArray<stem_ruleset>& generation, const kernel::Rul
     generation[0].generation = number;
 }
 
+int keep_notice(void* context, void* data, std::size_t size) {
+    if (size != sizeof(stem_notice)) {
+        return -EINVAL;
+    }
+    static_cast<std::vector<stem_notice>*>(context)->push_back(*static_cast<const stem_notice*>(data));
+    return 0;
+}
+
 } // namespace
 
 DataPlane::DataPlane(const Settings& settings) : settings_(settings) {
@@ -94,9 +102,17 @@ DataPlane::DataPlane(const Settings& settings) : settings_(settings) {
         stem_bpf::destroy(skeleton_);
         refuse(code, "open the events");
     }
+    notice_ring_ = ring_buffer__new(bpf_map__fd(skeleton_->maps.notices), keep_notice, &notices_, nullptr);
+    if (!notice_ring_) {
+        const int code = errno;
+        ring_buffer__free(ring_);
+        stem_bpf::destroy(skeleton_);
+        refuse(code, "open the notices");
+    }
 }
 
 DataPlane::~DataPlane() {
+    ring_buffer__free(notice_ring_);
     ring_buffer__free(ring_);
     stem_bpf::destroy(skeleton_);
 }
@@ -114,6 +130,17 @@ DataPlane& DataPlane::with(const Settings& settings) {
 void DataPlane::reset() {
     const auto& maps = skeleton_->maps;
     clear<stem_flow_key>(bpf_map__fd(maps.flows));
+    clear<stem_learning_key>(bpf_map__fd(maps.learning));
+    const std::vector<std::uint64_t> nothing_taken(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+    for (const std::uint32_t way : {STEM_INBOUND, STEM_OUTBOUND}) {
+        put(bpf_map__fd(maps.media_total), way, stem_total{}, "the total");
+        if (const int result =
+                bpf_map_update_elem(bpf_map__fd(maps.media_share), &way, nothing_taken.data(), 0);
+            result != 0) {
+            refuse(result, "empty the CPUs' shares");
+        }
+    }
+    (void)take_notices();
     clear<stem_deny_key>(bpf_map__fd(maps.deny));
     clear<stem_deny_cidr_key>(bpf_map__fd(maps.deny_cidr));
     clear<stem_failsafe_key>(bpf_map__fd(maps.failsafe));
@@ -263,6 +290,27 @@ void DataPlane::set_flow(const stem_flow_key& key, const stem_flow& flow) {
 
 stem_flow DataPlane::flow_of(const stem_flow_key& key) const {
     return fetch<stem_flow>(bpf_map__fd(skeleton_->maps.flows), key, "a flow");
+}
+
+bool DataPlane::has_flow(const stem_flow_key& key) const {
+    stem_flow flow{};
+    return bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.flows), &key, &flow) == 0;
+}
+
+void DataPlane::set_learning(const stem_learning_key& key, const stem_learning& entry) {
+    put(bpf_map__fd(skeleton_->maps.learning), key, entry, "what is to be learned");
+}
+
+stem_learning DataPlane::learning_of(const stem_learning_key& key) const {
+    return fetch<stem_learning>(bpf_map__fd(skeleton_->maps.learning), key, "what is to be learned");
+}
+
+std::vector<stem_notice> DataPlane::take_notices() {
+    notices_.clear();
+    if (const int result = ring_buffer__consume(notice_ring_); result < 0) {
+        refuse(result, "read the notices");
+    }
+    return std::exchange(notices_, {});
 }
 
 void DataPlane::set_rules(const std::vector<stem_rule>& rules, stem_rule_action inbound,

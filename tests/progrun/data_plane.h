@@ -8,6 +8,7 @@
 #include <stem/abi/deny.h>
 #include <stem/abi/event.h>
 #include <stem/abi/flow.h>
+#include <stem/abi/learning.h>
 #include <stem/abi/meta.h>
 #include <stem/abi/peer.h>
 #include <stem/abi/reason.h>
@@ -89,6 +90,10 @@ class DataPlane {
 
     void set_flow(const stem_flow_key& key, const stem_flow& flow);
     [[nodiscard]] stem_flow flow_of(const stem_flow_key& key) const;
+    [[nodiscard]] bool has_flow(const stem_flow_key& key) const;
+    void set_learning(const stem_learning_key& key, const stem_learning& entry);
+    [[nodiscard]] stem_learning learning_of(const stem_learning_key& key) const;
+    std::vector<stem_notice> take_notices();
 
     void set_rules(const std::vector<stem_rule>& rules, stem_rule_action inbound = STEM_ACTION_DROP,
                    stem_rule_action outbound = STEM_ACTION_DROP);
@@ -121,7 +126,9 @@ class DataPlane {
     stem_bpf* skeleton_ = nullptr;
     std::optional<kernel::MappedArray<stem_ruleset>> first_generation_; // map `ruleset`
     ring_buffer* ring_ = nullptr;
+    ring_buffer* notice_ring_ = nullptr;
     std::vector<stem_event> events_;
+    std::vector<stem_notice> notices_;
     bool flipped_ = true; // `rules` holds another generation than `ruleset`, or none
 };
 

@@ -160,4 +160,35 @@ TEST(FormatParameter, IsFoundByName) {
     EXPECT_EQ(format_parameter(";;=;", "mode"), "");
 }
 
+// RFC 4588, 5109: what repairs the media comes beside them.
+TEST(Policed, RepairsDoubleTheRate) {
+    const stem_media plain = policed_from("m=audio 4000 RTP/AVP 0");
+    for (const char* encoding : {"rtx", "ulpfec", "flexfec-03"}) {
+        const stem_media repaired =
+            policed_from("m=audio 4000 RTP/AVP 0 97\na=rtpmap:97 " + std::string(encoding) + "/8000");
+        EXPECT_EQ(repaired.bytes_per_second, 2 * plain.bytes_per_second) << encoding;
+        EXPECT_EQ(repaired.packets_per_second, 2 * plain.packets_per_second) << encoding;
+    }
+}
+
+TEST(Policed, TellsEachTypesClock) {
+    const stem_media media =
+        policed_from("m=audio 4000 RTP/AVP 0 96 97 98 101\na=rtpmap:96 opus/48000/2\na=rtpmap:97 L16/16000\n"
+                     "a=rtpmap:98 L16/32000\na=rtpmap:101 telephone-event/8000");
+    const auto clock_of = [&](unsigned type) { return media.clock_of[type / 4] >> (type % 4 * 2) & 3; };
+    EXPECT_EQ(media.clock_hz[clock_of(0)], 8000U);
+    EXPECT_EQ(media.clock_hz[clock_of(96)], 48000U);
+    EXPECT_EQ(media.clock_hz[clock_of(97)], 16000U);
+    EXPECT_EQ(clock_of(98), 3) << "a fourth clock is not measured";
+    EXPECT_EQ(clock_of(101), 3) << "the timestamps of digits stand still";
+    EXPECT_EQ(clock_of(50), 3);
+}
+
+TEST(Policed, VideoMayBurst) {
+    EXPECT_EQ(policed_from("m=audio 4000 RTP/AVP 0").burst_ms, 300);
+    EXPECT_EQ(policed_from("m=video 4000 RTP/AVP 96\nb=AS:1000").burst_ms, 1000);
+    EXPECT_EQ(stem::sdp::rtcp_packets_for(1000), 20U);
+    EXPECT_EQ(stem::sdp::rtcp_packets_for(12'500), 125U);
+}
+
 } // namespace

@@ -7,7 +7,7 @@
 #ifndef STEM_ABI_DIALOG_H
 #define STEM_ABI_DIALOG_H
 
-#include <stem/abi/address.h>
+#include <stem/abi/flow.h>
 
 #define STEM_CALL_ID_MAX 256
 #define STEM_TAG_MAX 128
@@ -27,6 +27,11 @@ enum stem_media_flag {
     STEM_MEDIA_RECEIVES = 1 << 0, /* wants RTP now: not on hold (sendonly, inactive, 0.0.0.0) */
     STEM_MEDIA_RTCP_MUX = 1 << 1,
     STEM_MEDIA_SRTP = 1 << 2,
+    STEM_MEDIA_BEHIND_NAT =
+        1 << 3, /* where it is must be learned; rtp_port and address are only what it says */
+    STEM_MEDIA_RTP_LEARNED = 1 << 4,
+    STEM_MEDIA_RTCP_LEARNED = 1 << 5,
+    STEM_MEDIA_ENDED = 1 << 6, /* what was sent there was too much for too long: no pinhole any more */
 };
 
 /* What one party said of one m= line: where it receives, what, and how much of it. */
@@ -41,9 +46,16 @@ struct stem_media {
     __u32 packets_per_second;
     __u32 rtcp_bytes_per_second;
     __u8 flags; /* enum stem_media_flag */
-    __u8 zero[3];
+    __u8 zero;
+    __u16 burst_ms;           /* what may come at once, as time at its rate */
+    struct stem_addr learned; /* of a peer behind NAT: where its media come from; until that is learned, where
+                                 they may come from, which is the source of its signalling */
+    __u16 learned_rtp_port;
+    __u16 learned_rtcp_port;
+    __u32 clock_hz[STEM_CLOCKS_MAX]; /* as in struct stem_flow */
+    __u8 clock_of[32];
 };
-STEM_ABI_ASSERT(sizeof(struct stem_media) == 56);
+STEM_ABI_ASSERT(sizeof(struct stem_media) == 120);
 
 enum stem_dialog_state {
     STEM_DIALOG_CALLING = 1,  /* INVITE released, no To tag yet */
@@ -79,6 +91,6 @@ struct stem_dialog {
     char uri[STEM_PARTIES][STEM_URI_MAX]; /* From and To, for people */
     char target[STEM_URI_MAX];            /* request URI after a forward decision; "" = as it came */
 };
-STEM_ABI_ASSERT(sizeof(struct stem_dialog) == 2240);
+STEM_ABI_ASSERT(sizeof(struct stem_dialog) == 3008);
 
 #endif

@@ -80,6 +80,11 @@ struct stem_source {
 };
 STEM_ABI_ASSERT(sizeof(struct stem_source) == 16);
 
+enum stem_jitter_state {
+    STEM_JITTER_NONE = 0,    /* the next packet is the first of a series */
+    STEM_JITTER_RUNNING = 1, /* `transit` is the last packet's */
+};
+
 #define STEM_SOURCES_MAX 4 /* of one flow at a time: the first is the one that sent last */
 #define STEM_CLOCKS_MAX 3  /* clock rates of one flow's payload types */
 
@@ -120,7 +125,8 @@ struct stem_flow {
     __u8 repeats;              /* kernel; repeated packets beyond what new ones made up for */
     __u8 jitter_state;         /* kernel; enum stem_jitter_state */
     __u8 jitter_clock;         /* kernel; index of the clock that `transit` and `jitter_16` count in */
-    __u8 zero[3];
+    __u8 restarting;           /* kernel; 1: bad_sequence holds */
+    __u8 zero[2];
     __u8 clock_of[32]; /* two bits a payload type, lowest first: index of clock_hz; 3 = not measured */
     __u32 clock_hz[STEM_CLOCKS_MAX];
     __u32 max_jitter_us; /* kernel */

@@ -67,6 +67,14 @@
     X(RTP_PAYLOAD_TYPE, 63, DROP, "rtp_payload_type", "RTP payload type that was not negotiated")            \
     X(RTP_SIZE, 64, DROP, "rtp_size", "size that the negotiated codec cannot make")                          \
     X(RTCP_FORM, 65, DROP, "rtcp_form", "in an RTCP pinhole, but not RTCP")                                  \
+    X(RTP_HEADER, 66, DROP, "rtp_header", "RTP whose CSRC count, extension or padding lies")                 \
+    X(RTP_REPEATED, 67, DROP, "rtp_repeated", "sequence numbers that came before, again and again")          \
+    X(RTP_SEQUENCE, 68, DROP, "rtp_sequence", "sequence number jumps more often than a stream may")          \
+    X(RTP_SOURCES, 69, DROP, "rtp_sources", "SSRC changes more often than a stream may")                     \
+    X(FLOW_TOTAL, 70, DROP, "flow_total", "more media than threshold rtp_total_kbps lets through")           \
+    X(FLOW_ENDED, 71, DROP, "flow_ended", "media of a stream that was ended for its excess")                 \
+    X(FLOW_DENIED, 72, DROP, "flow_denied", "media of a flow that is on the deny list")                      \
+    X(RTP_UNLEARNED, 73, DROP, "rtp_unlearned", "media whose peer behind NAT is not known yet")              \
     /* forwarding */                                                                                         \
     X(NO_ROUTE, 75, DROP, "no_route", "router mode: unreachable, prohibited or a black hole")                \
     X(REDIRECT_FAILED, 76, DROP, "redirect_failed", "the other port is not there")                           \
@@ -93,7 +101,8 @@
     X(MEDIA_ADDRESS, 118, DROP, "media_address", "media address or port that policy does not allow")         \
     X(PINHOLE_LIMIT, 119, DROP, "pinhole_limit", "no room for another pinhole, or the kernel refused it")    \
     X(RELEASE_FAILED, 120, DROP, "release_failed", "could not be sent on (ring full, no frame, no route)")   \
-    X(FRAME_UNREADABLE, 121, DROP, "frame_unreadable", "steered frame that is not UDP over IP")
+    X(FRAME_UNREADABLE, 121, DROP, "frame_unreadable", "steered frame that is not UDP over IP")              \
+    X(MEDIA_TOTAL, 140, DROP, "media_total", "a call whose media the firewall has no room for")
 
 enum stem_reason {
     STEM_CONTINUE = 0, /* no verdict yet: the next stage judges */

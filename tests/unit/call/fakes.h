@@ -78,8 +78,24 @@ class FakeFlows final : public FlowStore {
         }
     }
 
+    Result<> put_learning(const stem_learning_key& key, const stem_learning& entry) override {
+        if (full) {
+            return fail("put learning entry", "map is full");
+        }
+        learnings[key] = entry;
+        return {};
+    }
+    void erase_learning(const stem_learning_key& key) override { learnings.erase(key); }
+    std::optional<stem_learning> get_learning(const stem_learning_key& key) override {
+        const auto found = learnings.find(key);
+        return found == learnings.end() ? std::nullopt : std::optional(found->second);
+    }
+    std::uint32_t total_kbps() override { return kbps; }
+
     Flows map;
+    Learnings learnings;
     bool full = false;
+    std::uint32_t kbps = 0;
 };
 
 class FakeRecords final : public RecordStore {
@@ -109,12 +125,14 @@ class FakeSm final : public sm::Link {
         }
     }
     void learn(const Binding& binding) override { bindings.push_back(binding); }
+    void report(const StreamEnd& end) override { ends.push_back(end); }
 
     sm::Decision decision{.action = sm::Accept{}, .user = "bob", .why = "test"};
     bool late = false;
     std::vector<sm::Query> queries;
     std::vector<std::function<void(sm::Decision)>> waiting;
     std::vector<Binding> bindings;
+    std::vector<StreamEnd> ends;
 };
 
 // One call's messages. The caller is outside at .11, the callee behind a proxy inside at .5.
