@@ -11,6 +11,7 @@
 #include <stem/abi/flow.h>
 #include <stem/abi/reason.h>
 #include <stem/abi/ruleset.h>
+#include <stem/abi/threshold.h>
 
 #include <stem.skel.h>
 
@@ -54,9 +55,13 @@ class StemSubject : public Subject {
         if (auto compiled = kernel::compile_rules({}, (*generation)[0]); !compiled) {
             return compiled;
         }
+        const std::uint32_t zero = 0;
+        stem_thresholds thresholds{};
+        stem_default_thresholds(&thresholds);
         const std::uint16_t sip = 5060;
         const std::uint8_t present = 1;
-        if (bpf_map_update_elem(bpf_map__fd(maps.sip_ports), &sip, &present, BPF_ANY) != 0) {
+        if (bpf_map_update_elem(bpf_map__fd(maps.thresholds), &zero, &thresholds, BPF_ANY) != 0 ||
+            bpf_map_update_elem(bpf_map__fd(maps.sip_ports), &sip, &present, BPF_ANY) != 0) {
             return fail_errno("set up STEM's data plane");
         }
         auto entered = line_->external().enter_devmap(bpf_map__fd(maps.tx_ports), STEM_PORT_EXTERNAL);
@@ -78,6 +83,7 @@ class StemSubject : public Subject {
                 stem_flow flow{};
                 flow.kind = STEM_FLOW_RTP;
                 flow.payload_types[0] = 1; // PCMU
+                flow.clock_hz[0] = 8000;
                 flow.min_payload = 12;
                 flow.max_payload = BENCH_RTP_PAYLOAD;
                 // More than the generator can send over one flow.

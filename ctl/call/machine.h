@@ -177,6 +177,8 @@ class Monitor::Machine {
                const std::vector<stem_media>& answer);
     void keep_learned(const std::vector<stem_media> (&before)[STEM_PARTIES], Dialog& dialog);
     void open_media(const Call& call, const Dialog& dialog, std::uint64_t close_at_ns);
+    static std::uint64_t stream_towards(const Call& call, unsigned direction);
+    void learn_media(const Call& call, const Dialog& dialog);
     void answer_response_offer(Call& call, Dialog& dialog, const Described& answer);
     bool is_image(const Call& call, const Dialog& dialog) const;
     void end(Call& call, Dialog& dialog, std::uint64_t close_at_ns, std::string_view why);

@@ -111,24 +111,32 @@ void Monitor::Machine::keep_learned(const std::vector<stem_media> (&before)[STEM
 }
 
 // The dialog's pinholes as its media are now; what is to be learned, too.
+// The signalling stream of whoever sends that way: media stop with their sender's signalling.
+std::uint64_t Monitor::Machine::stream_towards(const Call& call, unsigned direction) {
+    return call.stream[direction == call.direction ? STEM_CALLER : STEM_CALLEE];
+}
+
 void Monitor::Machine::open_media(const Call& call, const Dialog& dialog, std::uint64_t close_at_ns) {
     const auto& caller = dialog.media[STEM_CALLER];
     const auto& callee = dialog.media[STEM_CALLEE];
-    // Media stop with the signalling of their sender.
-    const auto stream_of = [&](unsigned direction) {
-        return call.stream[direction == call.direction ? STEM_CALLER : STEM_CALLEE];
-    };
     Flows flows = flows_between(caller, callee, call.direction, dialog.id, now_ns_);
     for (auto& [key, flow] : flows) {
-        flow.stream = stream_of(key.direction);
-    }
-    Learnings learnings = learnings_between(caller, callee, call.direction, dialog.id, now_ns_,
-                                            ns_of(settings_.learning_window), settings_.nat_networks);
-    for (auto& [key, learning] : learnings) {
-        learning.in.stream = stream_of(key.direction);
-        learning.out.stream = stream_of(key.direction == STEM_INBOUND ? STEM_OUTBOUND : STEM_INBOUND);
+        flow.stream = stream_towards(call, key.direction);
     }
     pinholes_.replace(dialog.id, flows, close_at_ns);
+    learn_media(call, dialog);
+}
+
+// Opens the window, or opens it anew where nothing is learned yet.
+void Monitor::Machine::learn_media(const Call& call, const Dialog& dialog) {
+    Learnings learnings =
+        learnings_between(dialog.media[STEM_CALLER], dialog.media[STEM_CALLEE], call.direction, dialog.id,
+                          now_ns_, ns_of(settings_.learning_window), settings_.nat_networks);
+    for (auto& [key, learning] : learnings) {
+        learning.in.stream = stream_towards(call, key.direction);
+        learning.out.stream =
+            stream_towards(call, key.direction == STEM_INBOUND ? STEM_OUTBOUND : STEM_INBOUND);
+    }
     pinholes_.replace(dialog.id, learnings);
 }
 

@@ -135,6 +135,7 @@ void Monitor::Machine::on_first_invite_response(const Packet& packet, const sip:
             dialog.state = STEM_DIALOG_ANSWERED;
             dialog.answered_ns = now_ns_;
             totals_.calls_answered++;
+            learn_media(call, dialog); // it may have rung for long, and many phones send only now
             spdlog::info("call {:x} {} -> {}: answered", dialog.id, call.caller, call.callee);
             set_timer(settings_.linger, Alarm::unacknowledged, call.id, dialog.id);
             // Other branches may still answer for a while (13.2.2.4).

@@ -4,6 +4,7 @@
 #include "ctl/kernel/event_stream.h"
 #include "ctl/kernel/rule_fields.h"
 #include "ctl/stemctl/commands.h"
+#include "ctl/stemctl/event_rule.h"
 #include "ctl/stemctl/quantity.h"
 #include "ctl/stemctl/signals.h"
 
@@ -31,7 +32,7 @@ boost::json::object endpoint_json(const stem_addr& address, std::uint16_t port) 
     return {{"address", Address(address).to_string()}, {"port", port}};
 }
 
-boost::json::object to_json(const stem_event& event) {
+boost::json::object to_json(const stem_event& event, const std::optional<std::string>& rule) {
     boost::json::object json{{"time", utc_time_text(kernel::EventStream::wall_clock_ns(event))},
                              {"direction", label_of(static_cast<stem_direction>(event.direction))},
                              {"reason", label_of(event.reason)},
@@ -44,10 +45,15 @@ boost::json::object to_json(const stem_event& event) {
         json["source"] = endpoint_json(event.src, event.sport);
         json["destination"] = endpoint_json(event.dst, event.dport);
     }
+    if (event.rule != 0) {
+        json["rule"] = {{"number", event.rule},
+                        {"generation", event.generation},
+                        {"name", rule ? boost::json::value(*rule) : boost::json::value()}};
+    }
     return json;
 }
 
-std::string to_text(const stem_event& event) {
+std::string to_text(const stem_event& event, const std::optional<std::string>& rule) {
     std::string text =
         fmt::format("{}  {:<8}  {:<18}", local_time_text(kernel::EventStream::wall_clock_ns(event)),
                     label_of(static_cast<stem_direction>(event.direction)), label_of(event.reason));
@@ -62,6 +68,10 @@ std::string to_text(const stem_event& event) {
     text += fmt::format("  {} B", event.length);
     if (event.vlan != 0) {
         text += fmt::format("  vlan {}", event.vlan);
+    }
+    if (event.rule != 0) {
+        text += rule ? fmt::format("  rule '{}'", *rule)
+                     : fmt::format("  rule {} of generation {}", event.rule, event.generation);
     }
     return text + "\n";
 }
@@ -84,12 +94,14 @@ int run_events(const Session& session, const EventsOptions& options) {
     if (!stream) {
         return session.failed(stream.error());
     }
+    EventRules rules(*instance);
     const StopSignals stop;
     std::uint64_t shown = 0;
     const auto full = [&] { return options.count != 0 && shown >= options.count; };
     const auto show = [&](const stem_event& event) {
         if (!wanted || event.reason == *wanted) {
-            session.json ? Session::print(to_json(event)) : Session::print(to_text(event));
+            const auto rule = rules.name_of(event);
+            session.json ? Session::print(to_json(event, rule)) : Session::print(to_text(event, rule));
             shown++;
         }
         return !full();

@@ -108,7 +108,11 @@ Result<Findings> judge(const Session& session, const TestOptions& options,
         return std::unexpected(source.error());
     }
     Findings findings{.rules_of = source->name, .rules = std::move(source->rules)};
-    findings.hits = kernel::first_match(findings.rules, packet.fields);
+    if (!instance || (instance->meta().modules & STEM_MODULE_PATTERN_MATCHER) != 0) {
+        findings.hits = kernel::first_match(findings.rules, packet.fields);
+    } else {
+        Session::warn("the pattern matcher is off: no rule is looked at (stemctl modules)");
+    }
     if (instance) {
         auto before = kernel::stage_before_rules(*instance, packet);
         if (!before) {

@@ -10,7 +10,7 @@
 namespace stem::test {
 
 // RTP towards the party that said `media` ("m=audio 30000 RTP/AVP 0\r\n...").
-[[nodiscard]] stem_flow negotiated(const std::string& media);
+[[nodiscard]] stem_flow negotiated(const std::string& media, bool v6 = false);
 
 inline const std::string g711 = "m=audio 30000 RTP/AVP 0 8 9 13 101\r\na=rtpmap:101 telephone-event/8000\r\n";
 

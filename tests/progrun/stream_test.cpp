@@ -12,7 +12,7 @@ namespace {
 
 class HonestStream : public testing::TestWithParam<Path> {
   protected:
-    void open(const std::string& media) { plane.set_flow(media_key(path), negotiated(media)); }
+    void open(const std::string& media) { plane.set_flow(media_key(path), negotiated(media, path.is_v6())); }
     [[nodiscard]] stem_flow flow() const { return plane.flow_of(media_key(path)); }
     void expect_all_passed(unsigned packets) const {
         EXPECT_EQ(replay.dropped, 0U);

@@ -114,6 +114,15 @@ TEST_P(Nat, PolicyDecides) {
     EXPECT_EQ(entry.from_mask.octet[script.v6 ? 7 : 14], 0xff);
 }
 
+TEST_P(Nat, TheWindowOpensAnewWithTheAnswer) {
+    expect_released(from_caller(script.request("INVITE", 1, script.sdp(private_ip(), "10000"))));
+    expect_released(from_callee(script.response(183, "INVITE", 1, script.callee_tag, script.callee_sdp())));
+    EXPECT_EQ(flows.learnings.at(learning_key(20000)).until_ns, now + 20 * second);
+    pass_time(60 * second);
+    expect_released(from_callee(script.response(200, "INVITE", 1, script.callee_tag)));
+    EXPECT_EQ(flows.learnings.at(learning_key(20000)).until_ns, now + 20 * second);
+}
+
 TEST_P(Nat, ALearnedPeerHasItsPinholes) {
     call(private_ip());
     lock(20000, script.caller_ip(), 61000);
