@@ -160,6 +160,7 @@ TEST(ProxyChecksum, StaysRight) {
     proxy.flags = STEM_PROXY_MAC_FIXED;
     std::ranges::copy(proxy_station, proxy.mac);
     data_plane.set_proxy(STEM_PROXY_V4, proxy);
+    data_plane.set_peer(Path{}.src(), {.expires_ns = 0, .phones = 10'000, .kinds = STEM_PEER_TRUNK});
     for (unsigned value = 0; value < 65536; value += 1) {
         Packet packet = Path{} / (Udp{.sport = 5062, .dport = 5060} /
                                   Payload{{'O', 'P', 'T', 'I', static_cast<std::uint8_t>(value >> 8U),
