@@ -17,7 +17,7 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 3> subjects 
     {{"_bridge", "no firewall"}, {"_nftables", "nftables"}, {"_stem", "STEM"}}};
 
 std::string number(double value, std::string_view unit) {
-    return unit == "ratio" || unit == "Mpps" ? fmt::format("{:.2f}", value) : fmt::format("{:.0f}", value);
+    return unit == "ratio" || unit == "Mpps" ? fmt::format("{:.3g}", value) : fmt::format("{:.0f}", value);
 }
 
 std::string row_of(const Figure& figure) {

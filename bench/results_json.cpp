@@ -98,7 +98,8 @@ Result<std::vector<Figure>> read_results(const std::filesystem::path& path) {
     }
     try {
         std::vector<Figure> figures;
-        for (const auto& object : json::parse(*text).at("results").as_array()) {
+        const json::value file = json::parse(*text);
+        for (const auto& object : file.at("results").as_array()) {
             figures.push_back(figure_of(object.as_object()));
         }
         return figures;

@@ -17,7 +17,7 @@ std::string table_of(std::span<const Figure> figures) {
     for (const auto& figure : figures) {
         const auto& [median, min, max] = figure.spread;
         const std::string peer =
-            figure.peer_value ? fmt::format("{} {:.2f} {}", figure.peer, *figure.peer_value, figure.peer_unit)
+            figure.peer_value ? fmt::format("{} {:.3g} {}", figure.peer, *figure.peer_value, figure.peer_unit)
                               : "";
         const std::string aim =
             figure.aim ? fmt::format("{} {:g}: {}", figure.aim_is_floor ? ">=" : "<=", *figure.aim,

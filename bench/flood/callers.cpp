@@ -18,7 +18,6 @@ using Clock = std::chrono::steady_clock;
 constexpr auto family = lab::Family::v4;
 constexpr std::uint16_t sip_port = 5060;
 constexpr auto probe_interval = 50ms;
-constexpr unsigned sipp_host = lab::host::first_caller + 1;
 
 // So that the subject knows the caller's address.
 Result<> register_at(const Endpoint& proxy, const TimedSocket& socket, const std::string& user) {
@@ -51,7 +50,7 @@ Result<std::unique_ptr<Callers>> Callers::create(const Arena& arena) {
     std::unique_ptr<Callers> callers(new Callers(arena.world(), std::move(*path)));
     auto trunk =
         TimedSocket::open(arena.world().outside(),
-                          {.address = arena.world().outside_address(sipp_host, family), .port = sip_port});
+                          {.address = arena.world().outside_address(trunk_host, family), .port = sip_port});
     if (!trunk) {
         return std::unexpected(trunk.error());
     }
@@ -86,7 +85,7 @@ Result<CallCounts> Callers::carry(const CallLoad& load) {
     auto caller =
         lab::Sipp::start(world_->outside(),
                          {.scenario = "uac",
-                          .local = {.address = world_->outside_address(sipp_host, family), .port = sip_port},
+                          .local = {.address = world_->outside_address(trunk_host, family), .port = sip_port},
                           .remote = Endpoint{.address = world_->proxy(family), .port = sip_port},
                           .user = "carol",
                           .caller = "trunk",

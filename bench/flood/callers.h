@@ -16,6 +16,9 @@
 
 namespace stem::bench {
 
+// Host number of SIPp's caller; the other is lab::host::first_caller.
+inline constexpr unsigned trunk_host = lab::host::first_caller + 1;
+
 struct CallLoad {
     double rate = 50; // SIPp's calls a second
     std::chrono::seconds time{8};

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "flood/arena.h"
+#include "flood/callers.h"
 #include "flood/plain_world.h"
 
 #include "demo/stage.h"
@@ -60,9 +61,11 @@ Result<> set_up(const demo::Stage& stage) {
     if (auto written = lab::write_text(file, rules); !written) {
         return written;
     }
-    // dave is at his phone, and does not answer.
-    for (const std::vector<std::string>& command :
-         {std::vector<std::string>{"rules", "load", file}, {"user", "set", "dave", "--profile", "office"}}) {
+    // dave is at his phone, and does not answer. SIPp is the trunk; alice is known by her registration.
+    const std::string trunk = stage.world().outside_address(trunk_host, lab::Family::v4).to_string();
+    for (const std::vector<std::string>& command : {std::vector<std::string>{"rules", "load", file},
+                                                    {"user", "set", "dave", "--profile", "office"},
+                                                    {"peers", "add", trunk}}) {
         if (auto done = stage.stemctl(command); !done) {
             return std::unexpected(done.error());
         }

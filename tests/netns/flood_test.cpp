@@ -12,7 +12,9 @@
 #include "demo/scripted_call.h"
 #include "demo/stage.h"
 #include "flood/flooder.h"
+#include "lab/enclosure.h"
 #include "lab/sipp.h"
+#include "lab/text_file.h"
 
 namespace stem::demo {
 namespace {
@@ -36,6 +38,22 @@ class Floods : public testing::TestWithParam<lab::Family> {
             {.mode = lab::Mode::bridge, .programs = {.stemctl = STEM_STEMCTL, .stemd = STEM_STEMD}});
         ASSERT_OK(stage);
         stage_ = std::move(*stage);
+        const auto rules = lab::scratch() / "flood-rules.toml";
+        ASSERT_OK(lab::write_text(rules, "[[rule]]\nname = \"sip-tcp\"\naction = \"pass\"\ndirection = "
+                                         "\"inbound\"\nprotocol = \"tcp\"\ndestination_port = 5060\n"));
+        ASSERT_OK(stage_->stemctl({"rules", "load", rules}));
+        // dave, whom the flood calls, is at his phone and does not answer; our caller is one that STEM knows.
+        ASSERT_OK(stage_->stemctl({"user", "set", "dave", "--profile", "office"}));
+        ASSERT_OK(stage_->stemctl({"peers", "add", caller().to_string()}));
+    }
+    [[nodiscard]] Address caller() const {
+        return world().outside_address(lab::host::first_caller + 1, family());
+    }
+    [[nodiscard]] Endpoint proxy() const { return {.address = world().proxy(family()), .port = 5060}; }
+    // Of no network that anybody is in.
+    [[nodiscard]] Address stranger() const {
+        return Address::parse(family() == lab::Family::v4 ? "10.66.0.1" : "2001:db8:bad::1")
+            .value_or(Address());
     }
     [[nodiscard]] lab::Family family() const { return GetParam(); }
     [[nodiscard]] const lab::World& world() const { return stage_->world(); }
@@ -61,13 +79,24 @@ class Floods : public testing::TestWithParam<lab::Family> {
         double seconds = 0;     // it lasted
         lab::SippCounts calls;
         std::map<stem_reason, std::uint64_t> counted; // inbound, by reason, calls included
+        // By the data plane, which counts each packet once; stemd's reasons are about those that it was
+        // given.
         [[nodiscard]] std::uint64_t dropped() const {
             std::uint64_t sum = 0;
             for (const auto& [reason, packets] : counted) {
-                sum += stem_kind_of(reason) == STEM_KIND_DROP ? packets : 0;
+                sum += reason < STEM_SIP_RELEASED && stem_kind_of(reason) == STEM_KIND_DROP ? packets : 0;
             }
             return sum;
         }
+        [[nodiscard]] std::uint64_t sum(std::initializer_list<stem_reason> reasons) const {
+            std::uint64_t sum = 0;
+            for (const auto reason : reasons) {
+                sum += counted.at(reason);
+            }
+            return sum;
+        }
+        // What came in for the calls: INVITE, ACK and BYE of each, and what was sent again.
+        [[nodiscard]] std::uint64_t of_calls() const { return 3 * calls.created + calls.retransmissions; }
     };
 
     // The flood lasts until the calls beside it have ended.
@@ -96,16 +125,13 @@ class Floods : public testing::TestWithParam<lab::Family> {
         const auto before = inbound();
         const auto begun = Clock::now();
         (*flooder)->start();
-        auto caller = lab::Sipp::start(
-            world().outside(),
-            {.scenario = "uac",
-             .local = {.address = world().outside_address(lab::host::first_caller + 1, family()),
-                       .port = 5060},
-             .remote = Endpoint{.address = world().proxy(family()), .port = 5060},
-             .user = "carol",
-             .calls = calls,
-             .rate = calls_per_second,
-             .talk = 300ms});
+        auto caller = lab::Sipp::start(world().outside(), {.scenario = "uac",
+                                                           .local = {.address = caller(), .port = 5060},
+                                                           .remote = proxy(),
+                                                           .user = "carol",
+                                                           .calls = calls,
+                                                           .rate = calls_per_second,
+                                                           .talk = 300ms});
         auto ended = caller ? caller->wait(60s) : std::unexpected(caller.error());
         auto made = (*flooder)->stop();
         if (!ended || !made) {
@@ -156,6 +182,65 @@ TEST_P(Floods, RtpInsideAPinhole) {
     EXPECT_GT(outcome->counted.at(STEM_FLOW_BYTE_RATE) + outcome->counted.at(STEM_FLOW_PACKET_RATE), 0U);
     EXPECT_LE(passed, allowance(*pinhole, outcome->seconds));
     EXPECT_TRUE(call->hang_up(*erin)) << "the call that was attacked is still up";
+}
+
+constexpr std::uint32_t million = 0xfffff;
+
+TEST_P(Floods, SynsOfOneSource) {
+    const auto outcome = carry_calls_beside({.kind = FloodKind::syn,
+                                             .source = {.address = stranger(), .port = 0},
+                                             .destination = proxy(),
+                                             .any_port = true});
+    ASSERT_OK(outcome);
+    EXPECT_EQ(outcome->calls.successful, calls);
+    EXPECT_EQ(outcome->calls.failed, 0U);
+    const auto passed = outcome->counted.at(STEM_RULE_PASS);
+    EXPECT_GT(outcome->made, 1000U);
+    EXPECT_EQ(passed + outcome->counted.at(STEM_SYN_CHALLENGED) + outcome->dropped(), outcome->made);
+    EXPECT_GT(outcome->sum({STEM_SYN_SOURCE_RATE, STEM_SYN_BLOCKED}), 0U);
+    EXPECT_LE(passed, 100 + static_cast<std::uint64_t>(50 * outcome->seconds) + 1) << "syn_burst, syn_rate";
+}
+
+TEST_P(Floods, SynsOfManySources) {
+    const auto outcome = carry_calls_beside({.kind = FloodKind::syn,
+                                             .source = {.address = stranger(), .port = 0},
+                                             .destination = proxy(),
+                                             .source_spread = million,
+                                             .any_port = true});
+    ASSERT_OK(outcome);
+    EXPECT_EQ(outcome->calls.successful, calls);
+    EXPECT_EQ(outcome->calls.failed, 0U);
+    EXPECT_GT(outcome->made, 1000U);
+    EXPECT_EQ(outcome->sum({STEM_RULE_PASS, STEM_SYN_CHALLENGED}) + outcome->dropped(), outcome->made);
+    // Once half-open connections are too many, SYNs to the proxy are answered or dropped, not passed.
+    EXPECT_LT(outcome->counted.at(STEM_RULE_PASS), outcome->made / 4);
+}
+
+TEST_P(Floods, InvitesOfOneSource) {
+    const auto outcome = carry_calls_beside(
+        {.kind = FloodKind::invite, .source = {.address = stranger(), .port = 0}, .destination = proxy()});
+    ASSERT_OK(outcome);
+    EXPECT_EQ(outcome->calls.successful, calls);
+    EXPECT_EQ(outcome->calls.failed, 0U);
+    EXPECT_GT(outcome->made, 1000U);
+    EXPECT_EQ(outcome->counted.at(STEM_STEER_SIP) + outcome->dropped(), outcome->made + outcome->of_calls());
+    EXPECT_GT(outcome->sum({STEM_SIP_INVITE_RATE, STEM_SIP_SOURCE_BLOCKED}), 0U);
+    EXPECT_LE(outcome->counted.at(STEM_STEER_SIP) - outcome->of_calls(),
+              static_cast<std::uint64_t>(20 * (10 + outcome->seconds)) + 1)
+        << "sip_invites, and sip_interval's worth of them at once";
+}
+
+TEST_P(Floods, InvitesOfManySources) {
+    const auto outcome = carry_calls_beside({.kind = FloodKind::invite,
+                                             .source = {.address = stranger(), .port = 0},
+                                             .destination = proxy(),
+                                             .source_spread = million});
+    ASSERT_OK(outcome);
+    EXPECT_EQ(outcome->calls.successful, calls);
+    EXPECT_EQ(outcome->calls.failed, 0U);
+    EXPECT_GT(outcome->made, 1000U);
+    EXPECT_EQ(outcome->counted.at(STEM_STEER_SIP) + outcome->dropped(), outcome->made + outcome->of_calls());
+    EXPECT_GT(outcome->counted.at(STEM_SIP_UNKNOWN_LANE), 0U);
 }
 
 } // namespace
