@@ -40,7 +40,8 @@ static __always_inline int send_to_controller(struct xdp_md* context, struct pac
     struct stem_steer_meta about = {
         .magic = STEM_STEER_MAGIC,
         .direction = packet->key.direction,
-        .flags = prepare(context, packet, reason) == reason ? STEM_STEER_READY : 0,
+        .flags = (prepare(context, packet, reason) == reason ? STEM_STEER_READY : 0) |
+                 (packet->proxied ? STEM_STEER_PROXIED : 0),
         .reason = (__u16)reason,
         .time_ns = bpf_ktime_get_ns(),
     };

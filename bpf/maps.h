@@ -13,8 +13,10 @@
 #include <stem/abi/learning.h>
 #include <stem/abi/meta.h>
 #include <stem/abi/peer.h>
+#include <stem/abi/proxy.h>
 #include <stem/abi/reason.h>
 #include <stem/abi/ruleset.h>
+#include <stem/abi/state.h>
 #include <stem/abi/steer.h>
 #include <stem/abi/threshold.h>
 
@@ -172,6 +174,75 @@ struct {
     __type(key, struct stem_addr);
     __type(value, __u64); /* full at, ns */
 } keepalive SEC(".maps");
+
+/* Kept connections. Written and expired here; swept by stemd, or here when nobody did. Full: the new
+ * connection is dropped (state_full). 168 bytes and the kernel's 48 an entry, all taken at attach, so that a
+ * flood costs no allocation. max_entries is stem_states_max. */
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 65536);
+    __type(key, struct stem_state_key);
+    __type(value, struct stem_state);
+} states SEC(".maps");
+
+/* Who was sent to the SIP proxy, and whom they had called. Written and expired as `states` is. Full: the
+ * client's SIP is dropped (proxy_refused). 72 bytes and the kernel's 48 an entry. */
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 65536);
+    __type(key, struct stem_state_key);
+    __type(value, struct stem_steered);
+} steered SEC(".maps");
+
+/* What each source has in `states`. Written here, for sources that nobody knows: so LRU, and losing an entry
+ * only forgets what its source has. */
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 65536);
+    __type(key, struct stem_addr);
+    __type(value, struct stem_state_source);
+} state_sources SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct stem_state_usage);
+} state_usage SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, STEM_STATE_COUNTERS);
+    __type(key, __u32);
+    __type(value, __u64);
+} state_counters SEC(".maps");
+
+/* What is too large for the stack while a connection is begun. One packet a CPU: it is never interrupted by
+ * another one's. */
+struct state_scratch {
+    struct stem_state state;
+    struct stem_state_key key;
+    struct stem_state_key alias;
+    struct stem_steered steered;
+    struct stem_addr source;
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct state_scratch);
+} state_scratch SEC(".maps");
+
+/* The SIP proxy of each family. Written by stemctl; its link address is learned here. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, STEM_PROXIES);
+    __type(key, __u32);
+    __type(value, struct stem_proxy);
+} proxies SEC(".maps");
 
 /* Verdicts, by reason and direction (stem_counter_index). Written here. */
 struct {

@@ -51,9 +51,20 @@ struct packet {
     __u8 tcp_flags;       /* as on the wire: enum tcp_flag */
     __u8 neighbour;       /* 1: ARP or neighbour discovery */
     __u8 ttl;
-    __u8 zero;
+    __u8 proxied;     /* 1: between a client and the SIP proxy, and stemd is to change its address */
     __u16 rule;       /* the static rule that decided or logs, from 1; 0 = none. For events. */
     __u32 generation; /* of the rules: the low 32 bits */
+    __u8 after;       /* enum after_verdict */
+    __u8 zero[3];
+};
+
+/* What a stage leaves to be done once it has given its verdict: one function call less deep in the stack. */
+enum after_verdict {
+    AFTER_NOTHING = 0,
+    AFTER_KEEP_STATE,     /* the rule that passed it lets its answers back */
+    AFTER_SIP_DATAGRAM,   /* SIP for stemd: the proxy's, if there is one */
+    AFTER_SIP_PASSES,     /* the same, but it leaves without stemd */
+    AFTER_SIP_CONNECTION, /* TCP to a SIP port: the proxy's, if there is one */
 };
 
 enum tcp_flag {

@@ -13,6 +13,7 @@ const volatile __u32 stem_modules = STEM_MODULES_INITIAL; /* enum stem_module */
 const volatile __u8 stem_fallback_open = 0;               /* SIP while stemd is away: 0 drops, 1 forwards */
 const volatile __u8 stem_port_mac[STEM_PORTS][6];         /* router mode: our own stations */
 const volatile __u32 stem_event_rate = 1000;              /* sampled events, per second and CPU */
+const volatile __u32 stem_states_max = 65536;             /* entries of `states`, and of `steered` */
 const volatile __u8 stem_test_clock = 0;                  /* tests: time is stem_test_now_ns */
 
 #endif

@@ -3,7 +3,8 @@
  * SIP to stemd. What is on a SIP port is told apart by its first octets: keep-alives are forwarded here, on a
  * budget of their own; the rest is stemd's, if stemd is there.
  *
- * Reads sip_ports and xsks, writes keepalive. Two hash lookups for a UDP packet that is no flow's.
+ * Reads sip_ports and xsks, writes keepalive. The SIP proxy's part is in proxy.h. Two hash lookups for a UDP
+ * packet that is no flow's.
  */
 #ifndef STEM_BPF_STEER_H
 #define STEM_BPF_STEER_H
@@ -88,17 +89,24 @@ static __always_inline __u32 xsk_index(const struct xdp_md* context, const struc
 }
 
 /* To stemd; or, when nobody listens on this queue, the configured fallback. */
-static __always_inline enum stem_reason
-steer_or_fall_back(const struct xdp_md* context, const struct packet* packet, enum stem_reason reason) {
+static __always_inline enum stem_reason steer_or_fall_back(const struct xdp_md* context,
+                                                           struct packet* packet, enum stem_reason reason) {
     const __u32 index = xsk_index(context, packet);
-    if (bpf_map_lookup_elem(&xsks, &index)) {
-        return reason;
+    const int away = bpf_map_lookup_elem(&xsks, &index) == NULL;
+    if (away && !stem_fallback_open) {
+        return STEM_CONTROLLER_AWAY;
     }
-    return stem_fallback_open ? STEM_FALLBACK_OPEN : STEM_CONTROLLER_AWAY;
+    if (packet->key.protocol == IPPROTO_UDP) {
+        packet->after = away ? AFTER_SIP_PASSES : AFTER_SIP_DATAGRAM;
+    }
+    return away ? STEM_FALLBACK_OPEN : reason;
 }
 
-static __always_inline enum stem_reason judge_steering(const struct xdp_md* context,
-                                                       const struct packet* packet) {
+static __always_inline enum stem_reason judge_steering(const struct xdp_md* context, struct packet* packet) {
+    if (packet->key.protocol == IPPROTO_TCP && packet->payload_offset && is_sip_port(&packet->key.dport)) {
+        packet->after = AFTER_SIP_CONNECTION; /* if there is no proxy, it is any TCP */
+        return STEM_CONTINUE;
+    }
     if (packet->key.protocol != IPPROTO_UDP || !packet->payload_offset ||
         !(is_sip_port(&packet->key.dport) || is_sip_port(&packet->key.sport))) {
         return STEM_CONTINUE;
@@ -107,7 +115,11 @@ static __always_inline enum stem_reason judge_steering(const struct xdp_md* cont
                                             : is_stun(context, packet)         ? STEM_KEEPALIVE_STUN
                                                                                : STEM_CONTINUE;
     if (keepalive_kind != STEM_CONTINUE) {
-        return keepalive_within_rate(packet) ? keepalive_kind : STEM_KEEPALIVE_RATE;
+        if (!keepalive_within_rate(packet)) {
+            return STEM_KEEPALIVE_RATE;
+        }
+        packet->after = AFTER_SIP_PASSES;
+        return keepalive_kind;
     }
     return steer_or_fall_back(context, packet, STEM_STEER_SIP);
 }

@@ -8,6 +8,7 @@
 #include "failsafe.h"
 #include "flow.h"
 #include "forward.h"
+#include "keep_state.h"
 #include "maps.h"
 #include "packet.h"
 #include "parse.h"
@@ -28,6 +29,7 @@ static __always_inline enum stem_reason judge(struct xdp_md* context, struct fra
         return STEM_OTHER_HOST;
     }
     if (packet->neighbour) {
+        learn_proxy(context, packet);
         return STEM_NEIGHBOUR;
     }
 
@@ -45,7 +47,14 @@ static __always_inline enum stem_reason judge(struct xdp_md* context, struct fra
             return reason;
         }
     }
-    return (enum stem_reason)judge_slow_path(context, packet);
+    if (stem_modules & (STEM_MODULE_PATTERN_MATCHER | STEM_MODULE_SIP_STEERING)) { /* who begin connections */
+        reason = (enum stem_reason)judge_state(context, packet);
+        if (reason != STEM_CONTINUE) {
+            return reason;
+        }
+    }
+    reason = (enum stem_reason)judge_slow_path(context, packet);
+    return judge_after(context, packet, reason);
 }
 
 static __always_inline int run(struct xdp_md* context, enum stem_direction direction) {
@@ -67,4 +76,11 @@ int stem_external(struct xdp_md* context) {
 SEC("xdp")
 int stem_internal(struct xdp_md* context) {
     return run(context, STEM_OUTBOUND);
+}
+
+/* Takes out kept connections that are over. Run by stemd every few seconds, and by hand. */
+SEC("syscall")
+int sweep(struct stem_sweep* about) {
+    about->removed = (__u32)sweep_states((int)about->all);
+    return 0;
 }

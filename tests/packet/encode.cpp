@@ -176,7 +176,7 @@ struct Encoder {
             .u32(layer.acknowledged)
             .u8(unsigned{layer.header_words.value_or(words)} << 4)
             .u8(flags)
-            .u16(65535)
+            .u16(layer.window)
             .u16(0)
             .u16(0)
             .octets(options);

@@ -134,6 +134,7 @@ struct Tcp {
     bool ack = false;
     bool fin = false;
     bool rst = false;
+    std::uint16_t window = 65535;
     Bytes options = {};                            // padded to 4 octets
     std::optional<std::uint8_t> header_words = {}; // data offset, in 4 octets
     std::optional<std::uint16_t> checksum = {};

@@ -74,10 +74,10 @@ struct Scapy {
                            set("chksum", l.checksum));
     }
     std::string operator()(const Tcp& l) const {
-        return fmt::format("TCP(sport={},dport={},seq={},ack={},flags='{}{}{}{}',options={}{}{})", l.sport,
-                           l.dport, l.sequence, l.acknowledged, l.fin ? "F" : "", l.syn ? "S" : "",
-                           l.rst ? "R" : "", l.ack ? "A" : "", hex(l.options), set("dataofs", l.header_words),
-                           set("chksum", l.checksum));
+        return fmt::format("TCP(sport={},dport={},seq={},ack={},flags='{}{}{}{}',window={},options={}{}{})",
+                           l.sport, l.dport, l.sequence, l.acknowledged, l.fin ? "F" : "", l.syn ? "S" : "",
+                           l.rst ? "R" : "", l.ack ? "A" : "", l.window, hex(l.options),
+                           set("dataofs", l.header_words), set("chksum", l.checksum));
     }
     std::string operator()(const Icmp& l) const {
         return fmt::format("ICMP(type={},code={},unused={}{})", l.type, l.code, l.rest,

@@ -89,6 +89,9 @@ DataPlane::DataPlane(const Settings& settings) : settings_(settings) {
     rodata->stem_failsafe_udp = settings.failsafe_udp ? 1 : 0;
     rodata->stem_event_rate = settings.event_rate;
     rodata->stem_test_clock = 1;
+    rodata->stem_states_max = settings.states_max;
+    bpf_map__set_max_entries(skeleton_->maps.states, settings.states_max);
+    bpf_map__set_max_entries(skeleton_->maps.steered, settings.states_max);
     std::ranges::copy(TestNetwork::external_station, rodata->stem_port_mac[STEM_PORT_EXTERNAL]);
     std::ranges::copy(TestNetwork::internal_station, rodata->stem_port_mac[STEM_PORT_INTERNAL]);
     if (const int result = stem_bpf::load(skeleton_); result != 0) {
@@ -149,6 +152,12 @@ void DataPlane::reset() {
     clear<stem_addr>(bpf_map__fd(maps.peers));
     set_thresholds(default_thresholds());
     set_posture(0);
+    clear<stem_state_key>(bpf_map__fd(maps.states));
+    clear<stem_state_key>(bpf_map__fd(maps.steered));
+    clear<stem_addr>(bpf_map__fd(maps.state_sources));
+    put(bpf_map__fd(maps.state_usage), zero, stem_state_usage{.swept_ns = start_ns}, "the use of states");
+    set_proxy(STEM_PROXY_V4, {});
+    set_proxy(STEM_PROXY_V6, {});
     put(bpf_map__fd(maps.deny_filter), zero, stem_deny_filter{}, "the deny filter");
     for (std::uint32_t slot = 0; slot < STEM_XSKS_MAX; slot++) {
         (void)bpf_map_delete_elem(bpf_map__fd(maps.xsks), &slot); // most are empty
@@ -374,6 +383,72 @@ void DataPlane::set_peer(const Address& source, const stem_peer& peer) {
 
 void DataPlane::set_posture(std::uint32_t bits) {
     put(bpf_map__fd(skeleton_->maps.posture), zero, stem_posture{.bits = bits}, "the posture");
+}
+
+std::optional<stem_state> DataPlane::state_of(const stem_state_key& key) const {
+    stem_state state{};
+    const bool there = bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.states), &key, &state) == 0;
+    return there ? std::optional(state) : std::nullopt;
+}
+
+std::optional<stem_steered> DataPlane::steered_of(const stem_state_key& key) const {
+    stem_steered entry{};
+    const bool there = bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.steered), &key, &entry) == 0;
+    return there ? std::optional(entry) : std::nullopt;
+}
+
+std::size_t DataPlane::count_states() const {
+    std::size_t count = 0;
+    stem_state_key key{};
+    const int fd = bpf_map__fd(skeleton_->maps.states);
+    for (const void* before = nullptr; bpf_map_get_next_key(fd, before, &key) == 0; before = &key) {
+        count++;
+    }
+    return count;
+}
+
+stem_state_usage DataPlane::state_usage() const {
+    return fetch<stem_state_usage>(bpf_map__fd(skeleton_->maps.state_usage), zero, "the use of states");
+}
+
+StateCounters DataPlane::state_counters() const {
+    const int cpus = libbpf_num_possible_cpus();
+    const auto all =
+        fetch_per_cpu<std::uint64_t>(bpf_map__fd(skeleton_->maps.state_counters), STEM_STATE_COUNTERS, cpus);
+    StateCounters sums{};
+    for (std::size_t i = 0; i < all.size(); i++) {
+        sums[i / static_cast<std::size_t>(cpus)] += all[i];
+    }
+    return sums;
+}
+
+void DataPlane::put_state(const stem_state_key& key, const stem_state& state) {
+    put(bpf_map__fd(skeleton_->maps.states), key, state, "a kept connection");
+    auto usage = state_usage();
+    usage.states++;
+    put(bpf_map__fd(skeleton_->maps.state_usage), zero, usage, "the use of states");
+}
+
+std::uint32_t DataPlane::sweep(bool all) {
+    stem_sweep about{.all = all ? 1U : 0U, .removed = 0};
+    bpf_test_run_opts options{};
+    options.sz = sizeof(options);
+    options.ctx_in = &about;
+    options.ctx_size_in = sizeof(about);
+    if (const int result = bpf_prog_test_run_opts(bpf_program__fd(skeleton_->progs.sweep), &options);
+        result != 0) {
+        refuse(result, "sweep");
+    }
+    return about.removed;
+}
+
+void DataPlane::set_proxy(stem_proxy_family family, const stem_proxy& proxy) {
+    put(bpf_map__fd(skeleton_->maps.proxies), static_cast<std::uint32_t>(family), proxy, "a proxy");
+}
+
+stem_proxy DataPlane::proxy_of(stem_proxy_family family) const {
+    return fetch<stem_proxy>(bpf_map__fd(skeleton_->maps.proxies), static_cast<std::uint32_t>(family),
+                             "a proxy");
 }
 
 void DataPlane::add_sip_port(std::uint16_t port) {

@@ -11,8 +11,10 @@
 #include <stem/abi/learning.h>
 #include <stem/abi/meta.h>
 #include <stem/abi/peer.h>
+#include <stem/abi/proxy.h>
 #include <stem/abi/reason.h>
 #include <stem/abi/ruleset.h>
+#include <stem/abi/state.h>
 #include <stem/abi/steer.h>
 #include <stem/abi/threshold.h>
 #include <stem/address.h>
@@ -39,11 +41,13 @@ struct Settings {
     bool fallback_open = false;
     bool failsafe_udp = false;
     std::uint32_t event_rate = 1000; // per second and CPU
+    std::uint32_t states_max = 65536;
 
     auto operator<=>(const Settings&) const = default;
 };
 
 using Counters = std::array<stem_counter, STEM_COUNTER_SLOTS>; // summed over the CPUs
+using StateCounters = std::array<std::uint64_t, STEM_STATE_COUNTERS>;
 using EventCounters = std::array<std::uint64_t, STEM_EVENT_COUNTERS>;
 
 struct Outcome {
@@ -110,6 +114,17 @@ class DataPlane {
     [[nodiscard]] static stem_thresholds default_thresholds();
     void set_peer(const Address& source, const stem_peer& peer);
     void set_posture(std::uint32_t bits);
+
+    // Kept connections, and who was steered to the SIP proxy.
+    [[nodiscard]] std::optional<stem_state> state_of(const stem_state_key& key) const;
+    [[nodiscard]] std::optional<stem_steered> steered_of(const stem_state_key& key) const;
+    [[nodiscard]] std::size_t count_states() const;
+    [[nodiscard]] stem_state_usage state_usage() const;
+    [[nodiscard]] StateCounters state_counters() const;
+    void put_state(const stem_state_key& key, const stem_state& state); // counted as in use
+    std::uint32_t sweep(bool all = false);                              // how many went
+    void set_proxy(stem_proxy_family family, const stem_proxy& proxy);
+    [[nodiscard]] stem_proxy proxy_of(stem_proxy_family family) const;
 
     void add_sip_port(std::uint16_t port);
     void remove_sip_port(std::uint16_t port);

@@ -62,7 +62,8 @@ void expect_steered(stem_direction direction, const Bytes& frame, const Verdict&
     std::memcpy(&about, output.data(), sizeof(about));
     EXPECT_EQ(about.magic, STEM_STEER_MAGIC);
     EXPECT_EQ(about.direction, direction);
-    EXPECT_EQ(about.flags, verdict.steer_ready ? STEM_STEER_READY : 0);
+    EXPECT_EQ(about.flags, (verdict.steer_ready ? STEM_STEER_READY : 0) |
+                               (verdict.proxied ? STEM_STEER_PROXIED : 0));
     EXPECT_EQ(about.reason, verdict.reason);
     EXPECT_NE(about.time_ns, 0U);
     const Bytes rest(output.begin() + sizeof(about), output.end());

@@ -22,6 +22,7 @@ struct Verdict {
     EventFate event = EventFate::none;
     std::optional<Bytes> output = {};
     bool steer_ready = true; // of a steered frame
+    bool proxied = false;    // of a steered frame
 
     [[nodiscard]] Verdict with_output(Bytes octets) const {
         Verdict verdict = *this;
@@ -31,6 +32,11 @@ struct Verdict {
     [[nodiscard]] Verdict with_event(EventFate fate) const {
         Verdict verdict = *this;
         verdict.event = fate;
+        return verdict;
+    }
+    [[nodiscard]] Verdict for_proxy() const {
+        Verdict verdict = *this;
+        verdict.proxied = true;
         return verdict;
     }
     [[nodiscard]] Verdict not_ready() const {

@@ -30,6 +30,9 @@
     X(FALLBACK_OPEN, 8, FORWARD, "fallback_open", "SIP while stemd is away, and the fallback is open")       \
     X(STEER_SIP, 9, STEER, "steer_sip", "SIP, given to stemd")                                               \
     X(RULE_STEER, 10, STEER, "rule_steer", "a static rule gave it to stemd")                                 \
+    X(STATE, 11, FORWARD, "state", "belongs to a kept connection, and fits it")                              \
+    X(STATE_RELATED, 12, FORWARD, "state_related", "ICMP error about a packet of a kept connection")         \
+    X(PROXY, 13, FORWARD, "proxy", "SIP over TCP between a client and the SIP proxy, steered")               \
     /* judged, but to be finished by the kernel's stack (router mode) */                                     \
     X(STACK_NEIGHBOUR, 15, STACK, "stack_neighbour", "next hop's link address unknown: the stack asks")      \
     X(STACK_LOCAL, 16, STACK, "stack_local", "for this host itself")                                         \
@@ -60,6 +63,9 @@
     X(KEEPALIVE_RATE, 51, DROP, "keepalive_rate", "more keep-alives than a source may send")                 \
     X(CONTROLLER_AWAY, 52, DROP, "controller_away", "SIP while stemd is away, and the fallback is closed")   \
     X(OTHER_HOST, 53, DROP, "other_host", "router mode: frame addressed to another station")                 \
+    X(STATE_FULL, 55, DROP, "state_full", "no room for another kept connection, or its source has too many") \
+    X(STATE_WINDOW, 56, DROP, "state_window", "TCP that begins without SYN, or does not fit its connection") \
+    X(PROXY_REFUSED, 57, DROP, "proxy_refused", "SIP that cannot be steered: no link address, or no room")   \
     /* flow monitor */                                                                                       \
     X(FLOW_BYTE_RATE, 60, DROP, "flow_byte_rate", "more bytes than the flow's codec may send")               \
     X(FLOW_PACKET_RATE, 61, DROP, "flow_packet_rate", "more packets than the flow's codec may send")         \

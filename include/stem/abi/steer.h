@@ -13,6 +13,9 @@ enum stem_steer_flag {
     /* The frame is ready to leave by the other port as it is: bridge mode, or router mode with link
      * addresses and TTL already rewritten from the FIB. Else stemd sends the packet through the kernel. */
     STEM_STEER_READY = 1 << 0,
+    /* Between a client and the SIP proxy: stemd puts the proxy's address in the place of the called one
+     * (inbound), or the called one's in the place of the proxy's (outbound), as it lets it go. */
+    STEM_STEER_PROXIED = 1 << 1,
 };
 
 struct stem_steer_meta {

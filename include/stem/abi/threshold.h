@@ -26,7 +26,17 @@
     X(rtp_repeats, "packets", 16, 0, 255, "repeated packets more than new ones; 0: not checked")             \
     X(rtp_restarts, "number/min", 12, 0, 6000, "new SSRCs and sequence jumps of a stream; 0: not checked")   \
     X(rtp_quality, "number", 1, 0, 2, "jitter: 0 not measured, 1 of a quarter of the packets, 2 of each")    \
-    X(rtp_learn_packets, "packets", 3, 1, 100, "consistent packets that make a peer behind NAT known")
+    X(rtp_learn_packets, "packets", 3, 1, 100, "consistent packets that make a peer behind NAT known")       \
+    X(state_tcp_opening, "s", 30, 1, 3600, "kept TCP connection without its third segment")                  \
+    X(state_tcp_established, "s", 7440, 60, 604800, "kept TCP connection that is silent (RFC 5382, REQ-5)")  \
+    X(state_tcp_closing, "s", 240, 10, 86400, "kept TCP connection that one side has closed")                \
+    X(state_tcp_closed, "s", 30, 1, 3600, "kept TCP connection that both have closed, or one has reset")     \
+    X(state_udp_asked, "s", 30, 1, 3600, "UDP exchange, and others, without an answer yet")                  \
+    X(state_udp_answered, "s", 180, 10, 86400, "UDP exchange, and others, with an answer")                   \
+    X(state_icmp, "s", 20, 1, 3600, "ICMP echo exchange")                                                    \
+    X(state_shrink_from, "%", 60, 1, 100, "how full the table is when unanswered connections get less time") \
+    X(state_source_rate, "connections/s", 500, 1, 1000000, "kept connections that a source may begin")       \
+    X(state_source_max, "connections", 8192, 1, 16777216, "kept connections that a source may have")
 
 struct stem_thresholds {
 #define STEM_THRESHOLD_FIELD(name, unit, initial, low, high, help) __u32 name;
