@@ -47,6 +47,9 @@ static __always_inline enum stem_reason judge(struct xdp_md* context, struct fra
             return reason;
         }
     }
+    if (stem_mode == STEM_MODE_BRIDGE && packet->key.direction == STEM_OUTBOUND) {
+        learn_proxy(context, packet);
+    }
     if (stem_modules & (STEM_MODULE_PATTERN_MATCHER | STEM_MODULE_SIP_STEERING)) { /* who begin connections */
         reason = (enum stem_reason)judge_state(context, packet);
         if (reason != STEM_CONTINUE) {

@@ -255,6 +255,7 @@ TEST_P(Proxy, LearnsTheProxysStation) {
     (void)data_plane.run(STEM_INBOUND, forged.bytes());
     (void)data_plane.run(STEM_OUTBOUND, (path().back() / Packet(Udp{})).bytes());
     EXPECT_EQ(data_plane.proxy_of(family()).flags, 0);
+    (void)data_plane.take_events();
     // From what it sends to a place that is none of STEM's business.
     Packet any = path().back() / Packet(Udp{});
     any.get<Ethernet>().src = proxy_station;
