@@ -4,6 +4,7 @@
 
 #include "ctl/kernel/locations.h"
 #include "ctl/kernel/rules.h"
+#include "ctl/kernel/sip_proxy.h"
 
 #include <stem/abi/meta.h>
 #include <stem/address.h>
@@ -45,6 +46,8 @@ struct AttachRequest {
     std::uint32_t modules = STEM_MODULES_INITIAL; // enum stem_module: which are on
     bool fallback_open = false;
     std::uint32_t max_flows = 131072;
+    std::uint32_t max_states = 65536; // kept connections; as many clients of the SIP proxy
+    std::vector<SipProxy> proxies;    // one of a family at most
     std::uint32_t event_rate = 1000; // a second and CPU
     Rules rules; // the interfaces that they name are those of this request
 };

@@ -124,6 +124,9 @@ void DataPlane::configure(const AttachRequest& request, const Ports& ports) noex
         std::ranges::copy(ports[port].mac, settings->stem_port_mac[port]);
     }
     bpf_map__set_max_entries(object_->maps.flows, request.max_flows);
+    settings->stem_states_max = request.max_states;
+    bpf_map__set_max_entries(object_->maps.states, request.max_states);
+    bpf_map__set_max_entries(object_->maps.steered, request.max_states);
 }
 
 Result<> DataPlane::fill(const AttachRequest& request, const Ports& ports) const {
@@ -142,6 +145,13 @@ Result<> DataPlane::fill(const AttachRequest& request, const Ports& ports) const
     stem_default_thresholds(&thresholds);
     if (auto put = put_one<ThresholdMap>(maps.thresholds, std::uint32_t{0}, thresholds); !put) {
         return put;
+    }
+    for (const SipProxy& proxy : request.proxies) {
+        if (auto put = put_one<ProxyMap>(maps.proxies, std::uint32_t{family_of(proxy.endpoint.address)},
+                                         proxy.raw());
+            !put) {
+            return put;
+        }
     }
     const auto generation = view<MappedRuleset>(maps.ruleset);
     if (!generation) {
@@ -175,6 +185,10 @@ Result<> DataPlane::pin_maps(const std::filesystem::path& folder) const {
         if (const int status = bpf_map__pin(map, pin.c_str()); status != 0) {
             return fail_errno("pin map " + pin.string(), -status);
         }
+    }
+    const auto pin = folder / "sweep"; // run by stemd and by hand, and on no port
+    if (const int status = bpf_program__pin(object_->progs.sweep, pin.c_str()); status != 0) {
+        return fail_errno("pin program " + pin.string(), -status);
     }
     return {};
 }

@@ -26,6 +26,7 @@ struct AttachOptions {
     bool no_failsafe = false;
     std::vector<std::string> modules;
     std::string rules;
+    std::vector<std::string> proxies;
 };
 
 const std::map<std::string, kernel::XdpChoice> xdp_choices = {
@@ -52,6 +53,13 @@ Result<kernel::AttachRequest> to_request(const AttachOptions& options, const std
             return std::unexpected(entry.error());
         }
         request.failsafe.push_back(*entry);
+    }
+    for (const auto& text : options.proxies) {
+        const auto endpoint = kernel::SipProxy::parse_endpoint(text);
+        if (!endpoint) {
+            return std::unexpected(endpoint.error());
+        }
+        request.proxies.push_back({.endpoint = *endpoint, .station = {}, .station_given = false});
     }
     if (!options.rules.empty()) {
         const auto rules = kernel::read_rules_file(options.rules);
@@ -175,6 +183,15 @@ void add_attach_commands(CLI::App& root, Session& session) {
         ->check(CLI::Range(1, 16777216))
         ->type_name("N")
         ->capture_default_str();
+    attach->add_option("--max-states", options->request.max_states, "Room for so many kept connections")
+        ->check(CLI::Range(64, 4194304))
+        ->type_name("N")
+        ->capture_default_str();
+    attach
+        ->add_option("--proxy", options->proxies,
+                     "SIP proxy that calls from outside are sent to, one of each family (stemctl proxy)")
+        ->type_name("ADDRESS[:PORT]")
+        ->allow_extra_args(false);
     attach
         ->add_option("--event-rate", options->request.event_rate,
                      "Sampled events a second and CPU, for stemctl events; 0 for none")

@@ -41,6 +41,8 @@ std::unique_ptr<CLI::App> make_command_tree(Session& session) {
     add_deny_commands(*root, session);
     add_rules_commands(*root, session);
     add_flows_commands(*root, session);
+    add_states_commands(*root, session);
+    add_proxy_commands(*root, session);
     add_drops_commands(*root, session);
     add_events_commands(*root, session);
     add_calls_commands(*root, session);

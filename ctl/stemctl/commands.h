@@ -18,6 +18,8 @@ void add_modules_commands(CLI::App& root, Session& session);  // modules list, e
 void add_deny_commands(CLI::App& root, Session& session);     // deny add, del, list
 void add_rules_commands(CLI::App& root, Session& session);    // rules load, list, check, test
 void add_flows_commands(CLI::App& root, Session& session);    // flows
+void add_states_commands(CLI::App& root, Session& session);   // states, states flush
+void add_proxy_commands(CLI::App& root, Session& session);    // proxy set, show, clear
 void add_drops_commands(CLI::App& root, Session& session);    // drops, reasons
 void add_events_commands(CLI::App& root, Session& session);   // events
 void add_calls_commands(CLI::App& root, Session& session);    // calls list, show, drop

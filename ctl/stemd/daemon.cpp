@@ -19,6 +19,7 @@
 #include "ctl/stemd/deny_sweeper.h"
 #include "ctl/stemd/log.h"
 #include "ctl/stemd/service_manager.h"
+#include "ctl/stemd/state_sweeper.h"
 
 namespace stem::stemd {
 namespace {
@@ -114,6 +115,7 @@ class Daemon::Loop {
     std::list<asio::posix::stream_descriptor>
         descriptors_; // the sockets stay signalling's: released, not closed
     std::unique_ptr<DenySweeper> sweeper_;
+    std::unique_ptr<StateSweeper> states_;
     std::unique_ptr<Backend> backend_;
     std::unique_ptr<api::Server> server_;
     asio::steady_timer tick_;
@@ -128,6 +130,7 @@ Result<> Daemon::Loop::open() {
     }
     signalling_ = std::move(*signalling);
     sweeper_ = std::make_unique<DenySweeper>(std::move(attachment_.deny));
+    states_ = std::make_unique<StateSweeper>(attachment_.instance);
     if (auto opened = open_api(); !opened) {
         return opened;
     }

@@ -10,6 +10,7 @@
 
 #include "ctl/kernel/counter_table.h"
 #include "ctl/kernel/flow_list.h"
+#include "ctl/kernel/state_list.h"
 #include "ctl/kernel/version.h"
 
 namespace stem::stemd {
@@ -147,6 +148,26 @@ void security_manager(Page& page, const DecisionCounts& decisions,
     page.sample(R"(result="failed")", bindings.failed);
 }
 
+void states(Page& page, const kernel::StateFigures& figures) {
+    page.single("stem_states", "gauge", "Kept connections, those included that wait for the sweep.",
+                figures.usage.states);
+    page.single("stem_states_room", "gauge", "How many there can be.", figures.room);
+    page.single("stem_proxy_clients", "gauge", "Clients whose SIP is steered to the proxy.",
+                figures.usage.steered);
+    page.metric("stem_state_changes_total", "counter",
+                "Kept connections begun and ended, and those refused.");
+    const auto sample = [&](std::string_view change, stem_state_counter which) {
+        page.sample(fmt::format(R"(change="{}")", change), figures.counters[which]);
+    };
+    sample("created", STEM_STATES_CREATED);
+    sample("ended", STEM_STATES_EXPIRED);
+    sample("refused_full", STEM_STATES_REFUSED_FULL);
+    sample("refused_source", STEM_STATES_REFUSED_SOURCE);
+    sample("refused_form", STEM_STATES_REFUSED_FORM);
+    sample("refused_window", STEM_STATES_REFUSED_WINDOW);
+    sample("steered", STEM_STATES_STEERED);
+}
+
 void frames(Page& page, const xsk::Ports& ports) {
     const auto census = ports.census();
     page.metric("stem_frames", "gauge", "Chunks of the frame pool, by where they are.");
@@ -189,6 +210,11 @@ std::string describe_metrics(const Figures& figures) {
         events(page, *counts);
     } else {
         spdlog::error("{}", counts.error().message());
+    }
+    if (const auto kept = kernel::read_state_figures(figures.instance)) {
+        states(page, *kept);
+    } else {
+        spdlog::error("{}", kept.error().message());
     }
     calls(page, figures.totals);
     if (const auto flows = kernel::list_flows(figures.instance)) {

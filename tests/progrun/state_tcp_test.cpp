@@ -18,7 +18,7 @@ class StateTcp : public EveryPath {
                                                                : std::uint16_t{STEM_MATCH_OUTBOUND},
                       .protocol = 6,
                       .dport = PortRange{443, 443},
-                      .keep_state = true})});
+                      .flags = STEM_RULE_KEEP_STATE})});
         return plane;
     }
 };

@@ -22,7 +22,7 @@ stem_rule keeping(stem_direction direction, std::optional<std::uint8_t> protocol
                     .ways = direction == STEM_INBOUND ? std::uint16_t{STEM_MATCH_INBOUND}
                                                       : std::uint16_t{STEM_MATCH_OUTBOUND},
                     .protocol = protocol,
-                    .keep_state = true});
+                    .flags = STEM_RULE_KEEP_STATE});
 }
 
 class State : public EveryPath {
