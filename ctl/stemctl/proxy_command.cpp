@@ -111,7 +111,7 @@ int run_clear(const Session& session, const ProxyOptions& options) {
     if (session.json) {
         Session::print(boost::json::object{{"cleared", cleared}});
     } else {
-        Session::print(cleared == 0 ? "there was no proxy\n" : "SIP goes where it is sent\n");
+        Session::print(std::string(cleared == 0 ? "there was no proxy\n" : "SIP goes where it is sent\n"));
     }
     return exit_done;
 }
