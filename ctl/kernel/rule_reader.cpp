@@ -21,16 +21,17 @@ std::uint32_t line_of(const toml::node& node) {
 Result<> RuleReader::read(const toml::table& table, Rules& into) {
     rule_ = {};
     place_ = {.line = line_of(table)};
-    if (auto good = toml_->only(table, "",
-                                {"name", "action", "log", "direction", "interface", "source", "destination",
-                                 "protocol", "source_port", "destination_port", "icmp_type", "vlan"});
+    if (auto good =
+            toml_->only(table, "",
+                        {"name", "action", "log", "keep_state", "direction", "interface", "source",
+                         "destination", "protocol", "source_port", "destination_port", "icmp_type", "vlan"});
         !good) {
         return good;
     }
     for (auto step : {&RuleReader::read_name, &RuleReader::read_action, &RuleReader::read_log,
-                      &RuleReader::read_direction, &RuleReader::read_interface, &RuleReader::read_networks,
-                      &RuleReader::read_protocol, &RuleReader::read_ports, &RuleReader::read_icmp_type,
-                      &RuleReader::read_vlan}) {
+                      &RuleReader::read_keep_state, &RuleReader::read_direction, &RuleReader::read_interface,
+                      &RuleReader::read_networks, &RuleReader::read_protocol, &RuleReader::read_ports,
+                      &RuleReader::read_icmp_type, &RuleReader::read_vlan}) {
         if (auto good = (this->*step)(table); !good) {
             return good;
         }
@@ -98,6 +99,23 @@ Result<> RuleReader::read_log(const toml::table& table) {
     if (rule_.action == STEM_ACTION_LOG || value->value_or(false)) {
         rule_.flags |= STEM_RULE_LOG;
     }
+    return {};
+}
+
+Result<> RuleReader::read_keep_state(const toml::table& table) {
+    const auto value = toml_->flag(table, "keep_state");
+    if (!value) {
+        return std::unexpected(value.error());
+    }
+    if (!value->value_or(false)) {
+        return {};
+    }
+    if (rule_.action != STEM_ACTION_PASS) {
+        return toml_->wrong(table.get("keep_state")->source(), "keep_state",
+                            "only a rule that passes a connection can let its answers back",
+                            "write action = \"pass\", or leave keep_state out");
+    }
+    rule_.flags |= STEM_RULE_KEEP_STATE;
     return {};
 }
 
