@@ -15,15 +15,6 @@
 
 #define LEARNING_STEP_MAX 16 /* sequence numbers that a candidate may be ahead of its last packet */
 
-static __always_inline int same_address(const struct stem_addr* a, const struct stem_addr* b) {
-    for (int i = 0; i < 4; i++) {
-        if (stem_addr_word(a, i) != stem_addr_word(b, i)) {
-            return 0;
-        }
-    }
-    return 1;
-}
-
 static __always_inline int is_from(const struct stem_addr* address, const struct stem_learning* entry) {
     for (int i = 0; i < 4; i++) {
         if ((stem_addr_word(address, i) & stem_addr_word(&entry->from_mask, i)) !=

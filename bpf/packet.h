@@ -27,6 +27,14 @@ STEM_ALWAYS_INLINE __u16 from_be16(__be16 value) {
     return __builtin_bswap16((__u16)value);
 }
 
+STEM_ALWAYS_INLINE int same_address(const struct stem_addr* a, const struct stem_addr* b) {
+    __u64 left[2];
+    __u64 right[2];
+    __builtin_memcpy(left, a->octet, sizeof(left));
+    __builtin_memcpy(right, b->octet, sizeof(right));
+    return left[0] == right[0] && left[1] == right[1];
+}
+
 struct frame {
     void* begin;
     void* end;

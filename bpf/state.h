@@ -38,14 +38,6 @@ static __always_inline void count_state(__u32 which) {
     }
 }
 
-static __always_inline int same_address(const struct stem_addr* a, const struct stem_addr* b) {
-    __u64 left[2];
-    __u64 right[2];
-    __builtin_memcpy(left, a->octet, sizeof(left));
-    __builtin_memcpy(right, b->octet, sizeof(right));
-    return left[0] == right[0] && left[1] == right[1];
-}
-
 /* `client` is the packet's sender if it comes in, else whom it goes to: the outside end. */
 static __always_inline void state_key_of(const struct packet* packet, struct stem_state_key* key) {
     const struct stem_flow_key* from = &packet->key;
