@@ -15,6 +15,7 @@
 #include "ctl/stemd/attachment.h"
 #include "ctl/stemd/drop_log.h"
 #include "ctl/stemd/kernel_stores.h"
+#include "ctl/stemd/proxy_view.h"
 #include "ctl/stemd/xsk_egress.h"
 
 namespace stem::stemd {
@@ -46,7 +47,7 @@ class Signalling {
 
   private:
     Signalling(Attachment& attachment, std::unique_ptr<xsk::Ports> ports, XskEgress::Setup setup,
-               const config::Config& config, sm::Link& sm);
+               ProxyView proxy, const config::Config& config, sm::Link& sm);
     void take(xsk::Received& received, std::uint64_t now_ns) noexcept;
     bool receive_once() noexcept;
 
@@ -58,6 +59,8 @@ class Signalling {
     KernelRecords records_;
     std::unique_ptr<xsk::Ports> ports_;
     XskEgress egress_;
+    ProxyView proxy_;
+    unsigned looks_ = 0;
     std::unique_ptr<call::Monitor> monitor_; // after the ports: it may hold their frames
 };
 
