@@ -133,6 +133,9 @@ std::string rule_action(const stem_rule& rule) {
     if (rule.action != STEM_ACTION_LOG && (rule.flags & STEM_RULE_LOG) != 0) {
         text += ", log";
     }
+    if ((rule.flags & STEM_RULE_KEEP_STATE) != 0) {
+        text += ", keep state";
+    }
     return text;
 }
 

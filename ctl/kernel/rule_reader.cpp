@@ -21,16 +21,17 @@ std::uint32_t line_of(const toml::node& node) {
 Result<> RuleReader::read(const toml::table& table, Rules& into) {
     rule_ = {};
     place_ = {.line = line_of(table)};
-    if (auto good = toml_->only(table, "",
-                                {"name", "action", "log", "direction", "interface", "source", "destination",
-                                 "protocol", "source_port", "destination_port", "icmp_type", "vlan"});
+    if (auto good =
+            toml_->only(table, "",
+                        {"name", "action", "log", "keep_state", "direction", "interface", "source",
+                         "destination", "protocol", "source_port", "destination_port", "icmp_type", "vlan"});
         !good) {
         return good;
     }
     for (auto step : {&RuleReader::read_name, &RuleReader::read_action, &RuleReader::read_log,
-                      &RuleReader::read_direction, &RuleReader::read_interface, &RuleReader::read_networks,
-                      &RuleReader::read_protocol, &RuleReader::read_ports, &RuleReader::read_icmp_type,
-                      &RuleReader::read_vlan}) {
+                      &RuleReader::read_keep_state, &RuleReader::read_direction, &RuleReader::read_interface,
+                      &RuleReader::read_networks, &RuleReader::read_protocol, &RuleReader::read_ports,
+                      &RuleReader::read_icmp_type, &RuleReader::read_vlan}) {
         if (auto good = (this->*step)(table); !good) {
             return good;
         }
@@ -44,9 +45,10 @@ Result<> RuleReader::read(const toml::table& table, Rules& into) {
 }
 
 Result<> RuleReader::check(const toml::table& table) const {
-    if (rule_.action == STEM_ACTION_STEER && rule_.protocol != IPPROTO_UDP) {
-        return toml_->wrong(table.get("action")->source(), "action", "stemd reads UDP only",
-                            "add protocol = \"udp\" to a rule that steers");
+    if (rule_.action == STEM_ACTION_STEER && rule_.protocol != IPPROTO_UDP && rule_.protocol != IPPROTO_TCP) {
+        return toml_->wrong(table.get("action")->source(), "action",
+                            "only SIP over UDP (to stemd) and TCP (to the SIP proxy) is steered",
+                            "add protocol = \"udp\" or \"tcp\" to a rule that steers");
     }
     return {};
 }
@@ -98,6 +100,23 @@ Result<> RuleReader::read_log(const toml::table& table) {
     if (rule_.action == STEM_ACTION_LOG || value->value_or(false)) {
         rule_.flags |= STEM_RULE_LOG;
     }
+    return {};
+}
+
+Result<> RuleReader::read_keep_state(const toml::table& table) {
+    const auto value = toml_->flag(table, "keep_state");
+    if (!value) {
+        return std::unexpected(value.error());
+    }
+    if (!value->value_or(false)) {
+        return {};
+    }
+    if (rule_.action != STEM_ACTION_PASS) {
+        return toml_->wrong(table.get("keep_state")->source(), "keep_state",
+                            "only a rule that passes a connection can let its answers back",
+                            "write action = \"pass\", or leave keep_state out");
+    }
+    rule_.flags |= STEM_RULE_KEEP_STATE;
     return {};
 }
 
@@ -196,7 +215,7 @@ Result<> RuleReader::read_ports(const toml::table& table) {
         if (!range) {
             return toml_->wrong(at, key, range.error().message());
         }
-        if (rule_.protocol != IPPROTO_TCP && rule_.protocol != IPPROTO_UDP) {
+        if (rule_.protocol != IPPROTO_TCP && rule_.protocol != IPPROTO_UDP && rule_.protocol != IPPROTO_TCP) {
             return toml_->wrong(at, key, "ports without protocol tcp or udp",
                                 "add protocol = \"udp\" or \"tcp\"");
         }

@@ -20,6 +20,7 @@ class RuleReader {
     [[nodiscard]] Result<> read_name(const toml::table& table);
     [[nodiscard]] Result<> read_action(const toml::table& table);
     [[nodiscard]] Result<> read_log(const toml::table& table);
+    [[nodiscard]] Result<> read_keep_state(const toml::table& table);
     [[nodiscard]] Result<> read_direction(const toml::table& table);
     [[nodiscard]] Result<> read_interface(const toml::table& table);
     [[nodiscard]] Result<> read_networks(const toml::table& table);

@@ -106,6 +106,7 @@ boost::json::object to_json(const stem_rule& rule, const stem_meta& meta, const 
     return {{"name", std::string(rule.name)},
             {"action", kernel::action_name(rule.action)},
             {"log", (rule.flags & STEM_RULE_LOG) != 0},
+            {"keep_state", (rule.flags & STEM_RULE_KEEP_STATE) != 0},
             {"direction", kernel::rule_direction(rule)},
             {"source", kernel::rule_source(rule)},
             {"destination", kernel::rule_destination(rule)},

@@ -22,8 +22,8 @@
 #include "ctl/stemd/flood_monitor.h"
 #include "ctl/stemd/log.h"
 #include "ctl/stemd/service_manager.h"
-#include "ctl/stemd/threshold_sink.h"
 #include "ctl/stemd/state_sweeper.h"
+#include "ctl/stemd/threshold_sink.h"
 
 namespace stem::stemd {
 namespace {

@@ -11,16 +11,18 @@
 #include <utility>
 
 #include "ctl/call/packet.h"
+#include "ctl/stemd/proxy_view.h"
 #include "ctl/stemd/verdict_counters.h"
 
 namespace stem::stemd {
 
 class FrameCarrier final : public call::Carrier {
   public:
-    // `ready`: may leave by the other port as it is (STEM_STEER_READY).
+    // `ready`: may leave by the other port as it is (STEM_STEER_READY), but for `change`.
     FrameCarrier(xsk::Frame frame, frame::FrameView view, stem_port port, bool ready,
-                 const VerdictCounters& counters) noexcept
-        : frame_(std::move(frame)), view_(view), port_(port), ready_(ready), counters_(counters) {}
+                 const std::optional<Readdressing>& change, const VerdictCounters& counters) noexcept
+        : frame_(std::move(frame)), view_(view), port_(port), ready_(ready), change_(change),
+          counters_(counters) {}
     ~FrameCarrier() override {
         if (!settled_) {
             settle(STEM_CONTROLLER_AWAY);
@@ -32,6 +34,7 @@ class FrameCarrier final : public call::Carrier {
     [[nodiscard]] const frame::FrameView& view() const noexcept { return view_; }
     [[nodiscard]] stem_port port() const noexcept { return port_; } // by which it came in
     [[nodiscard]] bool ready() const noexcept { return ready_; }
+    [[nodiscard]] const std::optional<Readdressing>& change() const noexcept { return change_; }
     // The direction's number is that of the port that the frame came in by.
     [[nodiscard]] stem_direction direction() const noexcept { return static_cast<stem_direction>(port_); }
 
@@ -46,6 +49,7 @@ class FrameCarrier final : public call::Carrier {
     frame::FrameView view_;
     stem_port port_;
     bool ready_;
+    std::optional<Readdressing> change_; // to be made as it leaves
     bool settled_ = false;
     const VerdictCounters& counters_;
 };

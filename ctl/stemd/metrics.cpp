@@ -11,8 +11,8 @@
 #include <iterator>
 
 #include "ctl/kernel/counter_table.h"
-#include "ctl/kernel/state_list.h"
 #include "ctl/kernel/flow_list.h"
+#include "ctl/kernel/state_list.h"
 #include "ctl/kernel/version.h"
 
 namespace stem::stemd {

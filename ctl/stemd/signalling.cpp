@@ -14,6 +14,7 @@ namespace {
 // Bursts of one socket (xsk::Ports::burst frames) in one turn of the event loop; then timers and the API have
 // theirs.
 constexpr int bursts_per_turn = 8;
+constexpr unsigned looks_per_expiry = 10; // of calls that went through the proxy
 // Of the unknown, in one turn: then the rings are looked at again.
 constexpr std::size_t unknown_per_turn = 32;
 
@@ -75,18 +76,22 @@ Result<std::unique_ptr<Signalling>> Signalling::open(Attachment& attachment, con
     if (!setup) {
         return std::unexpected(setup.error());
     }
-    return std::unique_ptr<Signalling>(
-        new Signalling(attachment, std::move(*ports), std::move(*setup), config, sm, observer));
+    auto proxy = ProxyView::open(attachment.instance);
+    if (!proxy) {
+        return std::unexpected(proxy.error());
+    }
+    return std::unique_ptr<Signalling>(new Signalling(attachment, std::move(*ports), std::move(*setup),
+                                                      std::move(*proxy), config, sm, observer));
 }
 
 Signalling::Signalling(Attachment& attachment, std::unique_ptr<xsk::Ports> ports, XskEgress::Setup setup,
-                       const config::Config& config, sm::Link& sm, call::Observer& observer)
+                       ProxyView proxy, const config::Config& config, sm::Link& sm, call::Observer& observer)
     : counters_(attachment.counters), bridge_(setup.mode == STEM_MODE_BRIDGE),
       drop_log_(config.log.drops_per_second),
       flows_(std::move(attachment.flows), std::move(attachment.learning), std::move(attachment.thresholds)),
       notices_(std::move(attachment.notices)), records_(std::move(attachment.dialogs)),
       ports_(std::move(ports)), egress_(std::move(setup), *ports_, counters_, drop_log_),
-      unknown_(std::min(config.frames.unknown_queue, config.frames.chunks / 8)),
+      unknown_(std::min(config.frames.unknown_queue, config.frames.chunks / 8)), proxy_(std::move(proxy)),
       monitor_(std::make_unique<call::Monitor>(with_seed(config.call, attachment.instance), egress_, flows_,
                                                records_, sm)) {
     monitor_->watch_with(observer);
@@ -120,11 +125,16 @@ void Signalling::take(xsk::Received& received, stem_sip_lane lane, std::uint64_t
     }
     const bool ready =
         received.steer ? (received.steer->flags & STEM_STEER_READY) != 0 : bridge_; // no metadata: as it came
-    auto carrier =
-        std::make_unique<FrameCarrier>(std::move(received.frame), *view, received.port, ready, counters_);
+    const bool proxied = received.steer && (received.steer->flags & STEM_STEER_PROXIED) != 0;
+    const auto change =
+        proxy_.judge(direction, proxied, *view, text(view->payload_of(received.frame.bytes())), now_ns);
+    auto carrier = std::make_unique<FrameCarrier>(std::move(received.frame), *view, received.port, ready,
+                                                  change, counters_);
     const auto payload = text(view->payload_of(carrier->frame().bytes()));
+    // The proxy speaks as the address that was called; and that is whom the client speaks to.
+    const bool as_called = change && change->end == frame::End::source;
     monitor_->receive({.direction = direction,
-                       .source = view->source,
+                       .source = as_called ? change->endpoint : view->source,
                        .destination = view->destination,
                        .payload = payload,
                        .carrier = std::move(carrier),
@@ -184,6 +194,9 @@ void Signalling::tick() {
 }
 
 void Signalling::look_around() {
+    if (++looks_ % looks_per_expiry == 0) {
+        proxy_.expire(kernel::monotonic_ns());
+    }
     const auto lost = notices_.newly_lost();
     if (!lost) {
         spdlog::error("{}", lost.error().message());

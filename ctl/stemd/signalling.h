@@ -18,6 +18,7 @@
 #include "ctl/stemd/drop_log.h"
 #include "ctl/stemd/kernel_stores.h"
 #include "ctl/stemd/lane_queue.h"
+#include "ctl/stemd/proxy_view.h"
 #include "ctl/stemd/xsk_egress.h"
 
 namespace stem::stemd {
@@ -57,7 +58,7 @@ class Signalling {
 
   private:
     Signalling(Attachment& attachment, std::unique_ptr<xsk::Ports> ports, XskEgress::Setup setup,
-               const config::Config& config, sm::Link& sm, call::Observer& observer);
+               ProxyView proxy, const config::Config& config, sm::Link& sm, call::Observer& observer);
     void sort(xsk::Received& received, std::uint64_t now_ns) noexcept;
     void take(xsk::Received& received, stem_sip_lane lane, std::uint64_t now_ns) noexcept;
     bool receive_once() noexcept;
@@ -73,6 +74,8 @@ class Signalling {
     XskEgress egress_;
     LaneQueue<xsk::Received> unknown_; // after the ports, too
     LaneCounts lane_counts_;
+    ProxyView proxy_;
+    unsigned looks_ = 0;
     std::unique_ptr<call::Monitor> monitor_; // after the ports: it may hold their frames
 };
 

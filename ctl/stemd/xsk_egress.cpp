@@ -51,8 +51,11 @@ XskEgress::Failure XskEgress::route(xsk::Frame& frame) noexcept {
 void XskEgress::forward(const call::Packet& packet, stem_reason reason) noexcept {
     FrameCarrier& carrier = carrier_of(packet);
     const std::size_t length = carrier.frame().bytes().size();
-    const Failure failure =
-        carrier.ready() ? transmit(carrier.frame(), other(carrier.port())) : route(carrier.frame());
+    Failure failure = "its address cannot be changed";
+    const auto& change = carrier.change();
+    if (!change || frame::readdress(carrier.view(), carrier.frame().bytes(), change->end, change->endpoint)) {
+        failure = carrier.ready() ? transmit(carrier.frame(), other(carrier.port())) : route(carrier.frame());
+    }
     carrier.settle(failure ? STEM_RELEASE_FAILED : reason, length);
     if (failure) {
         log_.write(STEM_RELEASE_FAILED, packet.direction, packet.source, packet.destination, *failure);

@@ -115,7 +115,8 @@ INSTANTIATE_TEST_SUITE_P(Worlds, InviteFlood,
 class Flooder {
   public:
     Flooder(lab::SipAgent agent, const Endpoint& to, const lab::SipRequest& request)
-        : thread_([agent = std::move(agent), to, request, this](const std::stop_token& stop) mutable {
+        : thread_([agent = std::move(agent), to, request = lab::SipRequest(request),
+                   this](const std::stop_token& stop) mutable {
               for (std::uint64_t i = 0; !stop.stop_requested(); i++) {
                   request.call_id = fmt::format("flood-{}", i);
                   request.branch = fmt::format("z9hG4bK-flood-{}", i);

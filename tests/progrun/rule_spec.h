@@ -26,7 +26,6 @@ struct RuleSpec {
     std::optional<PortRange> dport = {};
     std::optional<std::uint8_t> icmp_type = {};
     std::optional<std::uint16_t> vlan = {};
-    bool keep_state = false;
 };
 
 inline void set_network(const Cidr& cidr, __u64 (&network)[2], __u64 (&mask)[2]) {
@@ -42,6 +41,7 @@ inline void set_network(const Cidr& cidr, __u64 (&network)[2], __u64 (&mask)[2])
     stem_rule rule{};
     unsigned match = spec.ways;
     rule.action = static_cast<std::uint8_t>(spec.action);
+    rule.flags = spec.flags;
     if (spec.source) {
         match |= STEM_MATCH_SOURCE;
         set_network(*spec.source, rule.source, rule.source_mask);
@@ -72,8 +72,7 @@ inline void set_network(const Cidr& cidr, __u64 (&network)[2], __u64 (&mask)[2])
         match |= STEM_MATCH_VLAN;
         rule.vlan = *spec.vlan;
     }
-    rule.flags = static_cast<__u8>(spec.flags | (spec.keep_state ? STEM_RULE_KEEP_STATE : 0));
-    rule.match = static_cast<std::uint16_t>(match);
+        rule.match = static_cast<std::uint16_t>(match);
     return rule;
 }
 

@@ -14,11 +14,11 @@ class StateTcp : public EveryPath {
         DataPlane& plane = DataPlane::with();
         plane.set_rules(
             {to_rule({.action = STEM_ACTION_PASS,
+                      .flags = STEM_RULE_KEEP_STATE,
                       .ways = path().direction == STEM_INBOUND ? std::uint16_t{STEM_MATCH_INBOUND}
                                                                : std::uint16_t{STEM_MATCH_OUTBOUND},
                       .protocol = 6,
-                      .dport = PortRange{443, 443},
-                      .keep_state = true})});
+                      .dport = PortRange{443, 443}})});
         return plane;
     }
 };

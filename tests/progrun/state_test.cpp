@@ -19,10 +19,10 @@ stem_state_key key_of(const Path& path, std::uint8_t protocol, std::uint16_t spo
 
 stem_rule keeping(stem_direction direction, std::optional<std::uint8_t> protocol = {}) {
     return to_rule({.action = STEM_ACTION_PASS,
+                    .flags = STEM_RULE_KEEP_STATE,
                     .ways = direction == STEM_INBOUND ? std::uint16_t{STEM_MATCH_INBOUND}
                                                       : std::uint16_t{STEM_MATCH_OUTBOUND},
-                    .protocol = protocol,
-                    .keep_state = true});
+                    .protocol = protocol});
 }
 
 class State : public EveryPath {

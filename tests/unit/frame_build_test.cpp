@@ -2,6 +2,7 @@
 #include "frame_samples.h"
 
 #include <ctl/frame/build.h>
+#include <ctl/frame/readdress.h>
 
 #include <gtest/gtest.h>
 
@@ -189,6 +190,50 @@ TEST(ReplacePayload, NeverWritesAZeroChecksum) {
         EXPECT_EQ(buffer[view->l4 + 7], 0xff);
         EXPECT_EQ(test::udp_residue(buffer, view->l3, view->l4), 0U);
     }
+}
+
+TEST(Readdress, ChangesOneEndAndTheChecksums) {
+    for (const Sample& sample : samples()) {
+        for (const End end : {End::source, End::destination}) {
+            const Octets original = sample.frame();
+            const auto view = parse_frame(original);
+            ASSERT_TRUE(view);
+            const Endpoint other{
+                .address = Address::parse(sample.v4 ? "203.0.113.7" : "2001:db8:7::7").value(), .port = 5070};
+            Octets changed = original;
+            ASSERT_TRUE(readdress(*view, changed, end, other));
+            const auto after = parse_frame(changed);
+            ASSERT_TRUE(after);
+            EXPECT_EQ(after->source, end == End::source ? other : view->source);
+            EXPECT_EQ(after->destination, end == End::destination ? other : view->destination);
+            EXPECT_EQ(test::text_of(after->payload_of(changed)), sample.payload);
+            expect_checksums(changed, *after);
+            // And back again: the same octets.
+            ASSERT_TRUE(
+                readdress(*after, changed, end, end == End::source ? view->source : view->destination));
+            EXPECT_EQ(parse_frame(changed)->source, view->source);
+            EXPECT_EQ(parse_frame(changed)->destination, view->destination);
+        }
+    }
+}
+
+TEST(Readdress, KeepsTheAbsenceOfAChecksumAndRefusesTheOtherFamily) {
+    Octets bare = Sample{}.frame();
+    const auto view = parse_frame(bare);
+    ASSERT_TRUE(view);
+    bare[view->l4 + 6] = 0;
+    bare[view->l4 + 7] = 0;
+    const Endpoint other{.address = Address::parse("203.0.113.7").value(), .port = 5070};
+    ASSERT_TRUE(readdress(*view, bare, End::source, other));
+    EXPECT_EQ(bare[view->l4 + 6] | bare[view->l4 + 7], 0);
+    const Octets before = bare;
+    EXPECT_FALSE(
+        readdress(*view, bare, End::source, {.address = Address::parse("2001:db8::1").value(), .port = 1}));
+    EXPECT_EQ(bare, before);
+    const Octets fragment = Sample{.fragment_field = 185}.frame();
+    Octets copy = fragment;
+    EXPECT_FALSE(readdress(*parse_frame(fragment), copy, End::source, other));
+    EXPECT_EQ(copy, fragment);
 }
 
 } // namespace

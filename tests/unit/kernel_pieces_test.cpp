@@ -6,6 +6,7 @@
 #include <ctl/kernel/flow_list.h>
 #include <ctl/kernel/host.h>
 #include <ctl/kernel/network.h>
+#include <ctl/kernel/sip_proxy.h>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -172,6 +173,31 @@ TEST(FlowEntry, SpeaksOfTypesAndRates) {
     EXPECT_EQ(flow.packets_per_second(), 50U);
     EXPECT_EQ(payload_type_name(0), "PCMU");
     EXPECT_EQ(payload_type_name(101), "101");
+}
+
+TEST(SipProxy, ReadsAddressAndPort) {
+    const auto read = [](const char* text) { return SipProxy::parse_endpoint(text).value().to_string(); };
+    EXPECT_EQ(read("198.51.100.5"), "198.51.100.5:5060");
+    EXPECT_EQ(read("198.51.100.5:5070"), "198.51.100.5:5070");
+    EXPECT_EQ(read("2001:db8:2::5"), "[2001:db8:2::5]:5060");
+    EXPECT_EQ(read("[2001:db8:2::5]"), "[2001:db8:2::5]:5060");
+    EXPECT_EQ(read("[2001:db8:2::5]:65535"), "[2001:db8:2::5]:65535");
+    for (const char* wrong :
+         {"", "proxy", "198.51.100.5:", "198.51.100.5:0", "198.51.100.5:65536", "198.51.100.5:x",
+          "[2001:db8::5]:", "0.0.0.0", "127.0.0.1", "224.0.1.75", "::", "ff02::1", "1.2.3"}) {
+        const auto endpoint = SipProxy::parse_endpoint(wrong);
+        ASSERT_FALSE(endpoint) << wrong;
+        EXPECT_THAT(endpoint.error().message(), HasSubstr(std::string("'") + wrong + "'"));
+    }
+}
+
+TEST(SipProxy, ReadsLinkAddresses) {
+    EXPECT_EQ(station_text(SipProxy::parse_station("00:00:5E:00:53:aF").value()), "00:00:5e:00:53:af");
+    for (const char* wrong :
+         {"", "00:00:5e:00:53", "00:00:5e:00:53:01:02", "0:0:5e:0:53:1", "00-00-5e-00-53-01",
+          "00:00:00:00:00:00", "01:00:5e:00:53:01", "ff:ff:ff:ff:ff:ff", "00:00:5e:00:53:0g"}) {
+        EXPECT_FALSE(SipProxy::parse_station(wrong)) << wrong;
+    }
 }
 
 } // namespace

@@ -158,6 +158,26 @@ TEST(RulesFile, HoldsAsManyRulesAsTheKernelAndNoMore) {
     EXPECT_THAT(over.error().message(), HasSubstr("line " + std::to_string(3 * STEM_RULES_MAX + 1)));
 }
 
+TEST(RulesFile, ReadsKeepState) {
+    const auto rules =
+        parse_rules("[[rule]]\nname = \"web\"\naction = \"pass\"\nkeep_state = true\nlog = true\n"
+                    "[[rule]]\nname = \"plain\"\naction = \"drop\"\nkeep_state = false\n",
+                    "site.toml");
+    ASSERT_TRUE(rules) << rules.error().message();
+    EXPECT_EQ(rules->rules[0].flags, STEM_RULE_KEEP_STATE | STEM_RULE_LOG);
+    EXPECT_EQ(rule_action(rules->rules[0]), "pass, log, keep state");
+    EXPECT_EQ(rules->rules[1].flags, 0);
+    for (const char* action : {"drop", "steer", "log"}) {
+        const auto wrong = parse_rules(std::string("[[rule]]\nname = \"a\"\naction = \"") + action +
+                                           "\"\nkeep_state = true\n",
+                                       "site.toml");
+        ASSERT_FALSE(wrong);
+        EXPECT_THAT(wrong.error().message(), HasSubstr("line 4"));
+        EXPECT_THAT(wrong.error().message(), HasSubstr("keep_state"));
+    }
+    EXPECT_FALSE(parse_rules("[[rule]]\nname = \"a\"\naction = \"pass\"\nkeep_state = \"yes\"\n", "x"));
+}
+
 TEST(RulesFile, ReadsLogAndInterface) {
     auto rules = parse_rules(R"(
 [[rule]]
