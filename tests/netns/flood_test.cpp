@@ -126,7 +126,7 @@ class Floods : public testing::TestWithParam<lab::Family> {
         const auto begun = Clock::now();
         (*flooder)->start();
         auto caller = lab::Sipp::start(world().outside(), {.scenario = "uac",
-                                                           .local = {.address = caller(), .port = 5060},
+                                                           .local = {.address = this->caller(), .port = 5060},
                                                            .remote = proxy(),
                                                            .user = "carol",
                                                            .calls = calls,

@@ -256,7 +256,8 @@ TEST_P(StateNet, FloodsLeaveWhoIsThereAlone) {
     // From outside, from ever new ports, to a rule that keeps state: more than there is room for.
     const std::uint64_t before = counted(STEM_RULE_PASS, STEM_INBOUND);
     for (std::uint32_t i = 0; i < 4 * room; i++) {
-        auto flooder = open_socket(world_->outside(), SOCK_DGRAM, outside(0), inside(9000 + (i % 100)));
+        auto flooder = open_socket(world_->outside(), SOCK_DGRAM, outside(0),
+                                   inside(static_cast<std::uint16_t>(9000 + (i % 100))));
         ASSERT_OK(flooder);
         (void)send(flooder->get(), "x", 1, 0);
     }
