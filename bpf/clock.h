@@ -34,4 +34,9 @@ static __always_inline __u64 now_ns(void) {
     return *(volatile __u64*)&stem_clock_ns;
 }
 
+/* For programs that are no packet's: those of type "syscall" have no coarse clock. */
+static __always_inline __u64 now_ns_of_call(void) {
+    return stem_test_clock ? *(volatile __u64*)&stem_test_now_ns : bpf_ktime_get_ns();
+}
+
 #endif

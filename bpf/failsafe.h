@@ -30,21 +30,29 @@ static __always_inline int failsafe_lists(__u16 port, __u8 protocol, __u8 direct
     return 1;
 }
 
-static __always_inline enum stem_reason judge_failsafe(const struct packet* packet) {
-    const struct stem_flow_key* key = &packet->key;
-    const int tcp = key->protocol == IPPROTO_TCP;
-    if (!packet->l4_offset || packet->fragment ||
-        !(tcp || (stem_failsafe_udp && key->protocol == IPPROTO_UDP))) {
-        return STEM_CONTINUE;
+/* A function of its own, for the verifier's sake: gives an enum stem_reason. */
+__noinline int judge_managed(const struct packet* packet) {
+    if (!packet) {
+        return STEM_INTERNAL;
     }
+    const struct stem_flow_key* key = &packet->key;
     if (failsafe_lists(key->dport, key->protocol, key->direction, &key->src)) {
         return STEM_FAILSAFE;
     }
-    if (tcp && !(packet->tcp_flags & TCP_ACK)) {
+    if (key->protocol == IPPROTO_TCP && !(packet->tcp_flags & TCP_ACK)) {
         return STEM_CONTINUE;
     }
     const __u8 other = key->direction == STEM_INBOUND ? STEM_OUTBOUND : STEM_INBOUND;
     return failsafe_lists(key->sport, key->protocol, other, &key->dst) ? STEM_FAILSAFE : STEM_CONTINUE;
+}
+
+static __always_inline enum stem_reason judge_failsafe(const struct packet* packet) {
+    const __u8 protocol = packet->key.protocol;
+    if (!packet->l4_offset || packet->fragment ||
+        !(protocol == IPPROTO_TCP || (stem_failsafe_udp && protocol == IPPROTO_UDP))) {
+        return STEM_CONTINUE;
+    }
+    return (enum stem_reason)judge_managed(packet);
 }
 
 #endif

@@ -182,12 +182,12 @@ static long sweep_steered(struct bpf_map* map, struct stem_state_key* key, struc
 }
 
 /* Takes out what is over, or everything. 25 to 60 ns an entry. Gives how many. */
-__noinline int sweep_states(int all) {
+__noinline int sweep_states(int all, __u64 now) {
     const __u32 zero = 0;
     struct sweeping about = {
         .limits = bpf_map_lookup_elem(&thresholds, &zero),
         .usage = usage_of_states(),
-        .now = now_ns(),
+        .now = now,
         .all = all != 0,
     };
     if (!about.limits || !about.usage) {
@@ -215,10 +215,11 @@ static __always_inline int make_room(const struct packet* packet, struct stem_st
     if (room_for(packet, *(volatile const __s64*)entries)) {
         return 1;
     }
-    if (usage->swept_ns + STATE_SWEEP_OVERDUE_NS > now_ns()) {
+    const __u64 now = now_ns();
+    if (usage->swept_ns + STATE_SWEEP_OVERDUE_NS > now) {
         return 0;
     }
-    sweep_states(0);
+    sweep_states(0, now);
     return room_for(packet, *(volatile const __s64*)entries);
 }
 

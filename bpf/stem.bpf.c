@@ -119,6 +119,6 @@ int stem_internal(struct xdp_md* context) {
 /* Takes out kept connections that are over. Run by stemd every few seconds, and by hand. */
 SEC("syscall")
 int sweep(struct stem_sweep* about) {
-    about->removed = (__u32)sweep_states((int)about->all);
+    about->removed = (__u32)sweep_states((int)about->all, now_ns_of_call());
     return 0;
 }

@@ -83,11 +83,12 @@ TEST_P(Generations, FlipUnderTrafficWithoutAMixture) {
                 }
             });
         }
-        // Each flip waits until packets have run since the last one: so each generation has judged some.
+        // Each flip waits until packets of both kinds have run since the last one: so each generation has
+        // judged some.
         for (int flip = 1; flip <= flips; flip++) {
-            const std::uint64_t then = sent[0] + sent[1];
             plane.flip_rules(made[static_cast<std::size_t>(flip % 2)]);
-            while (sent[0] + sent[1] == then) {
+            const std::array<std::uint64_t, 2> then = {sent[0], sent[1]};
+            while (sent[0] == then[0] || sent[1] == then[1]) {
                 std::this_thread::yield();
             }
         }
