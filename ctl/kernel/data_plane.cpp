@@ -233,6 +233,21 @@ Result<> DataPlane::pin_maps(const std::filesystem::path& folder) const {
     return {};
 }
 
+Result<> DataPlane::renew_sweep(const std::filesystem::path& folder) const {
+    const auto pin = folder / "sweep";
+    const std::filesystem::path fresh = pin.string() + fresh_suffix;
+    std::error_code status;
+    std::filesystem::remove(fresh, status); // of a renewal that was interrupted
+    if (const int failed = bpf_program__pin(object_->progs.sweep, fresh.c_str()); failed != 0) {
+        return fail_errno("pin program " + fresh.string(), -failed);
+    }
+    std::filesystem::rename(fresh, pin, status);
+    if (status) {
+        return fail_errno("put " + fresh.string() + " in place of " + pin.string(), status.value());
+    }
+    return {};
+}
+
 Result<> DataPlane::write_meta(const stem_meta& meta) const {
     return put_one<MetaMap>(object_->maps.meta, std::uint32_t{0}, meta);
 }

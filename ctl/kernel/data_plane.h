@@ -30,6 +30,8 @@ class DataPlane {
 
     // Pins each map under its name.
     [[nodiscard]] Result<> pin_maps(const std::filesystem::path& folder) const;
+    // Puts the pinned program that is on no port in place of the one that is pinned, in one step.
+    [[nodiscard]] Result<> renew_sweep(const std::filesystem::path& folder) const;
     [[nodiscard]] Result<> write_meta(const stem_meta& meta) const;
     // The program of a port (enum stem_port).
     [[nodiscard]] int program(std::size_t port) const noexcept;

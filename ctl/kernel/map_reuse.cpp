@@ -66,7 +66,8 @@ Result<std::string> difference_within(bpf_map* wanted, const MapHandle& outer) {
     return within.empty() ? within : "in it: " + within;
 }
 
-Result<std::set<std::string>> pins_of(const Instance& instance) {
+// Pins but those of links and programs.
+Result<std::set<std::string>> pins_of(const Instance& instance, const bpf_object* object) {
     const auto folder = instance.locations().pins(instance.name());
     std::set<std::string> names;
     std::error_code status;
@@ -80,6 +81,12 @@ Result<std::set<std::string>> pins_of(const Instance& instance) {
     for (const char* link : link_names) {
         names.erase(link);
     }
+    bpf_program* program = nullptr;
+    bpf_object__for_each_program(program, object) {
+        const std::string name = bpf_program__name(program);
+        names.erase(name);
+        names.erase(name + fresh_suffix);
+    }
     return names;
 }
 
@@ -90,7 +97,7 @@ bool is_pinned(const bpf_map* map) {
 }
 
 Result<> reuse_maps(bpf_object* object, const Instance& instance) {
-    auto pins = pins_of(instance);
+    auto pins = pins_of(instance, object);
     if (!pins) {
         return std::unexpected(pins.error());
     }

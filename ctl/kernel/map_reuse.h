@@ -19,6 +19,9 @@ inline constexpr std::array<const char*, STEM_PORTS> link_names = {"link_externa
 // instance has other maps than this version, or one of another shape; nothing was changed then.
 Result<> reuse_maps(bpf_object* object, const Instance& instance);
 
+// While a pin of a program is renewed, the fresh one stands under its name and this: bpffs takes no dots.
+inline constexpr const char* fresh_suffix = "_fresh";
+
 // Whether an attach pins it. Not so what the object needs only while it is made: its own data, and the first
 // generation of rules (later ones live by the slot in `rules` alone, and a pin would keep that one for ever).
 bool is_pinned(const bpf_map* map);

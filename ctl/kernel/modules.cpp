@@ -40,7 +40,11 @@ Result<ModuleChange> replace(const Instance& instance, const LinkedPrograms& run
         return std::unexpected(replaced.error());
     }
     const ModuleChange change{.before = instance.meta(), .after = changed(instance.meta(), modules)};
-    if (auto written = plane->write_meta(change.after); !written) {
+    auto written = plane->renew_sweep(instance.locations().pins(instance.name()));
+    if (written) {
+        written = plane->write_meta(change.after);
+    }
+    if (!written) {
         if (auto restored = restore_programs(running, *plane); !restored) {
             written.error().cause +=
                 "; and the programs before could not be put back: " + restored.error().message();

@@ -151,6 +151,7 @@ TEST_F(Modules, SettingsAndMapsStay) {
         EXPECT_TRUE(read) << read.error().message();
         EXPECT_TRUE(read->contains("stem_port_mac"));
         read->erase("stem_modules");
+        read->erase("stem_syn_seed"); // drawn anew at each load
         return *read;
     };
     const auto map_ids = [] {
@@ -210,11 +211,21 @@ TEST_F(Modules, AnInterruptedChangeIsToldAndMended) {
 TEST_F(Modules, UpgradesWhereTheMapsAreThisVersions) {
     ASSERT_NO_FATAL_FAILURE(attach({"--modules", "none"}));
     const auto before = program_ids(instance());
+    const auto sweep_id = [] {
+        const UniqueFd program(bpf_obj_get(instance().pin("sweep").c_str()));
+        bpf_prog_info info{};
+        std::uint32_t length = sizeof(info);
+        EXPECT_EQ(bpf_obj_get_info_by_fd(program.get(), &info, &length), 0);
+        return info.id;
+    };
+    const auto sweep_before = sweep_id();
     const auto upgraded = run({"upgrade", "--json"});
     ASSERT_EQ(upgraded.code, 0) << upgraded.err;
     EXPECT_EQ(boost::json::parse(upgraded.out).at("modules").at("flow_monitor"), false);
     const auto after = program_ids(instance());
     EXPECT_NE(after, before);
+    EXPECT_NE(sweep_id(), sweep_before);
+    EXPECT_EQ(run({"states", "--json"}).code, 0);
 
     const std::string strange = locations().pins("default") / "strange";
     const UniqueFd map(bpf_map_create(BPF_MAP_TYPE_ARRAY, "strange", 4, 4, 1, nullptr));
@@ -332,9 +343,20 @@ class ModulesTraffic : public Modules {
         }
     }
 
+    // The hosts keep what they know of each other: on a busy machine a probe may be answered too late.
+    void remember_neighbours() const {
+        for (const char* family : {"ipv4", "ipv6"}) {
+            const std::string key = std::string(family) + "/neigh/";
+            const std::string hour = "3600000";
+            ASSERT_TRUE(world_->outside().sysctl(key + lab::outside_port + "/base_reachable_time_ms", hour));
+            ASSERT_TRUE(world_->inside().sysctl(key + lab::inside_port + "/base_reachable_time_ms", hour));
+        }
+    }
+
     // Until the hosts have found each other: packets before that wait in, or fall off, a queue of the
     // kernel's.
     void find_neighbours() {
+        ASSERT_NO_FATAL_FAILURE(remember_neighbours());
         for (auto& stream : streams_[always]) {
             ASSERT_TRUE(lab::eventually(
                 [&] {
@@ -374,18 +396,29 @@ class ModulesTraffic : public Modules {
         return total;
     }
 
-    // Sends on all streams, round by round, until `work` is through with it.
+    // Sends on all streams, round by round, until `work` is through with it. Few packets are under way at a
+    // time: the rings between the namespaces are short, and a busy machine empties them late. What is lost
+    // for good holds it up for a while only, and fails the test at the end.
     template<typename Work>
     void under_traffic(Work work) {
+        constexpr std::uint64_t most_under_way = 32;
         std::atomic<bool> stop = false;
         std::thread traffic([&] {
+            std::uint64_t lost = 0;
             while (!stop) {
                 for (auto& of_kind : streams_) {
                     for (auto& stream : of_kind) {
                         send(stream);
                     }
                 }
-                drain();
+                const auto under_way = [&] {
+                    drain();
+                    return sum(always, &Stream::sent) - sum(always, &Stream::received) - lost;
+                };
+                for (int wait = 0; under_way() > most_under_way && wait < 10'000; wait++) {
+                    std::this_thread::sleep_for(500us);
+                }
+                lost += under_way() > most_under_way ? under_way() : 0;
                 std::this_thread::sleep_for(200us);
             }
         });
@@ -410,8 +443,8 @@ TEST_F(ModulesTraffic, NothingIsLostOrMisjudgedWhileProgramsAndRulesChange) {
     ASSERT_NO_FATAL_FAILURE(find_neighbours());
     const std::array<std::uint32_t, 3> turning = {STEM_MODULE_PATTERN_MATCHER, STEM_MODULE_FLOW_MONITOR,
                                                   STEM_MODULE_SIP_STEERING};
-    constexpr int switches = 32;
-    constexpr int swaps = 120; // there and back
+    constexpr int switches = 24;
+    constexpr int swaps = 100; // there and back
     under_traffic([&] {
         std::uint32_t on = STEM_MODULES_INITIAL;
         for (int i = 0; i < switches && !HasFatalFailure(); i++) {
