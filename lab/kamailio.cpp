@@ -130,7 +130,7 @@ Result<Kamailio> Kamailio::start(const Netns& netns, const KamailioOptions& opti
     }
     auto process = Process::start({.name = "kamailio",
                                    .argv = {"kamailio", "-DD", "-E", "-n", std::to_string(options.children),
-                                            "-m", "64", "-M", "8", "-Y", directory, "-f", file},
+                                            "-m", "256", "-M", "8", "-Y", directory, "-f", file},
                                    .netns = &netns,
                                    .directory = directory});
     if (!process) {
