@@ -56,6 +56,10 @@ Result<std::unique_ptr<FloodMonitor>> FloodMonitor::open(const kernel::Instance&
     if (!blocked) {
         return or_else(blocked);
     }
+    auto syn = kernel::SynMonitor::open(instance);
+    if (!syn) {
+        return or_else(syn);
+    }
     auto peers = kernel::PeerMap::open(instance.pin("peers"));
     if (!peers) {
         return or_else(peers);
@@ -63,7 +67,8 @@ Result<std::unique_ptr<FloodMonitor>> FloodMonitor::open(const kernel::Instance&
     std::unique_ptr<FloodMonitor> monitor(new FloodMonitor({.thresholds = std::move(*thresholds),
                                                             .posture = std::move(*posture),
                                                             .counts = std::move(*counts),
-                                                            .blocked = std::move(*blocked)},
+                                                            .blocked = std::move(*blocked),
+                                                            .syn = std::move(*syn)},
                                                            std::move(*peers), config));
     const std::size_t known = monitor->peers_.adopt(now_ns);
     monitor->peers_.set_configured(*trunks, now_ns);
@@ -131,6 +136,13 @@ void FloodMonitor::detect(const stem_thresholds& limits, std::uint64_t now_ns) {
     std::array<flood::Counts, flood::signals> totals{};
     totals[static_cast<std::size_t>(flood::Signal::sip)] = {.requests = asked,
                                                             .answers = invites_answered_ + invites_retried_};
+    const auto syn = maps_.syn.counts();
+    if (!syn) {
+        spdlog::error("{}", syn.error().message());
+        return;
+    }
+    totals[static_cast<std::size_t>(flood::Signal::syn)] = {.requests = (*syn)[STEM_SYN_COUNT_SYN],
+                                                            .answers = (*syn)[STEM_SYN_COUNT_SYN_ACK]};
     for (const flood::Signal signal : detector_.step(totals, limits, now_ns)) {
         write_posture(now_ns);
         if (detector_.alarmed(signal)) {
@@ -156,6 +168,12 @@ void FloodMonitor::sweep(const stem_thresholds& limits, std::uint64_t now_ns) {
         spdlog::error("{}", gone.error().message());
     } else if (*gone > 0) {
         spdlog::info("{} blocked signalling streams are forgotten", *gone);
+    }
+    const auto sources = maps_.syn.sweep(now_ns);
+    if (!sources) {
+        spdlog::error("{}", sources.error().message());
+    } else if (*sources > 0) {
+        spdlog::info("{} sources that flooded SYNs are forgotten", *sources);
     }
 }
 

@@ -13,6 +13,7 @@
 #include "ctl/kernel/blocked_streams.h"
 #include "ctl/kernel/instance.h"
 #include "ctl/kernel/signalling_counts.h"
+#include "ctl/kernel/syn_monitor.h"
 #include "ctl/peers/table.h"
 
 namespace stem::stemd {
@@ -51,6 +52,7 @@ class FloodMonitor final : public call::Observer {
     [[nodiscard]] const flood::Detector& detector() const noexcept { return detector_; }
     [[nodiscard]] const kernel::BlockedStreams& blocked() const noexcept { return maps_.blocked; }
     [[nodiscard]] Result<kernel::SignallingCounts> counts() const { return maps_.counts.read(); }
+    [[nodiscard]] const kernel::SynMonitor& syn() const noexcept { return maps_.syn; }
 
   private:
     struct Maps {
@@ -58,6 +60,7 @@ class FloodMonitor final : public call::Observer {
         kernel::PostureMap posture;
         kernel::SignallingCounters counts;
         kernel::BlockedStreams blocked;
+        kernel::SynMonitor syn;
     };
     FloodMonitor(Maps maps, kernel::PeerMap peers, const config::Peers& config);
 

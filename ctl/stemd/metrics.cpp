@@ -262,6 +262,15 @@ void floods(Page& page, const FloodMonitor& floods, const LaneCounts& lanes) {
     page.metric("stem_detector_sum", "gauge",
                 "CUSUM of unanswered requests; the alarm is above detector_alarm.");
     each([&](flood::Signal signal) { return detector.cusum(signal).sum(); });
+    if (const auto counts = floods.syn().counts()) {
+        page.metric("stem_syn_total", "counter",
+                    "TCP connection attempts from outside, and what came of them.");
+#define STEM_SYN_SAMPLE(name, number, label, help) page.sample("event=\"" label "\"", (*counts)[number]);
+        STEM_SYN_COUNTS(STEM_SYN_SAMPLE)
+#undef STEM_SYN_SAMPLE
+    } else {
+        spdlog::error("{}", counts.error().message());
+    }
     if (const auto counts = floods.counts()) {
         signalling(page, *counts);
     } else {

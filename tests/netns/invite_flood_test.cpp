@@ -66,7 +66,7 @@ class InviteFlood : public testing::TestWithParam<std::tuple<lab::Mode, lab::Fam
     void register_phone(unsigned host) {
         auto phone = lab::SipAgent::create(stage_->world().outside(), {.address = outside(host), .port = 0});
         ASSERT_OK(phone);
-        auto request = phone->request("REGISTER", "known", lab::sip_uri("", proxy().address));
+        auto request = phone->request("REGISTER", "known", test::registrar_uri(proxy().address));
         request.from = lab::sip_uri("known", proxy().address);
         request.to = request.from;
         request.headers.emplace_back("Expires: 600");

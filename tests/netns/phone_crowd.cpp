@@ -17,6 +17,10 @@ constexpr int unauthorized = 401;
 
 } // namespace
 
+std::string registrar_uri(const Address& registrar) {
+    return fmt::format(fmt::runtime(registrar.is_v4() ? "sip:{}" : "sip:[{}]"), registrar.to_string());
+}
+
 void ChallengingRegistrar::serve() const {
     while (const auto request = agent_.receive(0ms)) {
         if (lab::method_of(request->text) != "REGISTER" || lab::status_of(request->text) != 0) {
@@ -43,7 +47,7 @@ PhoneCrowd::PhoneCrowd(std::vector<lab::SipAgent> sockets, std::size_t phones, c
         Phone phone;
         phone.socket = i % sockets_.size();
         const std::string user = fmt::format("phone{}", i);
-        phone.request = sockets_[phone.socket].request("REGISTER", user, lab::sip_uri("", registrar.address));
+        phone.request = sockets_[phone.socket].request("REGISTER", user, registrar_uri(registrar.address));
         phone.request.to = phone.request.from;
         phone.request.call_id = fmt::format("{}@crowd", i);
         phones_.push_back(std::move(phone));

@@ -23,6 +23,9 @@ class ChallengingRegistrar {
     lab::SipAgent agent_;
 };
 
+// "sip:192.0.2.5": what a REGISTER asks (RFC 3261 10.2).
+[[nodiscard]] std::string registrar_uri(const Address& registrar);
+
 class PhoneCrowd {
   public:
     // `sockets`: each has phones / sockets of them.
