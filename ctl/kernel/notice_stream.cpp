@@ -26,7 +26,8 @@ Result<NoticeStream> NoticeStream::open(const Instance& instance) {
         return std::unexpected(counts.error());
     }
     NoticeStream stream(std::move(map), std::move(*counts));
-    stream.ring_.reset(ring_buffer__new(stream.map_.get(), receive, stream.visit_.get(), nullptr));
+    stream.ring_.reset(
+        ring_buffer__new(stream.map_.get(), receive, static_cast<void*>(stream.visit_.get()), nullptr));
     if (!stream.ring_) {
         return fail_errno("map ring " + pin.string() + " into memory");
     }
