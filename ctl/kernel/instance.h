@@ -15,8 +15,8 @@
 #include <stem/abi/peer.h>
 #include <stem/abi/reason.h>
 #include <stem/abi/ruleset.h>
-#include <stem/abi/syn.h>
 #include <stem/abi/signalling.h>
+#include <stem/abi/syn.h>
 #include <stem/abi/threshold.h>
 
 #include <string>
@@ -32,7 +32,7 @@ using DenyCidrMap = Map<stem_deny_cidr_key, stem_deny>;
 using FailsafeMap = Map<stem_failsafe_key, stem_failsafe>;
 using SipPortMap = Map<std::uint16_t, std::uint8_t>;
 using IndexMap = Map<std::uint32_t, std::uint32_t>; // rules, tx_ports, xsks: values are descriptors or ids
-using MappedRuleset = MappedArray<stem_ruleset>; // one generation
+using MappedRuleset = MappedArray<stem_ruleset>;    // one generation
 using ThresholdMap = Map<std::uint32_t, stem_thresholds>;
 using PeerMap = Map<stem_addr, stem_peer>;
 using PostureMap = Map<std::uint32_t, stem_posture>;

@@ -17,9 +17,7 @@ template<typename Value>
     requires std::is_trivially_copyable_v<Value> && (sizeof(Value) % 8 == 0)
 class MappedArray {
   public:
-    static Result<MappedArray> open(const std::filesystem::path& pin) {
-        return of(MapHandle::open(pin));
-    }
+    static Result<MappedArray> open(const std::filesystem::path& pin) { return of(MapHandle::open(pin)); }
     // `name` is for errors. The memory stays when the descriptor is closed.
     static Result<MappedArray> adopt(UniqueFd fd, std::string name) {
         return of(MapHandle::adopt(std::move(fd), std::move(name)));

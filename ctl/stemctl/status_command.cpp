@@ -174,11 +174,9 @@ void print_json(const kernel::Instance& instance, const Status& status) {
          boost::json::object{{"running", controller.has_value()},
                              {"pid", controller ? boost::json::value(*controller) : boost::json::value()}}},
         {"modules", modules_json(meta.modules)},
-        {"policy",
-         boost::json::object{{"inbound", kernel::action_name(status.policy[STEM_INBOUND])},
-                             {"outbound", kernel::action_name(status.policy[STEM_OUTBOUND])}}},
-        {"rules",
-         boost::json::object{{"generation", status.generation}, {"count", status.rules}}},
+        {"policy", boost::json::object{{"inbound", kernel::action_name(status.policy[STEM_INBOUND])},
+                                       {"outbound", kernel::action_name(status.policy[STEM_OUTBOUND])}}},
+        {"rules", boost::json::object{{"generation", status.generation}, {"count", status.rules}}},
         {"flows", to_json(status.flows)},
         {"dialogs", to_json(status.dialogs)},
         {"deny", to_json(status.deny)},
@@ -214,9 +212,8 @@ void print_text(const kernel::Instance& instance, const Status& status) {
                              : fmt::format("away: SIP is {}",
                                            meta.fallback_open != 0 ? "forwarded unjudged" : "dropped"));
     line("modules", module_names(meta.modules));
-    line("policy",
-         fmt::format("inbound {}, outbound {}", kernel::action_name(status.policy[STEM_INBOUND]),
-                     kernel::action_name(status.policy[STEM_OUTBOUND])));
+    line("policy", fmt::format("inbound {}, outbound {}", kernel::action_name(status.policy[STEM_INBOUND]),
+                               kernel::action_name(status.policy[STEM_OUTBOUND])));
     line("rules", fmt::format("{} (generation {})", status.rules, status.generation));
     line("flows", fmt::format("{} of {}", status.flows.used, status.flows.capacity));
     line("dialogs", fmt::format("{} of {}", status.dialogs.used, status.dialogs.capacity));

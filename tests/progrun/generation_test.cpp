@@ -64,8 +64,9 @@ INSTANTIATE_TEST_SUITE_P(Paths, Generations,
 
 TEST_P(Generations, FlipUnderTrafficWithoutAMixture) {
     DataPlane& plane = DataPlane::with({.event_rate = 1}); // a drop's event is not what is counted here
-    const std::array<Bytes, 2> packets = {(path() / (Udp{.dport = 7000} / Payload{Bytes(60)})).bytes(),
-                                          (path() / (Tcp{.dport = 7001, .ack = true} / Payload{Bytes(60)})).bytes()};
+    const std::array<Bytes, 2> packets = {
+        (path() / (Udp{.dport = 7000} / Payload{Bytes(60)})).bytes(),
+        (path() / (Tcp{.dport = 7001, .ack = true} / Payload{Bytes(60)})).bytes()};
     std::array<UniqueFd, 2> made = {plane.make_generation(generation(path(), false, 40), 2),
                                     plane.make_generation(generation(path(), true, 8'192), 3)};
     plane.flip_rules(made[0]);

@@ -72,7 +72,7 @@ inline void set_network(const Cidr& cidr, __u64 (&network)[2], __u64 (&mask)[2])
         match |= STEM_MATCH_VLAN;
         rule.vlan = *spec.vlan;
     }
-        rule.match = static_cast<std::uint16_t>(match);
+    rule.match = static_cast<std::uint16_t>(match);
     return rule;
 }
 

@@ -72,11 +72,12 @@ TEST_P(StateTcp, CarriesAConnectionFromSynToFin) {
 TEST_P(StateTcp, BeginsWithASynOnly) {
     DataPlane& data_plane = plane();
     const TcpTalk talk{.path = path()};
-    for (const Tcp& segment : {Tcp{.ack = true}, Tcp{.syn = true, .ack = true}, Tcp{.rst = true},
-                               Tcp{.ack = true, .fin = true}}) {
+    for (const Tcp& segment :
+         {Tcp{.ack = true}, Tcp{.syn = true, .ack = true}, Tcp{.rst = true}, Tcp{.ack = true, .fin = true}}) {
         expect(data_plane, talk.there(), talk.from_client(segment), dropped(STEM_STATE_WINDOW));
     }
-    for (const Tcp& absurd : {Tcp{.syn = true, .fin = true}, Tcp{.syn = true, .rst = true}, Tcp{.fin = true}}) {
+    for (const Tcp& absurd :
+         {Tcp{.syn = true, .fin = true}, Tcp{.syn = true, .rst = true}, Tcp{.fin = true}}) {
         expect(data_plane, talk.there(), talk.from_client(absurd), dropped(STEM_TCP_HEADER));
     }
     EXPECT_EQ(data_plane.count_states(), 0U);

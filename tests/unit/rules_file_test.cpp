@@ -141,7 +141,8 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"[[rule]]\nname = \"x\"\naction = \"pass\"\nprotocol = \"udp\"\nicmp_type = 8\n",
                 "5, key 'icmp_type'", "icmp"},
         Mistake{"[[rule]]\nname = \"x\"\naction = \"pass\"\nvlan = 4095\n", "4, key 'vlan'", "0 to 4094"},
-        Mistake{"[[rule]]\nname = \"x\"\naction = \"steer\"\nprotocol = \"icmp\"\n", "3, key 'action'", "TCP"},
+        Mistake{"[[rule]]\nname = \"x\"\naction = \"steer\"\nprotocol = \"icmp\"\n", "3, key 'action'",
+                "TCP"},
         Mistake{"[[rule]]\nname = \"x\"\naction = \"pass\"\n[[rule]]\nname = \"x\"\naction = \"pass\"\n",
                 "5, key 'name'", "line 2"}));
 

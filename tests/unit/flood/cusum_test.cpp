@@ -49,7 +49,8 @@ TEST(Cusum, RaisesTheAlarmAtTheFirstIntervalOfALargeFlood) {
 TEST(Cusum, SumsUpASmallFlood) {
     Site site;
     site.seconds_of(60, 100, 100);
-    // Nearly twice as many unanswered as answered: x = 1.99, a = 1, so the sum rises by 0.99 a second; N is 5.
+    // Nearly twice as many unanswered as answered: x = 1.99, a = 1, so the sum rises by 0.99 a second; N
+    // is 5.
     EXPECT_FALSE(site.seconds_of(5, 299, 100));
     EXPECT_NEAR(site.cusum.sum(), 4.95, 1e-6);
     EXPECT_TRUE(site.second_of(299, 100));
