@@ -101,9 +101,17 @@ void ProxiedCalls::steered(const Endpoint& client, const Endpoint& called, const
 }
 
 void ProxiedCalls::direct(const Endpoint& client, const CallMarks& marks, std::uint64_t now_ns) {
-    if (usable(marks) && find(key_of_call(client, marks), now_ns) != nullptr) {
-        put(key_of_transaction(client, marks), {.called = {}, .expires_ns = now_ns + transaction_ns});
+    if (!usable(marks)) {
+        return;
     }
+    std::string call = key_of_call(client, marks);
+    if (find(call, now_ns) == nullptr) {
+        if (table_.size() >= limit_ / 2) {
+            return; // the rest is for calls that were steered: it is them who need it
+        }
+        put(std::move(call), {.called = {}, .expires_ns = now_ns + transaction_ns});
+    }
+    put(key_of_transaction(client, marks), {.called = {}, .expires_ns = now_ns + transaction_ns});
 }
 
 std::optional<ProxiedCalls::Origin> ProxiedCalls::origin_of(const Endpoint& client, const CallMarks& marks,

@@ -33,7 +33,8 @@ class ProxiedCalls {
     // From `client`, to `called`, steered to the proxy.
     void steered(const Endpoint& client, const Endpoint& called, const CallMarks& marks,
                  std::uint64_t now_ns);
-    // From `client` to the proxy itself. Only matters in a call that was steered before.
+    // From `client` to the proxy itself: the answer must not be taken for one of its steered calls. Such
+    // calls may take half of the room.
     void direct(const Endpoint& client, const CallMarks& marks, std::uint64_t now_ns);
 
     struct Origin {
