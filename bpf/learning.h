@@ -75,7 +75,8 @@ static __always_inline enum stem_reason lock_peer(struct stem_learning* entry, c
         bpf_map_update_elem(&flows, &back, &entry->out, BPF_NOEXIST);
     }
     if (entry->opens & STEM_LEARNING_IN) {
-        bpf_map_update_elem(&flows, &packet->key, &entry->in, BPF_NOEXIST);
+        const struct stem_flow_key arrived = packet->key; /* on the stack, as Linux 6.1 wants its keys */
+        bpf_map_update_elem(&flows, &arrived, &entry->in, BPF_NOEXIST);
     }
     notify(packet, entry->dialog, STEM_NOTICE_LEARNED, STEM_FLOW);
     return entry->opens & STEM_LEARNING_IN ? STEM_FLOW : STEM_RTP_UNLEARNED;

@@ -92,17 +92,19 @@ static __always_inline void find_sender(struct sip_sender* sender, const struct 
             sender->scale = scale;
         }
     } else if (kind == STEM_SIP_KIND_RESPONSE && !sender->known) {
-        const __u64* asked = bpf_map_lookup_elem(&sip_asked, &packet->key.src);
+        const struct stem_addr source = packet->key.src; /* on the stack, as Linux 6.1 wants its keys */
+        const __u64* asked = bpf_map_lookup_elem(&sip_asked, &source);
         sender->known = asked && now < *asked + ASKED_NS;
     }
 }
 
 static __always_inline void note_asked(const struct packet* packet, __u64 now) {
-    __u64* asked = bpf_map_lookup_elem(&sip_asked, &packet->key.dst);
+    const struct stem_addr whom = packet->key.dst; /* on the stack, as Linux 6.1 wants its keys */
+    __u64* asked = bpf_map_lookup_elem(&sip_asked, &whom);
     if (asked) {
         *asked = now;
     } else {
-        bpf_map_update_elem(&sip_asked, &packet->key.dst, &now, BPF_ANY);
+        bpf_map_update_elem(&sip_asked, &whom, &now, BPF_ANY);
     }
 }
 
