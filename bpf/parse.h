@@ -4,6 +4,10 @@
  * extension headers, fragments, UDP, TCP, ICMP. Each parse_X moves the cursor and gives STEM_CONTINUE, or the
  * reason why the packet cannot be read. A parser never decides what happens then.
  *
+ * Two steps: parse(), and parse_extended() for what has IPv6 extension headers. The walk along those is three
+ * quarters of all that the verifier has to follow when it is inline (Linux 6.18: 446,000 instructions,
+ * against 110,000), so the data plane has it in a function of its own (extended.h).
+ *
  * Owns no maps. Costs about 15 ns for an untagged UDP packet. Includes nothing of BPF, so that user space can
  * compile and fuzz the same lines.
  */
@@ -157,7 +161,12 @@ STEM_ALWAYS_INLINE int is_mapped_v4(const struct stem_addr* address) {
            stem_addr_word(address, 2) == (__u32)__builtin_bswap32(0x0000ffff);
 }
 
-/* RFC 8200 4. A header that is not skipped here ends the walk: it is the transport, or unknown. */
+STEM_ALWAYS_INLINE int is_extension(__u8 header) {
+    return header == IPPROTO_HOPOPTS || header == IPPROTO_ROUTING || header == IPPROTO_DSTOPTS ||
+           header == IPPROTO_FRAGMENT || header == IPPROTO_AH;
+}
+
+/* RFC 8200 3. */
 STEM_ALWAYS_INLINE enum stem_reason parse_ipv6(struct cursor* cursor, struct frame* frame,
                                                struct packet* packet, __u8* protocol) {
     struct ipv6hdr* ip = (struct ipv6hdr*)cursor->at;
@@ -178,19 +187,24 @@ STEM_ALWAYS_INLINE enum stem_reason parse_ipv6(struct cursor* cursor, struct fra
     if (is_mapped_v4(&packet->key.src) || is_mapped_v4(&packet->key.dst)) {
         return STEM_IPV6_HEADER;
     }
-    __u8 next = ip->nexthdr;
+    *protocol = ip->nexthdr;
+    packet->odd = (__u8)is_extension(ip->nexthdr);
     cursor->at = ip + 1;
+    return STEM_CONTINUE;
+}
 
+/* RFC 8200 4, from the first extension header on, which is `next`. A header that is not skipped here ends the
+ * walk: it is the transport, or unknown. */
+STEM_ALWAYS_INLINE enum stem_reason walk_extensions(struct cursor* cursor, const struct frame* frame,
+                                                    struct packet* packet, __u8 next, __u8* protocol) {
     for (int i = 0; i <= STEM_EXTENSIONS_MAX; i++) {
-        if (next != IPPROTO_HOPOPTS && next != IPPROTO_ROUTING && next != IPPROTO_DSTOPTS &&
-            next != IPPROTO_FRAGMENT && next != IPPROTO_AH) {
+        if (!is_extension(next)) {
             *protocol = next;
             return STEM_CONTINUE;
         }
         if (i == STEM_EXTENSIONS_MAX) {
             break;
         }
-        packet->odd = 1;
         struct ipv6_extension* extension = (struct ipv6_extension*)cursor->at;
         /* Hop-by-hop options come first or not at all (RFC 8200 4.1); a datagram is fragmented once. */
         if ((next == IPPROTO_HOPOPTS && i > 0) || (next == IPPROTO_FRAGMENT && packet->fragment)) {
@@ -332,6 +346,29 @@ STEM_ALWAYS_INLINE enum stem_reason parse_arp(struct cursor* cursor, const struc
     return STEM_CONTINUE;
 }
 
+STEM_ALWAYS_INLINE enum stem_reason parse_transport(struct cursor* cursor, struct frame* frame,
+                                                    struct packet* packet, __u8 protocol) {
+    packet->key.protocol = protocol;
+    if (packet->fragment) {
+        return packet->fragment_start ? STEM_CONTINUE : parse_first_fragment(cursor, frame, packet, protocol);
+    }
+    if (protocol == IPPROTO_UDP) {
+        return parse_udp(cursor, frame, packet);
+    }
+    if (protocol == IPPROTO_TCP) {
+        return parse_tcp(cursor, frame, packet);
+    }
+    if (protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6) {
+        return parse_icmp(cursor, frame, packet, protocol);
+    }
+    return STEM_CONTINUE;
+}
+
+/* 1: parse() stopped before the extension headers, and parse_extended() has to go on. */
+STEM_ALWAYS_INLINE int is_extended(const struct packet* packet) {
+    return packet->ip_version == 6 && packet->odd;
+}
+
 /* `frame` comes with begin and end, `packet` zeroed but for the frame's length and the key's direction. */
 STEM_ALWAYS_INLINE enum stem_reason parse(struct frame* frame, struct packet* packet) {
     struct cursor cursor = {frame->begin, frame->end};
@@ -354,21 +391,19 @@ STEM_ALWAYS_INLINE enum stem_reason parse(struct frame* frame, struct packet* pa
     if (fault != STEM_CONTINUE) {
         return fault;
     }
-    packet->key.protocol = protocol;
-    if (packet->fragment) {
-        return packet->fragment_start ? STEM_CONTINUE
-                                      : parse_first_fragment(&cursor, frame, packet, protocol);
+    if (is_extended(packet)) {
+        packet->key.protocol = protocol; /* the first extension header, until parse_extended() */
+        return STEM_CONTINUE;
     }
-    if (protocol == IPPROTO_UDP) {
-        return parse_udp(&cursor, frame, packet);
-    }
-    if (protocol == IPPROTO_TCP) {
-        return parse_tcp(&cursor, frame, packet);
-    }
-    if (protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6) {
-        return parse_icmp(&cursor, frame, packet, protocol);
-    }
-    return STEM_CONTINUE;
+    return parse_transport(&cursor, frame, packet, protocol);
+}
+
+/* The rest of a packet that has extension headers. `frame` comes with begin, end and l3. */
+STEM_ALWAYS_INLINE enum stem_reason parse_extended(struct frame* frame, struct packet* packet) {
+    struct cursor cursor = {(__u8*)frame->l3 + sizeof(struct ipv6hdr), frame->end};
+    __u8 protocol = 0;
+    const enum stem_reason fault = walk_extensions(&cursor, frame, packet, packet->key.protocol, &protocol);
+    return fault == STEM_CONTINUE ? parse_transport(&cursor, frame, packet, protocol) : fault;
 }
 
 #endif

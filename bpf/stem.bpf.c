@@ -5,6 +5,7 @@
  */
 #include "deny.h"
 #include "exit.h"
+#include "extended.h"
 #include "failsafe.h"
 #include "flow.h"
 #include "form.h"
@@ -26,6 +27,9 @@ char _license[] SEC("license") = "Dual BSD/GPL";
 static __always_inline enum stem_reason judge_packet(struct xdp_md* context, struct frame* frame,
                                                      struct packet* packet) {
     enum stem_reason reason = parse(frame, packet);
+    if (reason == STEM_CONTINUE && is_extended(packet)) {
+        reason = parse_on(context, frame, packet);
+    }
     if (reason != STEM_CONTINUE) {
         return reason;
     }

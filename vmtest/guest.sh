@@ -20,6 +20,13 @@ started=$SECONDS
 note progrun_status "${PIPESTATUS[0]}"
 note progrun_seconds $((SECONDS - started))
 
+echo "verifier budget"
+cp bpf/verifier-budget.csv "$out/verifier-budget.csv"
+"$programs/stem-verifier-budget" >"$out/budget.log" 2>&1
+note budget_status $?
+"$programs/stem-verifier-budget" --update --file "$out/verifier-budget.csv" >>"$out/budget.log" 2>&1
+note budget_instructions "$(sed -n -E 's/.* ([0-9]+) instructions.*/\1/p' "$out/budget.log" | sort -n | tail -n 1)"
+
 if [ "$call" = yes ]; then
     echo "real calls through STEM as a bridge"
     started=$SECONDS

@@ -99,6 +99,7 @@ fact() { { sed -n "s/^$2 //p" "$1" 2>/dev/null || true; } | tail -n 1; }
 
 # Results, by series.
 declare -A state reason_of release seconds progrun_passed progrun_failed progrun_skipped progrun_seconds
+declare -A budget_state budget_instructions
 declare -A call_state call_rows call_held call_seconds
 
 skip() {
@@ -125,6 +126,17 @@ read_progrun() {
     '') problems+=("the tests did not end") ;;
     *) problems+=("data_plane_test failed with status $status, ${progrun_failed[$one]:-0} tests") ;;
     esac
+}
+
+read_budget() {
+    local one=$1 facts=$2/facts status
+    budget_instructions[$one]=$(fact "$facts" budget_instructions)
+    budget_state[$one]=kept
+    status=$(fact "$facts" budget_status)
+    if [ "$status" != 0 ]; then
+        budget_state[$one]=exceeded
+        problems+=("stem-verifier-budget ended with ${status:-nothing}")
+    fi
 }
 
 read_call() {
@@ -173,6 +185,7 @@ run_series() {
     else
         [[ ${release[$one]} == "$one".* ]] || problems+=("another kernel came up: ${release[$one]}")
         read_progrun "$one" "$out"
+        read_budget "$one" "$out"
         read_call "$one" "$out"
     fi
     [ "$status" -ne 124 ] || problems+=("stopped after $limit s")
@@ -191,6 +204,8 @@ text_line() {
             "${progrun_passed[$one]:-0}" "${progrun_failed[$one]:-0}" "${progrun_skipped[$one]:-0}"
         [ "$filter" = '*' ] || printf ' (only %s)' "$filter"
         printf ' in %s s; ' "${progrun_seconds[$one]:-?}"
+        printf 'verifier budget %s (%s instructions); ' "${budget_state[$one]:-unknown}" \
+            "${budget_instructions[$one]:-?}"
         if [ "$call" = yes ]; then
             printf 'calls %s of %s rows hold in %s s; ' \
                 "${call_held[$one]:-0}" "${call_rows[$one]:-0}" "${call_seconds[$one]:-?}"
@@ -212,6 +227,8 @@ json_line() {
     printf '"progrun": {"filter": "%s", "passed": %d, "failed": %d, "skipped": %d, "seconds": %d}, ' "$filter" \
         "${progrun_passed[$one]:-0}" "${progrun_failed[$one]:-0}" "${progrun_skipped[$one]:-0}" \
         "${progrun_seconds[$one]:-0}"
+    printf '"verifier_budget": {"state": "%s", "instructions": %d}, ' "${budget_state[$one]:-unknown}" \
+        "${budget_instructions[$one]:-0}"
     printf '"call": {"state": "%s", "rows": %d, "held": %d, "seconds": %d}}' \
         "${call_state[$one]:-skipped}" "${call_rows[$one]:-0}" "${call_held[$one]:-0}" "${call_seconds[$one]:-0}"
 }

@@ -19,7 +19,10 @@ Parsed parse_in_user_space(std::span<const std::uint8_t> frame, stem_direction d
     packet packet{};
     packet.key.direction = static_cast<std::uint8_t>(direction);
     packet.frame_length = static_cast<std::uint32_t>(copy.size());
-    const stem_reason fault = parse(&bounds, &packet);
+    stem_reason fault = parse(&bounds, &packet);
+    if (fault == STEM_CONTINUE && is_extended(&packet)) {
+        fault = parse_extended(&bounds, &packet);
+    }
     xdp_md context{.data = bounds.begin, .data_end = bounds.end};
     const bool looked_into =
         fault == STEM_CONTINUE && packet.ip_version != 0 && (packet.odd || !packet.neighbour);
