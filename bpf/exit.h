@@ -60,8 +60,10 @@ static __always_inline int stem_exit(struct xdp_md* context, struct packet* pack
         }
     }
     if (kind_of(reason) == STEM_KIND_ANSWER) {
-        action = XDP_TX;
-        if (answer_with_cookie(context, packet) != 0) {
+        action = send_back(packet);
+        if (action == XDP_DROP) {
+            reason = STEM_REDIRECT_FAILED;
+        } else if (answer_with_cookie(context, packet) != 0) {
             reason = STEM_SYN_UNKNOWN_LANE; /* no cookie to be had: as if the module were off */
         }
     }

@@ -120,4 +120,11 @@ static __always_inline int send_to_other_port(const struct packet* packet) {
     return (int)bpf_redirect_map(&tx_ports, other, XDP_DROP);
 }
 
+/* Not XDP_TX: on a veth the frame would wait in the peer's ring, for whatever comes next, unless the peer has
+ * a program of its own (veth_xdp_flush() asks for one, up to Linux 6.18; a redirect does not). */
+static __always_inline int send_back(const struct packet* packet) {
+    const __u32 same = packet->key.direction == STEM_INBOUND ? STEM_PORT_EXTERNAL : STEM_PORT_INTERNAL;
+    return (int)bpf_redirect_map(&tx_ports, same, XDP_DROP);
+}
+
 #endif

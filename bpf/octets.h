@@ -16,6 +16,9 @@
 /* `size` octets of the frame from `offset` on; NULL if the frame has less, or the offset is beyond reach. */
 static __always_inline void* octets_at(const struct xdp_md* context, __u32 offset, __u32 size) {
     void* end = (void*)(long)context->data_end;
+    /* Or the compiler compares what the offset was made of: Linux 6.1 does not see that this bounds the sum.
+     */
+    asm volatile("" : "+r"(offset));
     if (offset > STEM_OFFSET_MAX) {
         return NULL;
     }

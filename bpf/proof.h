@@ -190,7 +190,7 @@ static __always_inline int turn_ip(struct xdp_md* context, const struct packet* 
     return 0;
 }
 
-/* Turns the SYN around, to leave by the port that it came in by (XDP_TX). 0 = done. */
+/* Turns the SYN around, to leave by the port that it came in by. 0 = done. */
 __noinline int answer_with_cookie(struct xdp_md* context, const struct packet* packet) {
     if (!packet || !(stem_modules & STEM_MODULE_SYN_COOKIE)) {
         return -1;

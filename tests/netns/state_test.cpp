@@ -5,18 +5,16 @@
 #include "ctl/kernel/state_list.h"
 #include "lab/enclosure.h"
 #include "lab/process.h"
-#include "lab/socket_address.h"
 #include "lab/text_file.h"
 #include "lab/world.h"
 #include "packet_socket.h"
+#include "tcp_peer.h"
 
 #include <packet/packet.h>
 
 #include <gtest/gtest.h>
-#include <poll.h>
 #include <sys/socket.h>
 
-#include <thread>
 #include <tuple>
 
 namespace stem::kernel {
@@ -25,6 +23,9 @@ namespace {
 using namespace std::chrono_literals;
 using lab::Family;
 using lab::Mode;
+using test::accept_from;
+using test::open_socket;
+using test::transfer;
 
 #define ASSERT_OK(result) ASSERT_TRUE(result) << (result).error().message()
 
@@ -87,75 +88,6 @@ class StateNet : public testing::TestWithParam<std::tuple<Mode, Family>> {
         return {world_->inside_address(host, family()), port};
     }
 
-    // Bound to `local`; connected to `remote`, or listening if it is TCP.
-    static Result<UniqueFd> open_socket(const lab::Netns& netns, int type, const Endpoint& local,
-                                        const std::optional<Endpoint>& remote = {}) {
-        return netns.run([&]() -> Result<UniqueFd> {
-            const sockaddr_in6 address = lab::to_socket_address(local);
-            UniqueFd fd(socket(AF_INET6, type | SOCK_CLOEXEC, 0));
-            const int on = 1;
-            setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-            const timeval patience{.tv_sec = 5, .tv_usec = 0};
-            setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-            setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-            if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
-                return fail_errno("bind " + local.to_string());
-            }
-            if (remote) {
-                const sockaddr_in6 peer = lab::to_socket_address(*remote);
-                if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&peer), sizeof(peer)) != 0) {
-                    return fail_errno("connect to " + remote->to_string());
-                }
-            } else if (type == SOCK_STREAM && listen(fd.get(), 16) != 0) {
-                return fail_errno("listen at " + local.to_string());
-            }
-            return fd;
-        });
-    }
-    struct Taken {
-        UniqueFd fd;
-        Endpoint peer;
-    };
-    static Taken take(int listener) {
-        sockaddr_in6 peer{};
-        socklen_t length = sizeof(peer);
-        UniqueFd fd(accept4(listener, reinterpret_cast<sockaddr*>(&peer), &length, SOCK_CLOEXEC));
-        const timeval patience{.tv_sec = 5, .tv_usec = 0};
-        setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-        return {.fd = std::move(fd), .peer = lab::to_endpoint(peer)};
-    }
-    // So many octets from one to the other; how many arrived, and whether they were the same.
-    static bool transfer(int from, int to, std::size_t octets) {
-        std::jthread sender([&] {
-            std::vector<std::uint8_t> block(65536);
-            for (std::size_t sent = 0; sent < octets;) {
-                for (std::size_t i = 0; i < block.size(); i++) {
-                    block[i] = static_cast<std::uint8_t>((sent + i) * 31 >> 3U);
-                }
-                const ssize_t count =
-                    send(from, block.data(), std::min(block.size(), octets - sent), MSG_NOSIGNAL);
-                if (count <= 0) {
-                    return;
-                }
-                sent += static_cast<std::size_t>(count);
-            }
-        });
-        std::vector<std::uint8_t> block(65536);
-        std::size_t received = 0;
-        while (received < octets) {
-            const ssize_t count = recv(to, block.data(), block.size(), 0);
-            if (count <= 0) {
-                return false;
-            }
-            for (std::size_t i = 0; i < static_cast<std::size_t>(count); i++) {
-                if (block[i] != static_cast<std::uint8_t>((received + i) * 31 >> 3U)) {
-                    return false;
-                }
-            }
-            received += static_cast<std::size_t>(count);
-        }
-        return received == octets;
-    }
     static Instance instance() { return Instance::open(locations(), "default").value(); }
     static std::uint64_t counted(stem_reason reason, stem_direction direction) {
         const auto rows = read_counters(instance());
@@ -187,7 +119,7 @@ TEST_P(StateNet, CarriesTransfersBothWaysAndRefusesForgeries) {
     ASSERT_OK(listener);
     auto client = open_socket(world_->inside(), SOCK_STREAM, inside(0), outside(service));
     ASSERT_OK(client);
-    const Taken server = take(listener->get());
+    const test::Accepted server = accept_from(listener->get());
     ASSERT_TRUE(server.fd);
     constexpr std::size_t large = 20'000'000;
     EXPECT_TRUE(transfer(client->get(), server.fd.get(), large));
@@ -251,7 +183,7 @@ TEST_P(StateNet, FloodsLeaveWhoIsThereAlone) {
     ASSERT_OK(listener);
     auto client = open_socket(world_->inside(), SOCK_STREAM, inside(0), outside(service));
     ASSERT_OK(client);
-    const Taken server = take(listener->get());
+    const test::Accepted server = accept_from(listener->get());
     ASSERT_TRUE(server.fd);
     // From outside, from ever new ports, to a rule that keeps state: more than there is room for.
     const std::uint64_t before = counted(STEM_RULE_PASS, STEM_INBOUND);
@@ -288,7 +220,7 @@ TEST_P(StateNet, SteersTcpToTheProxy) {
     }
     auto client = open_socket(world_->outside(), SOCK_STREAM, outside(0), inside(5060));
     ASSERT_OK(client);
-    const Taken server = take(listener->get());
+    const test::Accepted server = accept_from(listener->get());
     ASSERT_TRUE(server.fd);
     EXPECT_EQ(server.peer.address, outside(0).address);
     EXPECT_TRUE(transfer(client->get(), server.fd.get(), 5'000'000));

@@ -304,7 +304,7 @@ TEST_P(SynFromOutside, AnUnknownSourceProvesItself) {
     const auto rise = only_rise(before, plane.counters());
     ASSERT_TRUE(rise);
     EXPECT_EQ(rise->reason, STEM_SYN_CHALLENGED);
-    EXPECT_EQ(outcome.action, static_cast<std::uint32_t>(XDP_TX));
+    EXPECT_EQ(outcome.action, static_cast<std::uint32_t>(XDP_REDIRECT));
     note_seen(rise->reason);
     std::uint32_t cookie = 0;
     ASSERT_NO_FATAL_FAILURE(expect_challenge(path(), attempt.bytes(), outcome.output, cookie));
@@ -316,13 +316,15 @@ TEST_P(SynFromOutside, AnUnknownSourceProvesItself) {
     // does the cookie of another connection.
     expect(plane, STEM_INBOUND, reset(cookie ^ 0x00800000U, 40000), forwarded(STEM_POLICY_PASS));
     expect(plane, STEM_INBOUND, reset(cookie, 40001), forwarded(STEM_POLICY_PASS));
-    EXPECT_EQ(plane.run(STEM_INBOUND, syn(path(), 5060).bytes()).action, static_cast<std::uint32_t>(XDP_TX));
+    EXPECT_EQ(plane.run(STEM_INBOUND, syn(path(), 5060).bytes()).action,
+              static_cast<std::uint32_t>(XDP_REDIRECT));
     expect(plane, STEM_INBOUND, reset(cookie, 40000), dropped(STEM_SYN_PROVEN));
     EXPECT_EQ(plane.syn_counts()[STEM_SYN_COUNT_PROOF], 1U);
     expect(plane, STEM_INBOUND, syn(path(), 5060), forwarded(STEM_POLICY_PASS));
     expect(plane, STEM_INBOUND, syn(path(), 5061, 40002), forwarded(STEM_POLICY_PASS));
     plane.advance(60 * seconds);
-    EXPECT_EQ(plane.run(STEM_INBOUND, syn(path(), 5060).bytes()).action, static_cast<std::uint32_t>(XDP_TX));
+    EXPECT_EQ(plane.run(STEM_INBOUND, syn(path(), 5060).bytes()).action,
+              static_cast<std::uint32_t>(XDP_REDIRECT));
     // A known peer is not asked, and nobody is while there is no flood.
     plane.set_posture(0);
     expect(plane, STEM_INBOUND, syn(path(), 5060), forwarded(STEM_POLICY_PASS));
