@@ -10,6 +10,7 @@
 #ifndef STEM_BPF_CLASSIFY_H
 #define STEM_BPF_CLASSIFY_H
 
+#include "bound.h"
 #include "packet.h"
 
 #include <stem/abi/ruleset.h>
@@ -19,13 +20,6 @@ struct classified {
     __u64 summary[2];
     __u16 field[STEM_FIELDS]; /* by enum stem_field: index in classes */
 };
-
-/* Indices come from maps, and the verifier wants each one bounded. Without this the compiler compares one
- * copy of an index and uses another. */
-STEM_ALWAYS_INLINE __u32 opaque(__u32 index) {
-    asm volatile("" : "+r"(index));
-    return index;
-}
 
 STEM_ALWAYS_INLINE const struct stem_class* class_at(const struct stem_ruleset* set, __u32 index) {
     index = opaque(index);
@@ -126,15 +120,15 @@ STEM_ALWAYS_INLINE __u32 first_bit(__u64 word) {
 
 /* Word `index` of a class's own vector, where it has several. */
 STEM_ALWAYS_INLINE __u64 packed_word(const struct stem_ruleset* set, __u32 at, __u32 index) {
-    const __u64 low = set->own_words[at & (STEM_OWN_WORDS_MAX - 1)];
-    const __u64 high = set->own_words[(at + 1) & (STEM_OWN_WORDS_MAX - 1)];
+    const __u64 low = set->own_words[bounded(at, STEM_OWN_WORDS_MAX)];
+    const __u64 high = set->own_words[bounded(at + 1, STEM_OWN_WORDS_MAX)];
     const __u64 bit = 1ull << (index & 63);
     const __u64 half = index < 64 ? low : high;
     if (!(half & bit)) {
         return 0;
     }
     const __u32 before = bits_in(half & (bit - 1)) + (index < 64 ? 0 : bits_in(low));
-    return set->own_words[(at + 2 + before) & (STEM_OWN_WORDS_MAX - 1)];
+    return set->own_words[bounded(at + 2 + before, STEM_OWN_WORDS_MAX)];
 }
 
 STEM_ALWAYS_INLINE __u64 class_word(const struct stem_ruleset* set, __u16 class_index, __u32 index) {
@@ -142,7 +136,7 @@ STEM_ALWAYS_INLINE __u64 class_word(const struct stem_ruleset* set, __u16 class_
     if (!one) {
         return 0;
     }
-    __u64 word = set->common[one->common & (STEM_COMMON_MAX - 1)][index & (STEM_RULE_WORDS - 1)];
+    __u64 word = set->common[bounded(one->common, STEM_COMMON_MAX)][bounded(index, STEM_RULE_WORDS)];
     if (one->own == STEM_OWN_WORD) {
         word |= one->own_at == index ? one->own_word : 0;
     } else if (one->own == STEM_OWN_PACKED) {

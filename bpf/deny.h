@@ -8,6 +8,7 @@
 #ifndef STEM_BPF_DENY_H
 #define STEM_BPF_DENY_H
 
+#include "bound.h"
 #include "clock.h"
 #include "maps.h"
 #include "packet.h"
@@ -22,14 +23,8 @@ static __always_inline int deny_applies(struct stem_deny* entry, const struct pa
     return 1;
 }
 
-/*
- * The compiler knows that the word is within bounds and would leave the remainder out; the verifier before
- * Linux 6.10 does not know, as it forgets the bounds of what was put together by a bitwise or.
- */
 static __always_inline int filter_bit(const __u64* words, __u32 bit) {
-    __u32 word = bit / 64;
-    asm volatile("" : "+r"(word));
-    return (words[word % STEM_DENY_FILTER_WORDS] >> (bit % 64)) & 1;
+    return (words[bounded(bit / 64, STEM_DENY_FILTER_WORDS)] >> (bit % 64)) & 1;
 }
 
 static __always_inline enum stem_reason judge_deny(const struct packet* packet) {

@@ -8,6 +8,7 @@
 #ifndef STEM_BPF_EXCESS_H
 #define STEM_BPF_EXCESS_H
 
+#include "bound.h"
 #include "notice.h"
 #include "threshold.h"
 
@@ -79,7 +80,7 @@ __noinline int note_fault(struct stem_flow* flow, const struct packet* packet, _
     }
     flow->dropped_packets++;
     flow->dropped_bytes += packet->ip_length;
-    flow->faults[fault_of(reason) & (STEM_FLOW_FAULTS_MAX - 1)]++;
+    flow->faults[bounded(fault_of(reason), STEM_FLOW_FAULTS_MAX)]++;
     /* Neither what the whole firewall has too much of nor what is over already is the stream's doing. */
     if (reason == STEM_FLOW_TOTAL || reason == STEM_FLOW_ENDED || reason == STEM_FLOW_DENIED) {
         return 0;

@@ -9,6 +9,7 @@
 #ifndef STEM_BPF_LANE_H
 #define STEM_BPF_LANE_H
 
+#include "bound.h"
 #include "bucket.h"
 #include "maps.h"
 #include "threshold.h"
@@ -65,7 +66,7 @@ static __always_inline int lane_has_room(const struct stem_thresholds* limits, e
                                          __u64 now) {
     const __u32 zero = 0;
     const struct stem_sip_lane_budget* lane = bpf_map_lookup_elem(&sip_lane, &zero);
-    return lane && bucket_take(lane->full_at_ns[lane_bucket(kind) % STEM_SIP_KINDS], now,
+    return lane && bucket_take(lane->full_at_ns[bounded(lane_bucket(kind), STEM_SIP_KINDS)], now,
                                lane_cost(limits, lane_rate(limits, kind), 1), LANE_BURST_NS) != 0;
 }
 
@@ -74,7 +75,7 @@ static __always_inline int lane_lets_in(const struct stem_thresholds* limits, en
     const __u32 zero = 0;
     struct stem_sip_lane_budget* lane = bpf_map_lookup_elem(&sip_lane, &zero);
     return lane &&
-           lane_take(&lane->full_at_ns[lane_bucket(kind) % STEM_SIP_KINDS], now,
+           lane_take(&lane->full_at_ns[bounded(lane_bucket(kind), STEM_SIP_KINDS)], now,
                      lane_cost(limits, lane_rate(limits, kind), 1)) &&
            lane_take(&lane->bytes_full_at_ns, now, lane_cost(limits, limits->sip_unknown_bytes, octets));
 }

@@ -8,6 +8,7 @@
 #ifndef STEM_BPF_RULE_H
 #define STEM_BPF_RULE_H
 
+#include "bound.h"
 #include "classify.h"
 #include "event.h"
 #include "maps.h"
@@ -25,14 +26,14 @@ struct rule_walk {
 
 static __always_inline void count_hit(struct stem_ruleset* set, __u32 rule, __u32 length) {
     struct stem_counter* hits =
-        &set->hits[bpf_get_smp_processor_id() & (STEM_COUNTER_STRIPES - 1)][rule & (STEM_RULES_MAX - 1)];
+        &set->hits[bounded(bpf_get_smp_processor_id(), STEM_COUNTER_STRIPES)][bounded(rule, STEM_RULES_MAX)];
     __sync_fetch_and_add(&hits->packets, 1);
     __sync_fetch_and_add(&hits->bytes, length);
 }
 
 /* One rule that matches: 1 if it decides. */
 static __always_inline int apply_rule(struct rule_walk* walk, __u32 rule) {
-    const struct stem_rule_verdict verdict = walk->set->verdict[rule & (STEM_RULES_MAX - 1)];
+    const struct stem_rule_verdict verdict = walk->set->verdict[bounded(rule, STEM_RULES_MAX)];
     count_hit(walk->set, rule, walk->packet->frame_length);
     walk->packet->rule = (__u16)(rule + 1);
     if (verdict.flags & STEM_RULE_LOG) {

@@ -15,6 +15,7 @@
 #ifndef STEM_BPF_SIGNALLING_H
 #define STEM_BPF_SIGNALLING_H
 
+#include "bound.h"
 #include "lane.h"
 #include "method.h"
 #include "stream.h"
@@ -187,7 +188,7 @@ __noinline int charge_source(const struct packet* packet, __u32 prefix_length, _
         }
         entry->block_full_at_ns = next;
     }
-    __u64* bucket = &entry->full_at_ns[kind % STEM_SIP_KINDS];
+    __u64* bucket = &entry->full_at_ns[bounded(kind, STEM_SIP_KINDS)];
     const __u64 next = bucket_take(*bucket, now, cost, burst);
     if (!next) {
         return rate_reason((enum stem_sip_kind)kind);
@@ -238,7 +239,7 @@ static __always_inline void count_signalling(const struct packet* packet, enum s
         return;
     }
     if (reason == STEM_CONTINUE) {
-        count->steered[packet->lane % STEM_LANES]++;
+        count->steered[bounded(packet->lane, STEM_LANES)]++;
     } else if (reason == STEM_SIP_UNKNOWN_LANE) {
         count->over_lane++;
     } else {

@@ -9,6 +9,7 @@
 #ifndef STEM_BPF_STREAM_H
 #define STEM_BPF_STREAM_H
 
+#include "bound.h"
 #include "clock.h"
 #include "maps.h"
 #include "packet.h"
@@ -28,9 +29,7 @@ static __always_inline __u64 stream_of(const struct packet* packet) {
 static __always_inline __u64* stream_word(__u64 stream) {
     const __u32 zero = 0;
     struct stem_sip_filter* filter = bpf_map_lookup_elem(&sip_blocked_filter, &zero);
-    __u32 word = (__u32)(stream >> 6) % (STEM_SIP_FILTER_BITS / 64);
-    asm volatile("" : "+r"(word)); /* as in filter_bit() */
-    return filter ? &filter->word[word % (STEM_SIP_FILTER_BITS / 64)] : NULL;
+    return filter ? &filter->word[bounded((__u32)(stream >> 6), STEM_SIP_FILTER_BITS / 64)] : NULL;
 }
 
 /* Counts the packet in the block, if there is one. */

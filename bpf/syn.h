@@ -15,6 +15,7 @@
 #ifndef STEM_BPF_SYN_H
 #define STEM_BPF_SYN_H
 
+#include "bound.h"
 #include "bucket.h"
 #include "half_open.h"
 #include "proof.h"
@@ -52,8 +53,8 @@ static __always_inline int runs_over(enum stem_syn_sketch_kind kind, __u64 hash,
     if (!sketch) {
         return 1;
     }
-    __u64* first = &sketch->full_at_ns[0][(hash >> 48) % STEM_SYN_COLUMNS];
-    __u64* second = &sketch->full_at_ns[1][(hash >> 16) % STEM_SYN_COLUMNS];
+    __u64* first = &sketch->full_at_ns[0][bounded((__u32)(hash >> 48), STEM_SYN_COLUMNS)];
+    __u64* second = &sketch->full_at_ns[1][bounded((__u32)(hash >> 16), STEM_SYN_COLUMNS)];
     const __u64 lower = *first < *second ? *first : *second;
     const __u64 next = bucket_take(lower, now, cost_ns, burst_ns);
     if (!next) {
