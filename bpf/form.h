@@ -150,8 +150,9 @@ static inline enum stem_reason check_options(struct xdp_md* context, const struc
     }
     struct option_walk walk = {
         .context = context,
-        .at = l3 + (__u32)sizeof(struct iphdr),
+        .at = l3 + (__u32)sizeof(struct iphdr) + (__u32)packet->unknown_zero,
         .end = l3 + (ip[0] & 0x0fu) * 4,
+        .options_end = (__u32)packet->unknown_zero,
         .reason = STEM_CONTINUE,
     };
     if (packet->ip_version == 4) {
@@ -159,7 +160,7 @@ static inline enum stem_reason check_options(struct xdp_md* context, const struc
         return walk.done ? (enum stem_reason)walk.reason : STEM_IPV4_OPTION;
     }
     walk.next = ip[6];
-    walk.at = l3 + (__u32)sizeof(struct ipv6hdr);
+    walk.at = l3 + (__u32)sizeof(struct ipv6hdr) + (__u32)packet->unknown_zero;
     walk.end = l3 + packet->ip_length;
     bpf_loop(STEM_IPV6_OPTION_STEPS, ipv6_option_step, &walk, 0);
     return walk.done ? (enum stem_reason)walk.reason : STEM_IPV6_EXTENSION;
@@ -192,7 +193,7 @@ static inline int ipv4_checksum_holds(struct xdp_md* context, const struct packe
         .context = context,
         .at = packet->l3_offset + (__u32)sizeof(struct iphdr),
         .sum = (__u32)word[0] + word[1] + word[2] + word[3] + word[4] + word[5] + word[6] + word[7] +
-               word[8] + word[9],
+               word[8] + word[9] + (__u32)packet->unknown_zero,
     };
     const __u32 words = *(const __u8*)word & 0x0fu;
     if (words > 5) {

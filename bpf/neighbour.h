@@ -99,7 +99,7 @@ static __always_inline enum stem_reason check_discovery(struct xdp_md* context, 
     const __u32 size = discovery_size(type);
     struct discovery_walk walk = {
         .context = context,
-        .at = packet->l4_offset + size,
+        .at = packet->l4_offset + size + (__u32)packet->unknown_zero,
         .end = packet->l3_offset + packet->ip_length,
     };
     const __u8* icmp = octets_at(context, packet->l4_offset, 8);

@@ -62,6 +62,13 @@ struct packet {
     __u16 fragment_size;  /* of a fragment: octets of the datagram that it carries */
     __u32 fragment_id;    /* as on the wire */
     __u16 inner_vlan;     /* inner id, 0 = less than two tags */
+    /*
+     * Always 0, and in a global function unknown to the verifier: what a bpf_loop() callback changes and
+     * reads starts from it. Linux before 6.7 follows a callback only once, as if what it starts from were so
+     * in each round, and takes out the branches that are then never reached (mended by its commit
+     * ab5cfac139ab).
+     */
+    __u64 unknown_zero;
 };
 
 /* What a stage leaves to be done once it has given its verdict: one function call less deep in the stack. */

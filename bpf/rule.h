@@ -93,7 +93,13 @@ static __noinline enum stem_reason judge_rules(struct packet* packet, struct ste
     if (set->count == 0) {
         return STEM_CONTINUE;
     }
-    struct rule_walk walk = {.set = set, .packet = packet, .reason = STEM_CONTINUE};
+    struct rule_walk walk = {
+        .set = set,
+        .packet = packet,
+        .matches = packet->unknown_zero,
+        .word = (__u32)packet->unknown_zero,
+        .reason = STEM_CONTINUE,
+    };
     if (!classify(set, packet, &walk.found)) {
         return STEM_CONTINUE;
     }

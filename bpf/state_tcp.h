@@ -96,7 +96,7 @@ __noinline int scale_offered(struct xdp_md* context, const struct packet* packet
     }
     struct tcp_option_walk walk = {
         .context = context,
-        .at = (__u32)packet->l4_offset + (__u32)sizeof(struct tcphdr),
+        .at = (__u32)packet->l4_offset + (__u32)sizeof(struct tcphdr) + (__u32)packet->unknown_zero,
         .end = packet->payload_offset,
         .scale = -1,
     };

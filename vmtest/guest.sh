@@ -12,6 +12,7 @@ release=$(uname -r)
 note release "$release"
 echo "$release is up"
 mount -t bpf bpf /sys/fs/bpf 2>/dev/null
+ulimit -n 65536 # the suite keeps a data plane for each set of modules
 
 echo "data plane tests ($filter)"
 started=$SECONDS

@@ -7,18 +7,21 @@
 #include <bpf/form.h>
 #include <bpf/parse.h>
 
+#include <algorithm>
 #include <vector>
 
 namespace stem::test {
 
 Parsed parse_in_user_space(std::span<const std::uint8_t> frame, stem_direction direction) {
-    std::vector<std::uint8_t> copy(frame.begin(), frame.end());
+    // As drivers do (NET_IP_ALIGN): the IP header is then aligned.
+    std::vector<std::uint8_t> copy(2 + frame.size());
+    std::ranges::copy(frame, copy.begin() + 2);
     struct ::frame bounds{}; // not the namespace
-    bounds.begin = copy.data();
+    bounds.begin = copy.data() + 2;
     bounds.end = copy.data() + copy.size();
     packet packet{};
     packet.key.direction = static_cast<std::uint8_t>(direction);
-    packet.frame_length = static_cast<std::uint32_t>(copy.size());
+    packet.frame_length = static_cast<std::uint32_t>(frame.size());
     stem_reason fault = parse(&bounds, &packet);
     if (fault == STEM_CONTINUE && is_extended(&packet)) {
         fault = parse_extended(&bounds, &packet);
