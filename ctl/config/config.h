@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "ctl/call/settings.h"
+#include "lib/settings/parameter.h"
 #include "sm/settings.h"
 
 namespace stem::config {
@@ -63,11 +64,8 @@ inline constexpr std::string_view default_file = "/etc/stem/stemd.toml";
 Result<Config> read_text(std::string_view toml, const std::string& file);
 Result<Config> read_file(const std::filesystem::path& file);
 
-// "calls.max_calls" of each parameter that differs, by whether a running stemd can take it over.
-struct Changes {
-    std::vector<std::string> live;
-    std::vector<std::string> after_restart;
-};
+// By whether a running stemd can take a change over.
+using settings::Changes;
 Changes compare(const Config& before, const Config& after);
 
 // `before` with those parameters of `after` that a running stemd can take over.

@@ -2,83 +2,19 @@
 // The table: every key that stemd's configuration knows.
 #include <algorithm>
 #include <array>
-#include <bit>
-#include <concepts>
-#include <type_traits>
 
 #include "ctl/config/parameter.h"
+#include "lib/settings/fields.h"
 
 namespace stem::config {
 namespace {
 
-template<typename T>
-concept Duration = requires(T value) { value.count(); };
-
-// `Field` maps a configuration to its member, const or not. `Unit` is the unit of a member that is a
-// duration.
-template<auto Field, typename Unit = std::chrono::milliseconds>
-constexpr Integer integer(std::string_view unit, std::int64_t low, std::int64_t high,
-                          bool power_of_two = false) {
-    return {.unit = unit,
-            .low = low,
-            .high = high,
-            .power_of_two = power_of_two,
-            .read = [](const Config& config) -> std::int64_t {
-                const auto& field = Field(config);
-                if constexpr (Duration<decltype(field)>) {
-                    return std::chrono::duration_cast<Unit>(field).count();
-                } else {
-                    return static_cast<std::int64_t>(field);
-                }
-            },
-            .write =
-                [](Config& config, std::int64_t value) {
-                    auto& field = Field(config);
-                    if constexpr (Duration<decltype(field)>) {
-                        field = Unit(value);
-                    } else {
-                        field = static_cast<std::remove_reference_t<decltype(field)>>(value);
-                    }
-                }};
-}
-
-template<auto Field>
-constexpr Choice choice(std::span<const std::string_view> words) {
-    return {.words = words,
-            .read = [](const Config& config) { return static_cast<std::size_t>(Field(config)); },
-            .write =
-                [](Config& config, std::size_t index) {
-                    auto& field = Field(config);
-                    field = static_cast<std::remove_reference_t<decltype(field)>>(index);
-                }};
-}
-
-template<auto Field>
-constexpr Text text(std::string_view form, bool (*fits)(std::string_view)) {
-    return {.form = form,
-            .fits = fits,
-            .read = [](const Config& config) -> const std::string& { return Field(config); },
-            .write = [](Config& config, std::string value) { Field(config) = std::move(value); }};
-}
-
-template<auto Field>
-constexpr TextList text_list(std::string_view form, bool (*fits)(std::string_view)) {
-    return {
-        .form = form,
-        .fits = fits,
-        .read = [](const Config& config) -> const std::vector<std::string>& { return Field(config); },
-        .write = [](Config& config, std::vector<std::string> value) { Field(config) = std::move(value); }};
-}
-
-template<auto Field>
-constexpr NetworkList networks() {
-    return {.read = [](const Config& config) -> const std::vector<Cidr>& { return Field(config); },
-            .write = [](Config& config, std::vector<Cidr> value) { Field(config) = std::move(value); }};
-}
-
-bool is_absolute_path_or_empty(std::string_view value) {
-    return value.empty() || (value.front() == '/' && value.find('\0') == std::string_view::npos);
-}
+using settings::choice;
+using settings::integer;
+using settings::is_absolute_path_or_empty;
+using settings::networks;
+using settings::text;
+using settings::text_list;
 
 // sun_path has 108 octets, the last of them NUL.
 bool is_socket_path_or_empty(std::string_view value) {
@@ -107,8 +43,6 @@ constexpr std::array<std::string_view, 4> log_levels{"debug", "info", "warn", "e
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-
-#define STEM_FIELD(member) [](auto& config) -> auto& { return config.member; }
 
 const std::array section_table{
     Section{"sip", "What is let through at all."},
@@ -263,16 +197,14 @@ const std::array parameter_table{
               "For a request to come in, and for its answer to be taken."},
 };
 
-#undef STEM_FIELD
-
 } // namespace
 
-std::span<const Section> sections() {
-    return section_table;
-}
-
-std::span<const Parameter> parameters() {
-    return parameter_table;
+const settings::Schema<Config>& schema() {
+    static const settings::Schema<Config> whole{.program = "stemd",
+                                                .default_file = default_file,
+                                                .sections = section_table,
+                                                .parameters = parameter_table};
+    return whole;
 }
 
 } // namespace stem::config

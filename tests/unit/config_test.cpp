@@ -102,11 +102,11 @@ TEST(Config, MissingFileIsAnError) {
 TEST(Config, TableIsSound) {
     std::set<std::string> names;
     std::set<std::string_view> section_names;
-    for (const Section& section : sections()) {
+    for (const Section& section : schema().sections) {
         section_names.insert(section.name);
     }
     const Config defaults;
-    for (const Parameter& parameter : parameters()) {
+    for (const Parameter& parameter : schema().parameters) {
         EXPECT_TRUE(names.insert(parameter.name()).second) << parameter.name();
         EXPECT_TRUE(section_names.contains(parameter.section)) << parameter.name();
         EXPECT_FALSE(parameter.help.empty()) << parameter.name();
