@@ -52,6 +52,7 @@ std::unique_ptr<CLI::App> make_command_tree(Session& session) {
     add_location_commands(*root, session);
     add_profile_commands(*root, session);
     add_spam_commands(*root, session);
+    add_pki_commands(*root, session);
     add_help_commands(*root, session);
     return root;
 }
