@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * Blocked signalling streams: those that flooded INVITEs, or that an operator denied. Their media carry their name (struct stem_flow) and
- * stop with them, while others behind the same address go on.
+ * Blocked signalling streams: those that flooded INVITEs, or that an operator denied. Their media carry their
+ * name (struct stem_flow) and stop with them, while others behind the same address go on.
  *
  * Reads stream_seed, reads and writes sip_blocked and sip_blocked_filter. A stream that is not blocked costs
  * one load; one that is, or that shares its bit, a hash lookup.

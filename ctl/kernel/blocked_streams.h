@@ -28,8 +28,8 @@ class BlockedStreams {
                                    std::uint64_t now_ns) const;
     // False: it was not blocked at `now_ns`.
     [[nodiscard]] Result<bool> remove(const StreamTarget& stream, std::uint64_t now_ns) const;
-    // Forgets those whose block ended `memory_ns` ago, and at once those that have no strikes to remember, and
-    // clears bits that no block in force has any more. Gives how many it forgot.
+    // Forgets those whose block ended `memory_ns` ago, and at once those that have no strikes to remember,
+    // and clears bits that no block in force has any more. Gives how many it forgot.
     [[nodiscard]] Result<std::size_t> sweep(std::uint64_t now_ns, std::uint64_t memory_ns) const;
     [[nodiscard]] Result<std::uint32_t> count() const { return map_.count(); }
     [[nodiscard]] std::uint32_t capacity() const noexcept { return map_.shape().max_entries; }

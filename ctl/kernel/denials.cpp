@@ -9,6 +9,8 @@
 namespace stem::kernel {
 namespace {
 
+constexpr std::uint64_t second_ns = 1'000'000'000;
+
 std::uint64_t end_of(const DenialRequest& request, std::uint64_t now_ns) {
     return request.lifetime ? now_ns + static_cast<std::uint64_t>(request.lifetime->count()) : STEM_FOR_EVER;
 }
@@ -99,7 +101,7 @@ bool is_full(const Error& error) {
 template<typename... Results>
 std::optional<Error> first_error(const Results&... results) {
     std::optional<Error> error;
-    ((!error && !results ? error = results.error() : error), ...);
+    ((!error&& !results ? error = results.error() : error), ...);
     return error;
 }
 
@@ -114,6 +116,24 @@ std::string Denial::reason() const {
                ", strike " + std::to_string(strikes);
     }
     return note;
+}
+
+std::string_view Denial::where() const {
+    const auto kind = kind_of(target);
+    if (kind == DenyKind::flow) {
+        return "flows";
+    }
+    if (kind == DenyKind::stream) {
+        return label_of(STEM_DENY_TABLE_STREAMS);
+    }
+    switch (by) {
+    case STEM_DENY_SYN_MONITOR:
+        return label_of(STEM_DENY_TABLE_SYN_SOURCES);
+    case STEM_DENY_SIGNALLING_MONITOR:
+        return label_of(STEM_DENY_TABLE_SIGNALLING_SOURCES);
+    default:
+        return label_of(kind == DenyKind::address ? STEM_DENY_TABLE_ADDRESSES : STEM_DENY_TABLE_NETWORKS);
+    }
 }
 
 std::string_view label_of(stem_deny_table table) {
@@ -147,8 +167,9 @@ Result<Denials> Denials::open(const Instance& instance) {
     auto syn = SynMonitor::open(instance);
     auto flows = FlowDenial::open(instance);
     auto counts = SignallingCounters::open(instance);
+    auto thresholds = instance.thresholds();
     auto refused = MappedArray<stem_deny_refused>::open(instance.pin("deny_refused"));
-    if (auto error = first_error(list, streams, sources, syn, flows, counts, refused); error) {
+    if (auto error = first_error(list, streams, sources, syn, flows, counts, thresholds, refused); error) {
         return std::unexpected(std::move(*error));
     }
     return Denials({.instance = instance,
@@ -158,6 +179,7 @@ Result<Denials> Denials::open(const Instance& instance) {
                     .syn = std::move(*syn),
                     .flows = std::move(*flows),
                     .counts = std::move(*counts),
+                    .thresholds = std::move(*thresholds),
                     .refused = std::move(*refused)});
 }
 
@@ -166,8 +188,8 @@ Result<bool> Denials::add(const DenialRequest& request) {
         (kind_of(request.target) == DenyKind::flow ? STEM_DENY_FLOW_NOTE_MAX : STEM_DENY_NOTE_MAX) - 1;
     if (request.note.size() > room) {
         return fail("deny " + to_string(request.target),
-                    "the note has " + std::to_string(request.note.size()) + " octets, and there is room for " +
-                        std::to_string(room),
+                    "the note has " + std::to_string(request.note.size()) +
+                        " octets, and there is room for " + std::to_string(room),
                     "shorten it");
     }
     auto added = std::visit([&](const auto& target) { return add_of_kind(request, target); }, request.target);
@@ -184,10 +206,8 @@ Result<bool> Denials::add(const DenialRequest& request) {
 }
 
 Result<bool> Denials::add_of_kind(const DenialRequest& request, const Cidr& source) {
-    return parts_.list.add({.source = source,
-                            .lifetime = request.lifetime,
-                            .origin = request.origin,
-                            .note = request.note});
+    return parts_.list.add(
+        {.source = source, .lifetime = request.lifetime, .origin = request.origin, .note = request.note});
 }
 
 Result<bool> Denials::add_of_kind(const DenialRequest& request, const StreamTarget& stream) {
@@ -283,7 +303,19 @@ Result<std::vector<Denial>> Denials::covering(const Cidr& source, std::uint64_t 
     return all;
 }
 
-Result<std::size_t> Denials::sweep(std::chrono::seconds memory) {
+Result<std::uint64_t> Denials::memory_ns() const {
+    const auto thresholds = parts_.thresholds.get(0);
+    if (!thresholds) {
+        return std::unexpected(thresholds.error());
+    }
+    return *thresholds ? (*thresholds)->sip_block_max * second_ns : 0;
+}
+
+Result<std::size_t> Denials::sweep() {
+    const auto memory = memory_ns();
+    if (!memory) {
+        return std::unexpected(memory.error());
+    }
     const auto listed = parts_.list.sweep();
     if (!listed) {
         return listed;
@@ -293,9 +325,8 @@ Result<std::size_t> Denials::sweep(std::chrono::seconds memory) {
         return std::unexpected(lock.error());
     }
     const std::uint64_t now = monotonic_ns();
-    const auto memory_ns = static_cast<std::uint64_t>(std::chrono::nanoseconds(memory).count());
-    const auto streams = parts_.streams.sweep(now, memory_ns);
-    const auto sources = parts_.sources.sweep(now, memory_ns);
+    const auto streams = parts_.streams.sweep(now, *memory);
+    const auto sources = parts_.sources.sweep(now, *memory);
     const auto syn = parts_.syn.sweep(now);
     if (auto error = first_error(streams, sources, syn); error) {
         return std::unexpected(std::move(*error));
@@ -329,8 +360,7 @@ Result<DenyUse> Denials::use() const {
                          std::uint64_t by_data_plane) {
         const std::uint64_t asked =
             std::atomic_ref(parts_.refused[0].by_table[table]).load(std::memory_order_relaxed);
-        use[table] = {
-            .table = table, .used = used, .capacity = capacity, .refused = asked + by_data_plane};
+        use[table] = {.table = table, .used = used, .capacity = capacity, .refused = asked + by_data_plane};
     };
     set(STEM_DENY_TABLE_ADDRESSES, *addresses, parts_.list.address_capacity(), 0);
     set(STEM_DENY_TABLE_NETWORKS, *networks, parts_.list.network_capacity(), 0);

@@ -34,6 +34,8 @@ struct Denial {
     [[nodiscard]] bool expired(std::uint64_t now_ns) const noexcept { return until_ns <= now_ns; }
     // What it is for: the note; of a monitor's block "flood of SYNs", with its strikes.
     [[nodiscard]] std::string reason() const;
+    // Label of the table that it is in; "flows" of a flow.
+    [[nodiscard]] std::string_view where() const;
 };
 
 struct DenialRequest {
@@ -72,8 +74,9 @@ class Denials {
     [[nodiscard]] Result<std::vector<Denial>> list() const;
     // What else denies `source` at `now_ns`: networks that it is in, its /64.
     [[nodiscard]] Result<std::vector<Denial>> covering(const Cidr& source, std::uint64_t now_ns) const;
-    // Forgets what has expired, and remembers strikes of streams and sources for `memory`. How many it forgot.
-    [[nodiscard]] Result<std::size_t> sweep(std::chrono::seconds memory);
+    // Forgets what has expired; strikes of streams and sources are remembered for threshold sip_block_max.
+    // How many it forgot.
+    [[nodiscard]] Result<std::size_t> sweep();
     [[nodiscard]] Result<DenyUse> use() const;
 
   private:
@@ -85,6 +88,7 @@ class Denials {
         SynMonitor syn;
         FlowDenial flows;
         SignallingCounters counts;
+        ThresholdMap thresholds;
         MappedArray<stem_deny_refused> refused;
     };
     explicit Denials(Parts parts) : parts_(std::move(parts)) {}
@@ -95,6 +99,7 @@ class Denials {
     [[nodiscard]] Result<bool> remove_of_kind(const Cidr& source);
     [[nodiscard]] Result<bool> remove_of_kind(const StreamTarget& stream);
     [[nodiscard]] Result<bool> remove_of_kind(const FlowTarget& flow);
+    [[nodiscard]] Result<std::uint64_t> memory_ns() const;
     void count_refused(stem_deny_table table) const;
 
     Parts parts_;

@@ -16,8 +16,9 @@ constexpr std::string_view stream_prefix = "stream:";
 constexpr std::string_view flow_prefix = "flow:";
 constexpr const char* stream_form = "write stream:udp:198.51.100.7:5060-203.0.113.5:5060, IPv6 addresses in "
                                     "brackets, the sender first";
-constexpr const char* flow_form = "write flow:198.51.100.7:4000-203.0.113.5:10000, IPv6 addresses in brackets, "
-                                  "the sender first, as stemctl flows shows them";
+constexpr const char* flow_form =
+    "write flow:198.51.100.7:4000-203.0.113.5:10000, IPv6 addresses in brackets, "
+    "the sender first, as stemctl flows shows them";
 
 struct Ends {
     Endpoint source;

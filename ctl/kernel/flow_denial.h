@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Denied media flows: marks in the entries of open pinholes (struct stem_flow). The kernel writes them (program
-// deny_flow), as stemd and the data plane write into the same entries.
+// Denied media flows: marks in the entries of open pinholes (struct stem_flow). The kernel writes them
+// (program deny_flow), as stemd and the data plane write into the same entries.
 #pragma once
 
 #include "ctl/kernel/deny_target.h"

@@ -31,9 +31,10 @@ Result<SynCounts> SynMonitor::counts() const {
 
 Result<std::vector<BlockedSynSource>> SynMonitor::blocked() const {
     std::vector<BlockedSynSource> all;
-    const auto walked = blocked_.for_each([&](const stem_syn_blocked_key& key, const stem_syn_blocked& block) {
-        all.push_back({.source = network_of(Address(key.source), key.prefix_length), .block = block});
-    });
+    const auto walked =
+        blocked_.for_each([&](const stem_syn_blocked_key& key, const stem_syn_blocked& block) {
+            all.push_back({.source = network_of(Address(key.source), key.prefix_length), .block = block});
+        });
     if (!walked) {
         return std::unexpected(walked.error());
     }

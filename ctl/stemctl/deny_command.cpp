@@ -49,7 +49,7 @@ Result<kernel::Denials> open_denials(const Session& session) {
 
 // What became of one target, for both kinds of output.
 struct Change {
-    std::string result;                        // "added", "renewed", "deleted", "not listed"
+    std::string result;                         // "added", "renewed", "deleted", "not listed"
     std::vector<kernel::Denial> still_denied{}; // by these, all the same
 };
 
@@ -79,7 +79,8 @@ int change_all(const Session& session, const std::vector<std::string>& texts, Ap
                                                 {"origin", kernel::name_of_origin(denial.by)}});
             if (!session.json) {
                 Session::warn(fmt::format("{0} is still denied, with {1}, by {2}: stemctl deny del {1}", text,
-                                          kernel::to_string(denial.target), kernel::name_of_origin(denial.by)));
+                                          kernel::to_string(denial.target),
+                                          kernel::name_of_origin(denial.by)));
             }
         }
         results.push_back(boost::json::object{
@@ -115,23 +116,22 @@ int run_add(const Session& session, const DenyOptions& options) {
 }
 
 int run_del(const Session& session, const DenyOptions& options) {
-    return change_all(
-        session, options.targets,
-        [](kernel::Denials& denials, const kernel::DenyTarget& target) -> Result<Change> {
-            const auto removed = denials.remove(target);
-            if (!removed) {
-                return std::unexpected(removed.error());
-            }
-            Change change{.result = *removed ? "deleted" : "not listed"};
-            if (const auto* source = std::get_if<Cidr>(&target); source != nullptr) {
-                auto covering = denials.covering(*source, kernel::monotonic_ns());
-                if (!covering) {
-                    return std::unexpected(covering.error());
-                }
-                change.still_denied = std::move(*covering);
-            }
-            return change;
-        });
+    return change_all(session, options.targets,
+                      [](kernel::Denials& denials, const kernel::DenyTarget& target) -> Result<Change> {
+                          const auto removed = denials.remove(target);
+                          if (!removed) {
+                              return std::unexpected(removed.error());
+                          }
+                          Change change{.result = *removed ? "deleted" : "not listed"};
+                          if (const auto* source = std::get_if<Cidr>(&target); source != nullptr) {
+                              auto covering = denials.covering(*source, kernel::monotonic_ns());
+                              if (!covering) {
+                                  return std::unexpected(covering.error());
+                              }
+                              change.still_denied = std::move(*covering);
+                          }
+                          return change;
+                      });
 }
 
 boost::json::object to_json(const kernel::Denial& denial, std::uint64_t now) {
@@ -208,8 +208,9 @@ int run_list(const Session& session, const ListOptions& options) {
                    entry.reason()});
     }
     Session::print(!table.empty() ? table.to_string()
-                   : options.by.empty() && options.kinds.empty() ? "nobody is denied\n"
-                                                                 : "nothing that is denied is of that kind\n");
+                   : options.by.empty() && options.kinds.empty()
+                       ? "nobody is denied\n"
+                       : "nothing that is denied is of that kind\n");
     return exit_done;
 }
 
@@ -252,7 +253,8 @@ void add_list_command(CLI::App& deny, Session& session) {
 } // namespace
 
 void add_deny_commands(CLI::App& root, Session& session) {
-    auto* deny = Session::group(root, "deny", "Sources, streams and flows that are dropped before anything else.");
+    auto* deny =
+        Session::group(root, "deny", "Sources, streams and flows that are dropped before anything else.");
 
     auto options = std::make_shared<DenyOptions>();
     auto* add = session.command(

@@ -18,7 +18,7 @@
 #include "ctl/kernel/clock.h"
 #include "ctl/kernel/version.h"
 #include "ctl/stemd/backend.h"
-#include "ctl/stemd/deny_sweeper.h"
+#include "ctl/stemd/deny_keeper.h"
 #include "ctl/stemd/flood_monitor.h"
 #include "ctl/stemd/log.h"
 #include "ctl/stemd/service_manager.h"
@@ -121,7 +121,7 @@ class Daemon::Loop {
     std::unique_ptr<Signalling> signalling_;
     std::list<asio::posix::stream_descriptor>
         descriptors_; // the sockets stay signalling's: released, not closed
-    std::unique_ptr<DenySweeper> sweeper_;
+    std::unique_ptr<DenyKeeper> keeper_;
     std::unique_ptr<StateSweeper> states_;
     std::unique_ptr<Backend> backend_;
     std::unique_ptr<api::Server> server_;
@@ -148,7 +148,7 @@ Result<> Daemon::Loop::open() {
         return std::unexpected(signalling.error());
     }
     signalling_ = std::move(*signalling);
-    sweeper_ = std::make_unique<DenySweeper>(std::move(attachment_.deny));
+    keeper_ = std::make_unique<DenyKeeper>(std::move(attachment_.deny));
     states_ = std::make_unique<StateSweeper>(attachment_.instance);
     if (auto opened = open_api(); !opened) {
         return opened;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What stemd does against floods (docs/flood.md): it tells the data plane who is known, watches requests and
-// answers, raises alarms and sets the posture, and sweeps what is over. The data plane does the dropping.
+// answers, raises alarms and sets the posture. The data plane does the dropping.
 #pragma once
 
 #include <array>
@@ -10,7 +10,6 @@
 #include "ctl/call/observer.h"
 #include "ctl/config/config.h"
 #include "ctl/flood/detector.h"
-#include "ctl/kernel/blocked_streams.h"
 #include "ctl/kernel/instance.h"
 #include "ctl/kernel/signalling_counts.h"
 #include "ctl/kernel/syn_monitor.h"
@@ -50,7 +49,6 @@ class FloodMonitor final : public call::Observer {
     [[nodiscard]] peers::Table& peers() noexcept { return peers_; }
     [[nodiscard]] const peers::Table& peers() const noexcept { return peers_; }
     [[nodiscard]] const flood::Detector& detector() const noexcept { return detector_; }
-    [[nodiscard]] const kernel::BlockedStreams& blocked() const noexcept { return maps_.blocked; }
     [[nodiscard]] Result<kernel::SignallingCounts> counts() const { return maps_.counts.read(); }
     [[nodiscard]] const kernel::SynMonitor& syn() const noexcept { return maps_.syn; }
 
@@ -59,7 +57,6 @@ class FloodMonitor final : public call::Observer {
         kernel::ThresholdMap thresholds;
         kernel::PostureMap posture;
         kernel::SignallingCounters counts;
-        kernel::BlockedStreams blocked;
         kernel::SynMonitor syn;
     };
     FloodMonitor(Maps maps, kernel::PeerMap peers, const config::Peers& config);
@@ -67,7 +64,6 @@ class FloodMonitor final : public call::Observer {
     [[nodiscard]] stem_thresholds thresholds() const;
     void detect(const stem_thresholds& thresholds, std::uint64_t now_ns);
     void write_posture(std::uint64_t now_ns) const;
-    void sweep(const stem_thresholds& thresholds, std::uint64_t now_ns);
 
     Maps maps_;
     KernelPeers store_;
@@ -76,7 +72,6 @@ class FloodMonitor final : public call::Observer {
     std::uint64_t invites_answered_ = 0;
     std::uint64_t invites_retried_ = 0;
     std::uint64_t next_look_ns_ = 0;
-    std::uint64_t next_sweep_ns_ = 0;
 };
 
 } // namespace stem::stemd

@@ -53,8 +53,8 @@ class EveryCpu {
 Address stranger(const Path& path, std::uint32_t number) {
     const auto octet = [&](unsigned shift) { return static_cast<std::uint8_t>(number >> shift); };
     if (path.is_v6()) {
-        return Address::v6({0x20, 0x01, 0x0d, 0xb9, octet(24), octet(16), octet(8), octet(0), 0, 0, 0, 0, 0, 0,
-                            0, 1});
+        return Address::v6(
+            {0x20, 0x01, 0x0d, 0xb9, octet(24), octet(16), octet(8), octet(0), 0, 0, 0, 0, 0, 0, 0, 1});
     }
     return Address::v4({100, static_cast<std::uint8_t>(64 + octet(16) % 64), octet(8), octet(0)});
 }
@@ -110,8 +110,7 @@ struct TwoPhones {
     }
     Path path;
     Packet audio = media(path, Rtp{});
-    Packet other_audio =
-        path / (Udp{.sport = media_sport + 2, .dport = media_dport} / Packet(Rtp{}));
+    Packet other_audio = path / (Udp{.sport = media_sport + 2, .dport = media_dport} / Packet(Rtp{}));
     Packet request = from_phone(path, sip_of("OPTIONS"));
     Packet other_request = from_phone(path, sip_of("OPTIONS"), phone_port + 1);
 };

@@ -72,9 +72,8 @@ std::optional<stem_sip_blocked_source> DataPlane::blocked_source(const Address& 
 
 void DataPlane::fill_blocked_sources() {
     fill(bpf_map__fd(skeleton_->maps.sip_blocked_sources), stem_sip_blocked_source{.until_ns = STEM_FOR_EVER},
-         "fill the table of blocked sources", [](std::uint32_t n) {
-             return stem_sip_source_key{.source = {}, .prefix_length = 128, .zero = n};
-         });
+         "fill the table of blocked sources",
+         [](std::uint32_t n) { return stem_sip_source_key{.source = {}, .prefix_length = 128, .zero = n}; });
 }
 
 bool DataPlane::has_budget(const Address& source, std::uint32_t prefix_length) const {

@@ -25,9 +25,9 @@ STEM_ABI_ASSERT(sizeof(struct stem_deny_cidr_key) == 20);
 
 /* Who denied it. X(NAME, number, label): labels are those of stemctl, --json and the metrics. */
 #define STEM_DENY_ORIGINS(X)                                                                                 \
-    X(OPERATOR, 1, "operator")             /* stemctl deny add */                                            \
-    X(SM, 2, "sm")                         /* the Security Manager's instruction */                          \
-    X(SYN_MONITOR, 3, "syn_monitor")       /* a flood of SYNs */                                             \
+    X(OPERATOR, 1, "operator")                     /* stemctl deny add */                                    \
+    X(SM, 2, "sm")                                 /* the Security Manager's instruction */                  \
+    X(SYN_MONITOR, 3, "syn_monitor")               /* a flood of SYNs */                                     \
     X(SIGNALLING_MONITOR, 4, "signalling_monitor") /* a flood of INVITEs, or of other signalling */
 
 enum stem_deny_origin {
@@ -53,22 +53,23 @@ enum stem_deny_table {
 };
 
 /* What people and the Security Manager asked for and a full table refused (map deny_refused, one entry).
- * Written by stemctl and stemd. The data plane counts what it could not block in sip_counts and syn_counts. */
+ * Written by stemctl and stemd. The data plane counts what it could not block in sip_counts and syn_counts.
+ */
 struct stem_deny_refused {
     __u64 by_table[STEM_DENY_TABLE_SLOTS]; /* enum stem_deny_table */
 };
 STEM_ABI_ASSERT(sizeof(struct stem_deny_refused) == 64);
 
-#define STEM_FOR_EVER (~0ull)     /* an end that never comes, where 0 means that there is none in force */
+#define STEM_FOR_EVER (~0ull)      /* an end that never comes, where 0 means that there is none in force */
 #define STEM_DENY_NOTE_MAX 36      /* octets, with the NUL at the end */
 #define STEM_DENY_FLOW_NOTE_MAX 24 /* of a media flow */
 
 struct stem_deny {
     __u64 expires_ns; /* CLOCK_MONOTONIC; 0 = never */
     __u64 added_ns;
-    __u64 packets; /* kernel; dropped by this entry */
-    __u64 bytes;   /* kernel */
-    __u32 origin;  /* enum stem_deny_origin */
+    __u64 packets;                 /* kernel; dropped by this entry */
+    __u64 bytes;                   /* kernel */
+    __u32 origin;                  /* enum stem_deny_origin */
     char note[STEM_DENY_NOTE_MAX]; /* why, for people; NUL-terminated */
 };
 STEM_ABI_ASSERT(sizeof(struct stem_deny) == 72);

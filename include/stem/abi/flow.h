@@ -134,10 +134,10 @@ struct stem_flow {
 
     __u64 dialog; /* id of the dialog that opened it first */
     __u64 opened_ns;
-    __u32 offered_ns_per_kib; /* ns_per_kib as negotiated */
-    __u16 media_index;        /* which m= line, from 0 */
-    __u8 excess_seconds;      /* kernel; whole seconds of excess, one after the other */
-    __u8 denied_by;           /* enum stem_deny_origin; 0 = was never denied */
+    __u32 offered_ns_per_kib;           /* ns_per_kib as negotiated */
+    __u16 media_index;                  /* which m= line, from 0 */
+    __u8 excess_seconds;                /* kernel; whole seconds of excess, one after the other */
+    __u8 denied_by;                     /* enum stem_deny_origin; 0 = was never denied */
     __u64 excess_began_ns;              /* kernel; start of the second that is counted */
     __u32 excess_packets;               /* kernel; in that second */
     __u32 new_sources;                  /* kernel; SSRC changes that were let through */

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// Keeps what is denied: adds what the Security Manager asks for, forgets what has expired, and says when a
+// table is full. On a thread of its own: changes wait for the instance's lock, which stemctl may hold, and
+// walk maps that may be long.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <stop_token>
+#include <string>
+#include <thread>
+
+#include "ctl/kernel/denials.h"
+
+namespace stem::stemd {
+
+struct DenyOrder {
+    Address source;
+    std::chrono::seconds lifetime{0};
+    std::string note; // what is too long for the list is cut off
+};
+
+class DenyKeeper {
+  public:
+    static constexpr std::chrono::seconds default_interval{10};
+    static constexpr std::size_t most_waiting = 1024;
+
+    explicit DenyKeeper(kernel::Denials denials, std::chrono::seconds interval = default_interval);
+
+    // From any thread; done soon. False: as many wait as may.
+    bool order(DenyOrder order);
+    // Orders that were carried out, and those that were not: no room, or the kernel refused. The log says
+    // why.
+    [[nodiscard]] std::uint64_t carried_out() const noexcept { return carried_out_; }
+    [[nodiscard]] std::uint64_t failed() const noexcept { return failed_; }
+
+  private:
+    void run(const std::stop_token& stop, kernel::Denials denials, std::chrono::seconds interval);
+    void carry_out(kernel::Denials& denials, const DenyOrder& order);
+
+    std::mutex mutex_;
+    std::condition_variable_any wake_;
+    std::deque<DenyOrder> waiting_;
+    std::atomic<std::uint64_t> carried_out_ = 0;
+    std::atomic<std::uint64_t> failed_ = 0;
+    std::jthread thread_; // last: it uses the others
+};
+
+// Tells of each table once when it is full, and once when it has room again.
+class FullWatch {
+  public:
+    void see(const kernel::DenyUse& use);
+
+  private:
+    std::array<bool, STEM_DENY_TABLE_SLOTS> full_{};
+};
+
+// `text` as far as it has room in `octets`, whole UTF-8 characters.
+std::string_view cut_to(std::string_view text, std::size_t octets);
+
+} // namespace stem::stemd
