@@ -5,12 +5,13 @@
 
 #include <utility>
 
+#include "ctl/kernel/clock.h"
+
 namespace stem::stemd {
 
-DenyKeeper::DenyKeeper(kernel::Denials denials, std::chrono::seconds interval)
-    : thread_([this, denials = std::move(denials), interval](const std::stop_token& stop) mutable {
-          run(stop, std::move(denials), interval);
-      }) {
+DenyKeeper::DenyKeeper(kernel::Denials denials, SourceGuard guard, std::chrono::seconds interval)
+    : thread_([this, denials = std::move(denials), guard = std::move(guard), interval](
+                  const std::stop_token& stop) mutable { run(stop, std::move(denials), guard, interval); }) {
 }
 
 bool DenyKeeper::order(DenyOrder order) {
@@ -26,7 +27,18 @@ bool DenyKeeper::order(DenyOrder order) {
     return true;
 }
 
-void DenyKeeper::carry_out(kernel::Denials& denials, const DenyOrder& order) {
+void DenyKeeper::carry_out(kernel::Denials& denials, const SourceGuard& guard, const DenyOrder& order) {
+    const auto spared = guard.spared(order.source, kernel::monotonic_ns());
+    if (!spared) {
+        failed_++;
+        spdlog::error("{}", spared.error().message());
+        return;
+    }
+    if (*spared) {
+        spared_++;
+        spdlog::warn("{} is not denied, as {}; asked by {}", order.source.to_string(), **spared, order.note);
+        return;
+    }
     const auto added = denials.add({.target = Cidr::host(order.source),
                                     .lifetime = order.lifetime,
                                     .origin = STEM_DENY_SM,
@@ -36,11 +48,12 @@ void DenyKeeper::carry_out(kernel::Denials& denials, const DenyOrder& order) {
         spdlog::error("{}", added.error().message());
         return;
     }
-    carried_out_++;
+    done_++;
     spdlog::info("{} is denied for {} s: {}", order.source.to_string(), order.lifetime.count(), order.note);
 }
 
-void DenyKeeper::run(const std::stop_token& stop, kernel::Denials denials, std::chrono::seconds interval) {
+void DenyKeeper::run(const std::stop_token& stop, kernel::Denials denials, const SourceGuard& guard,
+                     std::chrono::seconds interval) {
     FullWatch watch;
     auto next_sweep = std::chrono::steady_clock::now();
     std::unique_lock lock(mutex_);
@@ -49,7 +62,7 @@ void DenyKeeper::run(const std::stop_token& stop, kernel::Denials denials, std::
             const DenyOrder order = std::move(waiting_.front());
             waiting_.pop_front();
             lock.unlock();
-            carry_out(denials, order);
+            carry_out(denials, guard, order);
             lock.lock();
             continue;
         }

@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "ctl/kernel/denials.h"
+#include "ctl/stemd/source_guard.h"
 
 namespace stem::stemd {
 
@@ -30,7 +31,7 @@ class DenyKeeper {
     static constexpr std::chrono::seconds default_interval{10};
     static constexpr std::size_t most_waiting = 1024;
 
-    explicit DenyKeeper(kernel::Denials denials, std::chrono::seconds interval = default_interval);
+    DenyKeeper(kernel::Denials denials, SourceGuard guard, std::chrono::seconds interval = default_interval);
 
     // From any thread; done soon. False: as many wait as may.
     bool order(DenyOrder order);
@@ -40,13 +41,15 @@ class DenyKeeper {
     [[nodiscard]] std::uint64_t failed() const noexcept { return failed_; }
 
   private:
-    void run(const std::stop_token& stop, kernel::Denials denials, std::chrono::seconds interval);
-    void carry_out(kernel::Denials& denials, const DenyOrder& order);
+    void run(const std::stop_token& stop, kernel::Denials denials, const SourceGuard& guard,
+             std::chrono::seconds interval);
+    void carry_out(kernel::Denials& denials, const SourceGuard& guard, const DenyOrder& order);
 
     std::mutex mutex_;
     std::condition_variable_any wake_;
     std::deque<DenyOrder> waiting_;
-    std::atomic<std::uint64_t> carried_out_ = 0;
+    std::atomic<std::uint64_t> done_ = 0;
+    std::atomic<std::uint64_t> spared_ = 0;
     std::atomic<std::uint64_t> failed_ = 0;
     std::jthread thread_; // last: it uses the others
 };

@@ -33,7 +33,8 @@ void KernelPeers::for_each(const std::function<void(const Address&, const stem_p
 }
 
 Result<std::unique_ptr<FloodMonitor>> FloodMonitor::open(const kernel::Instance& instance,
-                                                         const config::Peers& config, std::uint64_t now_ns) {
+                                                         const config::Peers& config, DenyKeeper& keeper,
+                                                         std::uint64_t now_ns) {
     const auto or_else = [](const auto& failed) { return std::unexpected(failed.error()); };
     const auto trunks = kernel::addresses_of(config.trunks);
     if (!trunks) {
@@ -63,7 +64,7 @@ Result<std::unique_ptr<FloodMonitor>> FloodMonitor::open(const kernel::Instance&
                                                             .posture = std::move(*posture),
                                                             .counts = std::move(*counts),
                                                             .syn = std::move(*syn)},
-                                                           std::move(*peers), config));
+                                                           std::move(*peers), config, keeper));
     const std::size_t known = monitor->peers_.adopt(now_ns);
     monitor->peers_.set_configured(*trunks, now_ns);
     if (const auto before = monitor->maps_.posture.get(0); before && *before) {
@@ -75,9 +76,10 @@ Result<std::unique_ptr<FloodMonitor>> FloodMonitor::open(const kernel::Instance&
     return monitor;
 }
 
-FloodMonitor::FloodMonitor(Maps maps, kernel::PeerMap peers, const config::Peers& config)
+FloodMonitor::FloodMonitor(Maps maps, kernel::PeerMap peers, const config::Peers& config, DenyKeeper& keeper)
     : maps_(std::move(maps)), store_(std::move(peers)),
-      peers_(store_, {.call_memory = std::chrono::duration_cast<std::chrono::seconds>(config.call_memory)}) {
+      peers_(store_, {.call_memory = std::chrono::duration_cast<std::chrono::seconds>(config.call_memory)}),
+      keeper_(keeper) {
 }
 
 void FloodMonitor::registered(const Address& peer, const std::string& binding, std::chrono::seconds lifetime,

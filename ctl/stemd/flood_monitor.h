@@ -14,6 +14,7 @@
 #include "ctl/kernel/signalling_counts.h"
 #include "ctl/kernel/syn_monitor.h"
 #include "ctl/peers/table.h"
+#include "ctl/stemd/deny_keeper.h"
 
 namespace stem::stemd {
 
@@ -31,9 +32,10 @@ class KernelPeers final : public peers::Store {
 
 class FloodMonitor final : public call::Observer {
   public:
-    // Takes over what an earlier stemd left.
+    // Takes over what an earlier stemd left. `keeper` must outlive it.
     static Result<std::unique_ptr<FloodMonitor>> open(const kernel::Instance& instance,
-                                                      const config::Peers& config, std::uint64_t now_ns);
+                                                      const config::Peers& config, DenyKeeper& keeper,
+                                                      std::uint64_t now_ns);
 
     // call::Observer
     void registered(const Address& peer, const std::string& binding, std::chrono::seconds lifetime,
@@ -42,6 +44,9 @@ class FloodMonitor final : public call::Observer {
     void call_over(std::uint64_t dialog, std::uint64_t now_ns) override;
     void invite_answered() override { invites_answered_++; }
     void invite_retried() override { invites_retried_++; }
+    void deny_asked(const Address& source, std::chrono::seconds lifetime, const std::string& note) override {
+        keeper_.order({.source = source, .lifetime = lifetime, .note = note});
+    }
 
     // Every 20 ms or so.
     void tick(std::uint64_t now_ns);
@@ -50,6 +55,7 @@ class FloodMonitor final : public call::Observer {
     [[nodiscard]] const peers::Table& peers() const noexcept { return peers_; }
     [[nodiscard]] const flood::Detector& detector() const noexcept { return detector_; }
     [[nodiscard]] Result<kernel::SignallingCounts> counts() const { return maps_.counts.read(); }
+    [[nodiscard]] DenyKeeper::Counts denials() const noexcept { return keeper_.counts(); }
     [[nodiscard]] const kernel::SynMonitor& syn() const noexcept { return maps_.syn; }
 
   private:
@@ -59,7 +65,7 @@ class FloodMonitor final : public call::Observer {
         kernel::SignallingCounters counts;
         kernel::SynMonitor syn;
     };
-    FloodMonitor(Maps maps, kernel::PeerMap peers, const config::Peers& config);
+    FloodMonitor(Maps maps, kernel::PeerMap peers, const config::Peers& config, DenyKeeper& keeper);
 
     [[nodiscard]] stem_thresholds thresholds() const;
     void detect(const stem_thresholds& thresholds, std::uint64_t now_ns);
@@ -69,6 +75,7 @@ class FloodMonitor final : public call::Observer {
     KernelPeers store_;
     peers::Table peers_;
     flood::Detector detector_;
+    DenyKeeper& keeper_;
     std::uint64_t invites_answered_ = 0;
     std::uint64_t invites_retried_ = 0;
     std::uint64_t next_look_ns_ = 0;

@@ -259,7 +259,12 @@ void signalling(Page& page, const kernel::SignallingCounts& counts) {
     }
 }
 
-void denials(Page& page, const kernel::Instance& instance) {
+void denials(Page& page, const kernel::Instance& instance, const DenyKeeper::Counts& orders) {
+    page.metric("stem_sm_denials_total", "counter",
+                "Sources that the Security Manager wanted denied, by what came of it.");
+    page.sample(R"(result="done")", orders.done);
+    page.sample(R"(result="spared")", orders.spared);
+    page.sample(R"(result="failed")", orders.failed);
     const auto opened = kernel::Denials::open(instance);
     const auto list = opened ? opened->list() : std::unexpected(opened.error());
     const auto use = opened ? opened->use() : std::unexpected(opened.error());
@@ -370,7 +375,7 @@ std::string describe_metrics(const Figures& figures) {
     security_manager(page, figures.decisions, figures.bindings);
     frames(page, figures.ports);
     floods(page, figures.floods, figures.lanes);
-    denials(page, figures.instance);
+    denials(page, figures.instance, figures.floods.denials());
     return page.take();
 }
 
