@@ -259,8 +259,8 @@ void add_deny_commands(CLI::App& root, Session& session) {
     auto options = std::make_shared<DenyOptions>();
     auto* add = session.command(
         *deny, "add",
-        "Deny something from the next packet on: an address or a network, a signalling stream\n"
-        "with its media, or one media flow. A stream and a flow are named by both ends, the\n"
+        "Deny an address, a network, a stream or a flow, from the next packet on.\n"
+        "A signalling stream goes with its media. A stream and a flow are named by both ends, the\n"
         "sender first, as 'deny list' and 'flows' show them; a flow must be open, and is denied\n"
         "for as long as it is. What is denied already gets the new time and note.",
         "  stemctl deny add 198.51.100.7 2001:db8:bad::/48 --for 2h --note \"scanner\"\n"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ctl/stemd/deny_keeper.h"
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <utility>
@@ -31,12 +32,13 @@ void DenyKeeper::carry_out(kernel::Denials& denials, const SourceGuard& guard, c
     const auto spared = guard.spared(order.source, kernel::monotonic_ns());
     if (!spared) {
         failed_++;
-        spdlog::error("{}", spared.error().message());
+        tell(spdlog::level::err, spared.error().message());
         return;
     }
     if (*spared) {
         spared_++;
-        spdlog::warn("{} is not denied, as {}; asked by {}", order.source.to_string(), **spared, order.note);
+        tell(spdlog::level::warn, fmt::format("{} is not denied, as {}; asked by {}",
+                                              order.source.to_string(), **spared, order.note));
         return;
     }
     const auto added = denials.add({.target = Cidr::host(order.source),
@@ -45,11 +47,25 @@ void DenyKeeper::carry_out(kernel::Denials& denials, const SourceGuard& guard, c
                                     .note = cut_to(order.note, STEM_DENY_NOTE_MAX - 1)});
     if (!added) {
         failed_++;
-        spdlog::error("{}", added.error().message());
+        tell(spdlog::level::err, added.error().message());
         return;
     }
     done_++;
-    spdlog::info("{} is denied for {} s: {}", order.source.to_string(), order.lifetime.count(), order.note);
+    tell(spdlog::level::info, fmt::format("{} is denied for {} s: {}", order.source.to_string(),
+                                          order.lifetime.count(), order.note));
+}
+
+// A flood of calls that are refused must not fill the disk.
+void DenyKeeper::tell(spdlog::level::level_enum level, const std::string& text) {
+    const auto now = std::chrono::steady_clock::now();
+    if (now < next_told_) {
+        untold_++;
+        return;
+    }
+    next_told_ = now + std::chrono::seconds(1);
+    const std::uint64_t untold = std::exchange(untold_, 0);
+    spdlog::log(level, "{}{}", text,
+                untold == 0 ? "" : fmt::format(" ({} more orders were not told)", untold));
 }
 
 void DenyKeeper::run(const std::stop_token& stop, kernel::Denials denials, const SourceGuard& guard,

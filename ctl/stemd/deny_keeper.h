@@ -4,6 +4,8 @@
 // walk maps that may be long.
 #pragma once
 
+#include <spdlog/common.h>
+
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -35,15 +37,20 @@ class DenyKeeper {
 
     // From any thread; done soon. False: as many wait as may.
     bool order(DenyOrder order);
-    // Orders that were carried out, and those that were not: no room, or the kernel refused. The log says
-    // why.
-    [[nodiscard]] std::uint64_t carried_out() const noexcept { return carried_out_; }
-    [[nodiscard]] std::uint64_t failed() const noexcept { return failed_; }
+    // Orders that were carried out; that were not, for others' calls come from there (SourceGuard); and that
+    // could not be: no room, or the kernel refused. The log says what it was, of one order a second.
+    struct Counts {
+        std::uint64_t done = 0;
+        std::uint64_t spared = 0;
+        std::uint64_t failed = 0;
+    };
+    [[nodiscard]] Counts counts() const noexcept { return {done_, spared_, failed_}; }
 
   private:
     void run(const std::stop_token& stop, kernel::Denials denials, const SourceGuard& guard,
              std::chrono::seconds interval);
     void carry_out(kernel::Denials& denials, const SourceGuard& guard, const DenyOrder& order);
+    void tell(spdlog::level::level_enum level, const std::string& text);
 
     std::mutex mutex_;
     std::condition_variable_any wake_;
@@ -51,6 +58,8 @@ class DenyKeeper {
     std::atomic<std::uint64_t> done_ = 0;
     std::atomic<std::uint64_t> spared_ = 0;
     std::atomic<std::uint64_t> failed_ = 0;
+    std::chrono::steady_clock::time_point next_told_;
+    std::uint64_t untold_ = 0;
     std::jthread thread_; // last: it uses the others
 };
 

@@ -148,7 +148,8 @@ class Deny : public testing::TestWithParam<Family> {
     }
 
     [[nodiscard]] std::int64_t dropped(std::string_view reason) const {
-        for (const auto& row : run({"drops", "--json"}).json().at("reasons").as_array()) {
+        const auto output = run({"drops", "--json"}).json();
+        for (const auto& row : output.at("reasons").as_array()) {
             if (row.at("reason").as_string() == boost::json::string_view(reason)) {
                 return row.at("inbound").at("packets").to_number<std::int64_t>();
             }
