@@ -30,7 +30,7 @@
 #include <bpf/bpf_helpers.h>
 
 /* Pinholes. Written and expired by stemd. Full: the call's pinhole is refused, and counted (pinhole_limit).
- * 416 bytes and the kernel's 56 an entry, in a slab of 512. max_entries is set at attach. */
+ * 440 bytes and the kernel's 56 an entry, in a slab of 512. max_entries is set at attach. */
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(map_flags, BPF_F_NO_PREALLOC);
@@ -108,6 +108,16 @@ struct {
     __type(key, __u32);
     __type(value, struct stem_deny_filter);
 } deny_filter SEC(".maps");
+
+/* What a full table refused to people and to the Security Manager. Written by stemctl and stemd, not read
+ * here. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct stem_deny_refused);
+} deny_refused SEC(".maps");
 
 /* Management that is let through before any policy. Written at attach. */
 struct {
@@ -207,8 +217,18 @@ struct {
     __type(value, __u64);
 } sip_asked SEC(".maps");
 
-/* Blocked streams. Written here, expired by time here and swept by stemd; a flood cannot push them out. Full:
- * the stream is held to its budget and not blocked. */
+/* Blocked sources, so that a block outlives its entry above. Written here, expired by time here and swept by
+ * stemd; a flood cannot push them out. Full: the block lasts as long as the entry above does, and that is
+ * counted (sip_counts). 56 bytes and the kernel's 48 an entry, all taken at attach. */
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 16384);
+    __type(key, struct stem_sip_source_key);
+    __type(value, struct stem_sip_blocked_source);
+} sip_blocked_sources SEC(".maps");
+
+/* Blocked streams. Written here and by stemctl, expired by time here and swept by stemd; a flood cannot push
+ * them out. Full: the stream is held to its budget and not blocked, and that is counted (sip_counts). */
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(max_entries, 16384);

@@ -8,9 +8,12 @@
  * A stream that floods INVITEs is blocked (stream.h); so is the signalling, and only that, of a source that
  * sends a multiple of its budget. The excess of a known peer is dropped without a block until that multiple.
  *
- * Reads thresholds, posture and peers; writes sip_sources, sip_streams, sip_asked, sip_counts. Up to five
- * hash lookups for a packet that goes to stemd, which costs a hundred times as much there; two when the
- * unknown's lane is full.
+ * A blocked source's entry could be pushed out of sip_sources, an LRU map, by whoever sends from many
+ * addresses: so its block is in sip_blocked_sources as well, which is looked at where the entry is made anew.
+ *
+ * Reads thresholds, posture and peers; writes sip_sources, sip_blocked_sources, sip_streams, sip_asked,
+ * sip_counts. Up to five hash lookups for a packet that goes to stemd, which costs a hundred times as much
+ * there; two when the unknown's lane is full. One more for a source's first, and for what a block drops.
  */
 #ifndef STEM_BPF_SIGNALLING_H
 #define STEM_BPF_SIGNALLING_H
@@ -114,6 +117,23 @@ static __always_inline void note_asked(const struct packet* packet, __u64 now) {
     }
 }
 
+static __always_inline struct stem_sip_count* signalling_count(const struct packet* packet,
+                                                               enum stem_sip_kind kind) {
+    const __u32 index = stem_sip_count_index(kind, (enum stem_direction)packet->key.direction);
+    return bpf_map_lookup_elem(&sip_counts, &index);
+}
+
+/* A stream that there is no room to block is held to its budget. */
+static __always_inline enum stem_reason block_inviter(const struct packet* packet, __u64 stream,
+                                                      const struct stem_thresholds* limits, __u64 now) {
+    const int full = block_stream(packet, stream, limits, now);
+    struct stem_sip_count* count = signalling_count(packet, STEM_SIP_KIND_INVITE);
+    if (count) {
+        *(full ? &count->streams_not_blocked : &count->stream_blocks) += 1;
+    }
+    return full ? STEM_SIP_INVITE_RATE : STEM_SIP_STREAM_BLOCKED;
+}
+
 /* INVITEs of one stream. An unknown stream is blocked by the first one above its budget. */
 static __always_inline enum stem_reason charge_stream(const struct stem_thresholds* limits,
                                                       const struct packet* packet,
@@ -133,15 +153,13 @@ static __always_inline enum stem_reason charge_stream(const struct stem_threshol
         bucket_take(bucket_within(budget->full_at_ns, now, burst + cost + BUCKET_SKEW_NS), now, cost, burst);
     if (sender->trunk || !sender->known) {
         if (!next && !sender->trunk) {
-            block_stream(packet, stream, limits, now);
-            return STEM_SIP_STREAM_BLOCKED;
+            return block_inviter(packet, stream, limits, now);
         }
     } else if (limits->sip_block_multiple) {
         const __u64 block_next =
             block_take(budget->block_full_at_ns, now, cost / limits->sip_block_multiple, burst);
         if (!block_next) {
-            block_stream(packet, stream, limits, now);
-            return STEM_SIP_STREAM_BLOCKED;
+            return block_inviter(packet, stream, limits, now);
         }
         budget->block_full_at_ns = block_next;
     }
@@ -152,13 +170,48 @@ static __always_inline enum stem_reason charge_stream(const struct stem_threshol
     return STEM_CONTINUE;
 }
 
+/* One that is made anew gets the block back that it may have had. */
 static __always_inline struct stem_sip_source* source_entry(const struct stem_sip_source_key* key) {
     struct stem_sip_source* entry = bpf_map_lookup_elem(&sip_sources, key);
     if (!entry) {
         bpf_map_update_elem(&sip_sources, key, &unused_source, BPF_NOEXIST);
         entry = bpf_map_lookup_elem(&sip_sources, key);
+        const struct stem_sip_blocked_source* blocked = bpf_map_lookup_elem(&sip_blocked_sources, key);
+        if (entry && blocked) {
+            entry->blocked_until_ns = blocked->until_ns;
+            entry->strikes = blocked->strikes;
+        }
     }
     return entry;
+}
+
+static __always_inline void count_blocked(const struct stem_sip_source_key* key) {
+    struct stem_sip_blocked_source* blocked = bpf_map_lookup_elem(&sip_blocked_sources, key);
+    if (blocked) {
+        blocked->packets++;
+    }
+}
+
+/* Keeps the block that `entry` has, where no flood can push it out. */
+static __always_inline void keep_block(const struct packet* packet, const struct stem_sip_source_key* key,
+                                       const struct stem_sip_source* entry, enum stem_sip_kind kind,
+                                       __u64 now) {
+    struct stem_sip_blocked_source* there = bpf_map_lookup_elem(&sip_blocked_sources, key);
+    long full = 0;
+    if (there) {
+        there->until_ns = entry->blocked_until_ns;
+        there->since_ns = now;
+        there->strikes = entry->strikes;
+    } else {
+        const struct stem_sip_blocked_source fresh = {
+            .until_ns = entry->blocked_until_ns, .since_ns = now, .strikes = entry->strikes};
+        full = bpf_map_update_elem(&sip_blocked_sources, key, &fresh, BPF_ANY);
+    }
+    struct stem_sip_count* count = signalling_count(packet, kind);
+    if (count) {
+        count->source_blocks++;
+        count->sources_not_kept += full ? 1 : 0;
+    }
 }
 
 /* All that one source sends: by kind, in octets, and whether it is blocked or is to be. A function of its
@@ -179,6 +232,7 @@ __noinline int charge_source(const struct packet* packet, __u32 prefix_length, _
     }
     const __u64 now = now_ns();
     if (entry->blocked_until_ns > now && !trunk) {
+        count_blocked(&key);
         return STEM_SIP_SOURCE_BLOCKED;
     }
     const __u64 burst = limits->sip_interval * NS_PER_MILLISECOND;
@@ -189,6 +243,7 @@ __noinline int charge_source(const struct packet* packet, __u32 prefix_length, _
             const __u32 strikes = strikes_left(limits, entry->strikes, entry->blocked_until_ns, now);
             entry->blocked_until_ns = now + block_ns(limits, strikes);
             entry->strikes = strikes + 1;
+            keep_block(packet, &key, entry, (enum stem_sip_kind)(kind % STEM_SIP_KINDS), now);
             return STEM_SIP_SOURCE_BLOCKED;
         }
         entry->block_full_at_ns = next;
@@ -239,8 +294,7 @@ static __always_inline enum stem_reason judge_budgets(struct packet* packet,
 
 static __always_inline void count_signalling(const struct packet* packet, enum stem_sip_kind kind,
                                              enum stem_reason reason) {
-    const __u32 index = stem_sip_count_index(kind, (enum stem_direction)packet->key.direction);
-    struct stem_sip_count* count = bpf_map_lookup_elem(&sip_counts, &index);
+    struct stem_sip_count* count = signalling_count(packet, kind);
     if (!count) {
         return;
     }

@@ -135,6 +135,21 @@ int stem_internal(struct xdp_md* context) {
     return run(context, STEM_OUTBOUND);
 }
 
+/* Denies an open pinhole, or lets it in again. Run by stemctl: user space could only replace the whole entry,
+ * and with it what stemd and the data plane write into it meanwhile. */
+SEC("syscall")
+int deny_flow(struct stem_deny_flow* about) {
+    const struct stem_flow_key key = about->key; /* on the stack, as Linux 6.1 wants its keys */
+    struct stem_flow* flow = bpf_map_lookup_elem(&flows, &key);
+    about->found = flow != NULL;
+    if (flow) {
+        flow->denied_by = (__u8)about->origin;
+        __builtin_memcpy(flow->denied_note, about->note, sizeof(flow->denied_note));
+        flow->denied_until_ns = about->until_ns;
+    }
+    return 0;
+}
+
 /* Takes out kept connections that are over. Run by stemd every few seconds, and by hand. */
 SEC("syscall")
 int sweep(struct stem_sweep* about) {

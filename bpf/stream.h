@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * Blocked signalling streams: those that flooded INVITEs. Their media carry their name (struct stem_flow) and
- * stop with them, while others behind the same address go on.
+ * Blocked signalling streams: those that flooded INVITEs, or that an operator denied. Their media carry their
+ * name (struct stem_flow) and stop with them, while others behind the same address go on.
  *
  * Reads stream_seed, reads and writes sip_blocked and sip_blocked_filter. A stream that is not blocked costs
  * one load; one that is, or that shares its bit, a hash lookup.
@@ -64,14 +64,15 @@ static __always_inline __u32 strikes_left(const struct stem_thresholds* limits, 
 /* Constants, as the stack has no room for them. */
 static const struct stem_sip_blocked never_blocked = {};
 
-static __always_inline void block_stream(const struct packet* packet, __u64 stream,
-                                         const struct stem_thresholds* limits, __u64 now) {
+/* 1: the table is full. */
+static __always_inline int block_stream(const struct packet* packet, __u64 stream,
+                                        const struct stem_thresholds* limits, __u64 now) {
     struct stem_sip_blocked* blocked = bpf_map_lookup_elem(&sip_blocked, &stream);
     if (!blocked) {
         bpf_map_update_elem(&sip_blocked, &stream, &never_blocked, BPF_NOEXIST);
         blocked = bpf_map_lookup_elem(&sip_blocked, &stream);
         if (!blocked) {
-            return;
+            return 1;
         }
         blocked->sport = packet->key.sport;
         blocked->dport = packet->key.dport;
@@ -79,7 +80,12 @@ static __always_inline void block_stream(const struct packet* packet, __u64 stre
         blocked->dst = packet->key.dst;
         blocked->protocol = packet->key.protocol;
     }
+    if (blocked->until_ns > now) {
+        return 0; /* since this packet was looked up: by another CPU, or by the operator, whose word stands */
+    }
     const __u32 strikes = strikes_left(limits, blocked->strikes, blocked->until_ns, now);
+    blocked->origin = STEM_DENY_SIGNALLING_MONITOR;
+    blocked->note[0] = 0;
     blocked->until_ns = now + block_ns(limits, strikes);
     blocked->since_ns = now;
     blocked->strikes = strikes + 1;
@@ -88,6 +94,7 @@ static __always_inline void block_stream(const struct packet* packet, __u64 stre
     if (word) {
         __sync_fetch_and_or(word, 1ull << (stream & 63));
     }
+    return 0;
 }
 
 #endif

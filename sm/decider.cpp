@@ -12,23 +12,37 @@ namespace {
 struct Verdict {
     const Treatment* treatment;
     std::string why;
+    std::string where; // "profile office rule 2"
 };
+
+// Of a decision that refuses: whether the caller's source is to be denied, too.
+Decision denying(Decision decision, std::int64_t seconds, std::string note) {
+    decision.deny = std::chrono::seconds(seconds);
+    decision.deny_note = seconds == 0 ? std::string() : std::move(note);
+    return decision;
+}
 
 Verdict judge(const Directory& directory, const User& user, const Caller& caller, TimePoint at) {
     static const Treatment accept;
     const Profile* profile = user.profile.empty() ? nullptr : directory.find_profile(user.profile);
     if (profile == nullptr) {
-        return {&accept, fmt::format("user {} has no profile -> accept", user.name)};
+        return {&accept, fmt::format("user {} has no profile -> accept", user.name), {}};
     }
     for (std::size_t i = 0; i < profile->rules.size(); ++i) {
         const Rule& rule = profile->rules[i];
         if (rule.caller.matches(caller) && (!rule.when || rule.when->contains(at))) {
-            return {&rule.then,
-                    fmt::format("profile {} rule {}: {}", profile->name, i + 1, rule.to_string())};
+            const std::string where = fmt::format("profile {} rule {}", profile->name, i + 1);
+            return {&rule.then, fmt::format("{}: {}", where, rule.to_string()), where};
         }
     }
     return {&profile->fallback,
-            fmt::format("profile {} default -> {}", profile->name, profile->fallback.to_string())};
+            fmt::format("profile {} default -> {}", profile->name, profile->fallback.to_string()),
+            fmt::format("profile {} default", profile->name)};
+}
+
+std::string drop_text(const PatternSet::Match& spam) {
+    return Treatment{.action = Treatment::Action::drop, .target = {}, .deny_seconds = spam.deny_seconds}
+        .to_string();
 }
 
 std::vector<Address> terminals_of(const Directory::Entry& entry, TimePoint at) {
@@ -73,9 +87,12 @@ Decision Decider::unknown_callee(const Query& query) const {
 Decision Decider::inbound(const Query& query) const {
     const Caller caller(query.caller);
     if (const auto spam = directory_.spam_of_all().match(caller)) {
-        return {.action = Drop{.spam = true},
-                .user = {},
-                .why = fmt::format("spam list of all users: caller {} -> drop", spam->to_string())};
+        const std::string caller_text = spam->pattern.to_string();
+        return denying(
+            {.action = Drop{.spam = true},
+             .user = {},
+             .why = fmt::format("spam list of all users: caller {} -> {}", caller_text, drop_text(*spam))},
+            spam->deny_seconds, "spam " + caller_text);
     }
     const auto callee = AddressOfRecord::parse(query.callee);
     const Directory::Entry* entry = callee ? directory_.find_callee(*callee) : nullptr;
@@ -92,16 +109,19 @@ Decision Decider::inbound(const Query& query) const {
             return Decision{.action = std::move(action), .user = user.name, .why = why + std::string(reason)};
         };
         if (const auto spam = entry->spam.match(caller)) {
-            return decided(Drop{.spam = true}, fmt::format("spam list of user {}: caller {} -> drop",
-                                                           user.name, spam->to_string()));
+            const std::string caller_text = spam->pattern.to_string();
+            return denying(decided(Drop{.spam = true}, fmt::format("spam list of user {}: caller {} -> {}",
+                                                                   user.name, caller_text, drop_text(*spam))),
+                           spam->deny_seconds, "spam " + caller_text);
         }
         asked.push_back(entry);
         const Verdict verdict = judge(directory_, user, caller, query.at);
         switch (verdict.treatment->action) {
         case Treatment::Action::drop:
-            return decided(Drop{}, verdict.why);
+            return denying(decided(Drop{}, verdict.why), verdict.treatment->deny_seconds, verdict.where);
         case Treatment::Action::reject:
-            return decided(Reject{verdict.treatment->status, {}}, verdict.why);
+            return denying(decided(Reject{verdict.treatment->status, {}}, verdict.why),
+                           verdict.treatment->deny_seconds, verdict.where);
         case Treatment::Action::accept: {
             auto terminals = terminals_of(*entry, query.at);
             if (terminals.empty() && settings_.unlocated == Settings::Unlocated::reject) {

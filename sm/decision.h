@@ -46,6 +46,9 @@ struct Decision {
     std::variant<Accept, Forward, Reject, Drop> action;
     std::string user; // the user whose profile decided; "" = none
     std::string why;  // for people: "rule 2 of profile office: caller *@example.org"
+    // Of Reject and Drop: the source that the INVITE came from is to be denied for so long; 0 = not.
+    std::chrono::seconds deny{0};
+    std::string deny_note = {}; // for the deny list: what was matched, in a few words
 };
 
 // The way to a Security Manager: in this process, or (later) over TLS. `done` is called exactly once, from

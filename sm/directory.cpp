@@ -62,9 +62,9 @@ void Directory::fill(Store::Contents contents) {
     }
     for (SpamEntry& entry : contents.spam) {
         if (entry.user.empty()) {
-            spam_of_all_.insert(entry.caller);
+            spam_of_all_.insert(entry.caller, entry.deny_seconds);
         } else if (const auto at = users_.find(entry.user); at != users_.end()) {
-            at->second.spam.insert(entry.caller);
+            at->second.spam.insert(entry.caller, entry.deny_seconds);
         }
         spam_.push_back(std::move(entry));
     }

@@ -219,13 +219,16 @@ Result<> Directory::add_spam(SpamEntry spam) {
     if (auto good = check_text("note", spam.note, 256); !good) {
         return good;
     }
+    if (auto good = check_deny_seconds(spam.deny_seconds); !good) {
+        return good;
+    }
     if (list->contains(spam.caller)) {
         return conflict(attempt, "it is on that list already");
     }
     if (auto written = store_.add_spam(spam); !written) {
         return written;
     }
-    list->insert(spam.caller);
+    list->insert(spam.caller, spam.deny_seconds);
     spam_.push_back(std::move(spam));
     return {};
 }
@@ -246,7 +249,7 @@ Result<> Directory::remove_spam(const Pattern& caller, std::string_view user) {
                                       : fmt::format("it is not on the list of user '{}'", user),
                          "list the spam callers to see them");
     }
-    const SpamEntry entry{caller, std::string(user), {}};
+    const SpamEntry entry{.caller = caller, .user = std::string(user), .note = {}};
     if (auto written = store_.remove_spam(entry); !written) {
         return written;
     }

@@ -45,6 +45,9 @@ void put(json::object& object, const Treatment& treatment) {
     if (treatment.action == Treatment::Action::reject) {
         object["status"] = treatment.status;
     }
+    if (treatment.deny_seconds != 0) {
+        object["deny_seconds"] = treatment.deny_seconds;
+    }
 }
 
 Treatment read_treatment(FieldReader& fields) {
@@ -60,8 +63,12 @@ Treatment read_treatment(FieldReader& fields) {
     treatment.target = fields.text("target").value_or("");
     const bool reject = treatment.action == Treatment::Action::reject;
     treatment.status = static_cast<int>(fields.integer("status", 0, 699).value_or(reject ? 403 : 0));
-    if (auto good = treatment.check(); !good) {
+    Treatment without_denial = treatment;
+    treatment.deny_seconds = fields.integer("deny_seconds", 0, max_deny_seconds).value_or(0);
+    if (auto good = without_denial.check(); !good) {
         fields.blame(reject || treatment.status != 0 ? "status" : "target", good.error());
+    } else if (good = treatment.check(); !good) {
+        fields.blame("deny_seconds", good.error());
     }
     return treatment;
 }
@@ -117,9 +124,13 @@ json::value to_json(const Profile& profile) {
 }
 
 json::value to_json(const SpamEntry& entry) {
-    return json::object{{"caller", entry.caller.to_string()},
+    json::object object{{"caller", entry.caller.to_string()},
                         {"user", entry.user.empty() ? json::value() : json::value(entry.user)},
                         {"note", entry.note}};
+    if (entry.deny_seconds != 0) {
+        object["deny_seconds"] = entry.deny_seconds;
+    }
+    return object;
 }
 
 json::value to_json(const Decision& decision) {
@@ -137,6 +148,9 @@ json::value to_json(const Decision& decision) {
     } else if (const auto* drop = std::get_if<Drop>(&decision.action)) {
         object["action"] = "drop";
         object["spam"] = drop->spam;
+    }
+    if (decision.deny.count() != 0) {
+        object["deny_seconds"] = decision.deny.count();
     }
     object["user"] = decision.user.empty() ? json::value() : json::value(decision.user);
     object["why"] = decision.why;
@@ -175,13 +189,14 @@ Result<Directory::UserChange> user_change_from(const json::value& body) {
 }
 
 Result<Treatment> treatment_from(const json::value& body) {
-    FieldReader fields(body, "action", {"action", "target", "status"});
+    FieldReader fields(body, "action", {"action", "target", "status", "deny_seconds"});
     Treatment treatment = read_treatment(fields);
     return fields.fault() ? Result<Treatment>(fault_of(fields)) : treatment;
 }
 
 Result<Rule> rule_from(const json::value& body) {
-    FieldReader fields(body, "rule", {"position", "caller", "when", "action", "target", "status"});
+    FieldReader fields(body, "rule",
+                       {"position", "caller", "when", "action", "target", "status", "deny_seconds"});
     Rule rule;
     rule.caller = read_pattern(fields);
     if (const auto when = fields.text("when")) {
@@ -197,7 +212,8 @@ Result<Rule> rule_from(const json::value& body) {
 }
 
 Result<std::optional<std::size_t>> position_from(const json::value& body) {
-    FieldReader fields(body, "rule", {"position", "caller", "when", "action", "target", "status"});
+    FieldReader fields(body, "rule",
+                       {"position", "caller", "when", "action", "target", "status", "deny_seconds"});
     const auto position = fields.integer("position", 1, max_position);
     if (fields.fault()) {
         return fault_of(fields);
@@ -231,11 +247,12 @@ Result<Profile> profile_from(const json::value& body) {
 }
 
 Result<SpamEntry> spam_from(const json::value& body) {
-    FieldReader fields(body, "spam caller", {"caller", "user", "note"});
+    FieldReader fields(body, "spam caller", {"caller", "user", "note", "deny_seconds"});
     SpamEntry entry;
     entry.caller = read_pattern(fields);
     entry.user = fields.text("user").value_or("");
     entry.note = fields.text("note").value_or("");
+    entry.deny_seconds = fields.integer("deny_seconds", 0, max_deny_seconds).value_or(0);
     return fields.fault() ? Result<SpamEntry>(fault_of(fields)) : entry;
 }
 

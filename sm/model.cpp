@@ -66,6 +66,17 @@ Result<> Treatment::check() const {
     } else if (status != 0) {
         return invalid(attempt, fmt::format("status {} belongs to reject only", status));
     }
+    if (deny_seconds != 0 && action != Action::reject && action != Action::drop) {
+        return invalid(attempt, fmt::format("deny_seconds {} belongs to reject and drop only", deny_seconds));
+    }
+    return check_deny_seconds(deny_seconds);
+}
+
+Result<> check_deny_seconds(std::int64_t seconds) {
+    if (seconds < 0 || seconds > max_deny_seconds) {
+        return invalid("read deny_seconds", fmt::format("{} is not in 0..{}", seconds, max_deny_seconds),
+                       "take up to a year, in seconds; 0: the source is not denied");
+    }
     return {};
 }
 
@@ -74,9 +85,11 @@ std::string Treatment::to_string() const {
     case Action::forward:
         return "forward to " + target;
     case Action::reject:
-        return fmt::format("reject {}", status);
+    case Action::drop: {
+        std::string text = action == Action::drop ? "drop" : fmt::format("reject {}", status);
+        return deny_seconds == 0 ? text : fmt::format("{}, deny {} s", text, deny_seconds);
+    }
     case Action::accept:
-    case Action::drop:
         break;
     }
     return std::string(name_of(action));

@@ -44,8 +44,10 @@ struct Treatment {
     Action action = Action::accept;
     std::string target; // of forward: a SIP URI; else ""
     int status = 0;     // of reject: 400..699; else 0
+    // Of reject and drop: the caller's source is denied for so long; 0 = not.
+    std::int64_t deny_seconds = 0;
 
-    // Fails on a target or status that is missing, out of range or out of place.
+    // Fails on a target, status or time that is missing, out of range or out of place.
     [[nodiscard]] Result<> check() const;
     [[nodiscard]] std::string to_string() const; // "forward to sip:bob@example.org", "reject 486"
     bool operator==(const Treatment&) const = default;
@@ -68,9 +70,13 @@ struct Profile {
 
 struct SpamEntry {
     Pattern caller;
-    std::string user; // "" = for all users
-    std::string note; // for people; UTF-8, at most 256 octets
+    std::string user;              // "" = for all users
+    std::string note;              // for people; UTF-8, at most 256 octets
+    std::int64_t deny_seconds = 0; // the caller's source is denied for so long; 0 = not
 };
+
+// How long a source may be denied: a year.
+inline constexpr std::int64_t max_deny_seconds = 31'536'000;
 
 // A change of a threshold (stem/abi/threshold.h), or the setting that it led to.
 struct ThresholdChange {
@@ -87,6 +93,8 @@ std::optional<Treatment::Action> action_from(std::string_view name);
 std::string_view name_of(Location::Origin origin);
 std::optional<Location::Origin> origin_from(std::string_view name);
 
+// Fails on a time that is not within 0..max_deny_seconds.
+Result<> check_deny_seconds(std::int64_t seconds);
 // `kind`: "user", "profile".
 Result<> check_name(std::string_view kind, std::string_view name);
 // Text for people: valid UTF-8, no control characters, at most `limit` octets. `field` is named in the error.

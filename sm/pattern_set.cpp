@@ -11,8 +11,9 @@ constexpr std::size_t longest_prefix = 32;
 
 } // namespace
 
-bool PatternSet::insert(const Pattern& pattern) {
-    return patterns_.emplace(pattern.to_string(), pattern).second;
+bool PatternSet::insert(const Pattern& pattern, std::int64_t deny_seconds) {
+    return patterns_.emplace(pattern.to_string(), Match{.pattern = pattern, .deny_seconds = deny_seconds})
+        .second;
 }
 
 bool PatternSet::erase(const Pattern& pattern) {
@@ -23,15 +24,15 @@ bool PatternSet::contains(const Pattern& pattern) const {
     return patterns_.contains(pattern.to_string());
 }
 
-std::optional<Pattern> PatternSet::match(const Caller& caller) const {
+std::optional<PatternSet::Match> PatternSet::match(const Caller& caller) const {
     if (patterns_.empty()) {
         return std::nullopt;
     }
-    const auto found = [&](std::string_view key) -> const Pattern* {
+    const auto found = [&](std::string_view key) -> const Match* {
         const auto at = patterns_.find(key);
-        return at != patterns_.end() && at->second.matches(caller) ? &at->second : nullptr;
+        return at != patterns_.end() && at->second.pattern.matches(caller) ? &at->second : nullptr;
     };
-    const Pattern* hit = caller.address.empty() ? nullptr : found(caller.address);
+    const Match* hit = caller.address.empty() ? nullptr : found(caller.address);
     if (hit == nullptr && !caller.number.empty()) {
         hit = found(caller.number);
         std::string prefix;

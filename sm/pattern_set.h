@@ -5,23 +5,28 @@
 #include "sm/pattern.h"
 #include "sm/string_map.h"
 
+#include <cstdint>
 #include <optional>
 
 namespace stem::sm {
 
 class PatternSet {
   public:
-    // False if it was there already.
-    bool insert(const Pattern& pattern);
+    // False if it was there already. `deny_seconds`: SpamEntry.
+    bool insert(const Pattern& pattern, std::int64_t deny_seconds = 0);
     // False if it was not there.
     bool erase(const Pattern& pattern);
     [[nodiscard]] bool contains(const Pattern& pattern) const;
+    struct Match {
+        Pattern pattern;
+        std::int64_t deny_seconds = 0;
+    };
     // A pattern of the set that matches, the most exact one first.
-    [[nodiscard]] std::optional<Pattern> match(const Caller& caller) const;
+    [[nodiscard]] std::optional<Match> match(const Caller& caller) const;
 
   private:
     // Patterns by their spelling: one set, since the spellings of the kinds do not meet.
-    StringMap<Pattern> patterns_;
+    StringMap<Match> patterns_;
 };
 
 } // namespace stem::sm

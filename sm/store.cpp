@@ -29,11 +29,13 @@ struct TreatmentRow {
     std::string action;
     Nullable<std::string> target;
     Nullable<int> status;
+    long long deny_seconds;
 
     explicit TreatmentRow(const Treatment& treatment)
         : action(name_of(treatment.action)),
           target(treatment.target, treatment.action == Treatment::Action::forward),
-          status(treatment.status, treatment.action == Treatment::Action::reject) {}
+          status(treatment.status, treatment.action == Treatment::Action::reject),
+          deny_seconds(treatment.deny_seconds) {}
 };
 
 void insert_rules(soci::session& sql, const std::string& profile, std::span<const Rule> rules) {
@@ -47,11 +49,12 @@ void insert_rules(soci::session& sql, const std::string& profile, std::span<cons
         Nullable<int> to(hours ? rule.when->hours()->to : 0, hours);
         TreatmentRow then(rule.then);
         sql << "INSERT INTO profile_rules (profile, position, caller, days, from_minute, to_minute, action, "
-               "target, "
-               "status) VALUES (:profile, :position, :caller, :days, :from, :to, :action, :target, :status)",
+               "target, status, deny_seconds) VALUES (:profile, :position, :caller, :days, :from, :to, "
+               ":action, :target, :status, :deny)",
             use(profile), use(position), use(caller), use(days.value, days.indicator),
             use(from.value, from.indicator), use(to.value, to.indicator), use(then.action),
-            use(then.target.value, then.target.indicator), use(then.status.value, then.status.indicator);
+            use(then.target.value, then.target.indicator), use(then.status.value, then.status.indicator),
+            use(then.deny_seconds);
     }
 }
 
@@ -209,10 +212,10 @@ Result<> Store::add_profile(const Profile& profile) {
         soci::session& sql = session_->sql;
         soci::transaction whole(sql);
         TreatmentRow fallback(profile.fallback);
-        sql << "INSERT INTO profiles (name, action, target, status) VALUES (:name, :action, :target, "
-               ":status)",
+        sql << "INSERT INTO profiles (name, action, target, status, deny_seconds) "
+               "VALUES (:name, :action, :target, :status, :deny)",
             use(profile.name), use(fallback.action), use(fallback.target.value, fallback.target.indicator),
-            use(fallback.status.value, fallback.status.indicator);
+            use(fallback.status.value, fallback.status.indicator), use(fallback.deny_seconds);
         insert_rules(sql, profile.name, profile.rules);
         whole.commit();
     });
@@ -229,10 +232,10 @@ Result<> Store::set_fallback(std::string_view profile, const Treatment& fallback
     return session_->attempt(fmt::format("change the default of profile {}", profile), [&] {
         const std::string key(profile);
         TreatmentRow row(fallback);
-        session_->sql << "UPDATE profiles SET action = :action, target = :target, status = :status "
-                         "WHERE name = :name",
+        session_->sql << "UPDATE profiles SET action = :action, target = :target, status = :status, "
+                         "deny_seconds = :deny WHERE name = :name",
             use(row.action), use(row.target.value, row.target.indicator),
-            use(row.status.value, row.status.indicator), use(key);
+            use(row.status.value, row.status.indicator), use(row.deny_seconds), use(key);
     });
 }
 
@@ -251,8 +254,10 @@ Result<> Store::add_spam(const SpamEntry& entry) {
     return session_->attempt("add to a spam list", [&] {
         const std::string caller = entry.caller.to_string();
         Nullable<std::string> user(entry.user, !entry.user.empty());
-        session_->sql << "INSERT INTO spam (caller, user, note) VALUES (:caller, :user, :note)", use(caller),
-            use(user.value, user.indicator), use(entry.note);
+        const long long deny_seconds = entry.deny_seconds;
+        session_->sql << "INSERT INTO spam (caller, user, note, deny_seconds) "
+                         "VALUES (:caller, :user, :note, :deny)",
+            use(caller), use(user.value, user.indicator), use(entry.note), use(deny_seconds);
     });
 }
 

@@ -44,12 +44,14 @@ struct TreatmentColumns {
     std::string action;
     Column<std::string> target;
     Column<int> status;
+    long long deny_seconds = 0;
 
     [[nodiscard]] Treatment read(std::string_view table, std::string_view row) const {
         Treatment treatment;
         treatment.action = known_or_throw(action_from(action), action, table, row);
         treatment.target = target.present() ? target.value : "";
         treatment.status = status.present() ? status.value : 0;
+        treatment.deny_seconds = deny_seconds;
         if (auto good = treatment.check(); !good) {
             throw BadRow(table, row, good.error());
         }
@@ -64,9 +66,9 @@ std::vector<Profile> load_profiles(soci::session& sql) {
         std::string name;
         TreatmentColumns fallback;
         soci::statement rows =
-            (sql.prepare << "SELECT name, action, target, status FROM profiles", into(name),
+            (sql.prepare << "SELECT name, action, target, status, deny_seconds FROM profiles", into(name),
              into(fallback.action), into(fallback.target.value, fallback.target.indicator),
-             into(fallback.status.value, fallback.status.indicator));
+             into(fallback.status.value, fallback.status.indicator), into(fallback.deny_seconds));
         rows.execute();
         while (rows.fetch()) {
             index.emplace(name, profiles.size());
@@ -82,11 +84,12 @@ std::vector<Profile> load_profiles(soci::session& sql) {
     TreatmentColumns then;
     soci::statement rows =
         (sql.prepare
-             << "SELECT profile, position, caller, days, from_minute, to_minute, action, target, status "
-                "FROM profile_rules ORDER BY profile, position",
+             << "SELECT profile, position, caller, days, from_minute, to_minute, action, target, status, "
+                "deny_seconds FROM profile_rules ORDER BY profile, position",
          into(profile), into(position), into(caller), into(days.value, days.indicator),
          into(from.value, from.indicator), into(to.value, to.indicator), into(then.action),
-         into(then.target.value, then.target.indicator), into(then.status.value, then.status.indicator));
+         into(then.target.value, then.target.indicator), into(then.status.value, then.status.indicator),
+         into(then.deny_seconds));
     rows.execute();
     while (rows.fetch()) {
         constexpr std::string_view table = "profile_rules";
@@ -173,12 +176,18 @@ std::vector<SpamEntry> load_spam(soci::session& sql) {
     std::string caller;
     Column<std::string> user;
     SpamEntry entry;
-    soci::statement rows = (sql.prepare << "SELECT caller, user, note FROM spam ORDER BY id", into(caller),
-                            into(user.value, user.indicator), into(entry.note));
+    long long deny_seconds = 0;
+    soci::statement rows =
+        (sql.prepare << "SELECT caller, user, note, deny_seconds FROM spam ORDER BY id", into(caller),
+         into(user.value, user.indicator), into(entry.note), into(deny_seconds));
     rows.execute();
     while (rows.fetch()) {
         entry.caller = read_or_throw(Pattern::parse(caller), "spam", caller);
         entry.user = user.present() ? user.value : "";
+        entry.deny_seconds = deny_seconds;
+        if (auto good = check_deny_seconds(entry.deny_seconds); !good) {
+            throw BadRow("spam", caller, good.error());
+        }
         spam.push_back(entry);
     }
     return spam;

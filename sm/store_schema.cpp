@@ -87,8 +87,15 @@ constexpr std::array version_2 = {
     "CREATE INDEX threshold_changes_by_name ON threshold_changes (name)",
 };
 
+// A treatment that rejects or drops, and a spam caller, may have the source denied.
+constexpr std::array version_3 = {
+    "ALTER TABLE profiles ADD COLUMN deny_seconds BIGINT NOT NULL DEFAULT 0",
+    "ALTER TABLE profile_rules ADD COLUMN deny_seconds BIGINT NOT NULL DEFAULT 0",
+    "ALTER TABLE spam ADD COLUMN deny_seconds BIGINT NOT NULL DEFAULT 0",
+};
+
 // Step i brings version i to version i + 1.
-constexpr std::array<std::span<const char* const>, schema_version> steps = {version_1, version_2};
+constexpr std::array<std::span<const char* const>, schema_version> steps = {version_1, version_2, version_3};
 
 } // namespace
 

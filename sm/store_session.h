@@ -46,7 +46,7 @@ inline std::int64_t unix_seconds(TimePoint at) {
 }
 
 // The newest schema that this build knows; PRAGMA user_version of the file.
-inline constexpr int schema_version = 2;
+inline constexpr int schema_version = 3;
 
 // Makes an empty database ours, brings an older one up to date, refuses all else.
 Result<> bring_up_to_date(soci::session& sql, const std::string& file);

@@ -155,6 +155,9 @@ void Monitor::Machine::decided(std::uint64_t call_id, std::uint64_t serial, cons
         return; // cancelled, timed out, or asked anew meanwhile
     }
     call->why = decision.why;
+    if (decision.deny.count() > 0 && call->direction == STEM_INBOUND) {
+        observer_->deny_asked(call->signalling[STEM_CALLER].address, decision.deny, decision.deny_note);
+    }
     if (const auto* accept = std::get_if<sm::Accept>(&decision.action); accept != nullptr) {
         let_go(*call, {}, accept->terminals);
     } else if (const auto* forward = std::get_if<sm::Forward>(&decision.action); forward != nullptr) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the call monitor sees that says who is somebody: only what was answered, never what was only sent.
+// What the call monitor sees that says who is somebody, only what was answered, never what was only sent; and
+// who is to be denied.
 #pragma once
 
 #include <stem/address.h>
@@ -29,6 +30,9 @@ class Observer {
     virtual void invite_answered() = 0;
     // The same call again, as its first INVITE was asked for credentials.
     virtual void invite_retried() = 0;
+    // The Security Manager wants the source of an INVITE from outside denied for a time. `note`: why.
+    virtual void deny_asked(const Address& source, std::chrono::seconds lifetime,
+                            const std::string& note) = 0;
 };
 
 // Sees nothing.
@@ -39,6 +43,7 @@ class NoObserver final : public Observer {
     void call_over(std::uint64_t, std::uint64_t) override {}
     void invite_answered() override {}
     void invite_retried() override {}
+    void deny_asked(const Address&, std::chrono::seconds, const std::string&) override {}
 };
 
 } // namespace stem::call

@@ -297,6 +297,17 @@ Learnings learnings_between(std::span<const stem_media> caller, std::span<const 
     return learnings;
 }
 
+Pinholes::Denial::Denial(std::uint64_t of_dialog, const stem_flow& flow)
+    : dialog(of_dialog), until_ns(flow.denied_until_ns), by(flow.denied_by) {
+    std::ranges::copy(flow.denied_note, note.begin());
+}
+
+void Pinholes::Denial::put_on(stem_flow& flow) const {
+    flow.denied_until_ns = until_ns;
+    flow.denied_by = by;
+    std::ranges::copy(note, flow.denied_note);
+}
+
 void Pinholes::announce(Pinhole& pinhole, const stem_flow_key& key, const stem_flow& flow) {
     const std::uint64_t rate = flow.kind != STEM_FLOW_RTP || flow.offered_ns_per_kib == 0
                                    ? 0
@@ -321,6 +332,9 @@ void Pinholes::open(std::uint64_t dialog, const stem_flow_key& key, const stem_f
             return;
         }
         wanted = described_anew(*there, wanted);
+    } else if (const auto denied = denied_.find(key); denied != denied_.end()) {
+        denied->second.put_on(wanted);
+        denied_.erase(denied);
     }
     if (!store_.put(key, wanted)) {
         if (holders.empty()) {
@@ -334,7 +348,7 @@ void Pinholes::open(std::uint64_t dialog, const stem_flow_key& key, const stem_f
     holders.insert(dialog);
 }
 
-void Pinholes::let_go(std::uint64_t dialog, const stem_flow_key& key) {
+void Pinholes::let_go(std::uint64_t dialog, const stem_flow_key& key, bool may_come_back) {
     const auto found = holders_.find(key);
     if (found == holders_.end() || found->second.holders.erase(dialog) == 0 ||
         !found->second.holders.empty()) {
@@ -342,6 +356,11 @@ void Pinholes::let_go(std::uint64_t dialog, const stem_flow_key& key) {
     }
     announced_[key.direction] -= found->second.announced;
     holders_.erase(found);
+    if (may_come_back) {
+        if (const auto flow = store_.get(key); flow && flow->denied_until_ns != 0) {
+            denied_.insert_or_assign(key, Denial(dialog, *flow));
+        }
+    }
     store_.erase(key);
     closed_++;
 }
@@ -402,6 +421,7 @@ void Pinholes::replace(std::uint64_t dialog, const Flows& wanted, std::uint64_t 
 
 void Pinholes::close(std::uint64_t dialog, std::uint64_t at_ns) {
     forget_learnings(dialog, {});
+    std::erase_if(denied_, [&](const auto& denied) { return denied.second.dialog == dialog; });
     const auto held = held_by_.find(dialog);
     if (held == held_by_.end()) {
         return;
@@ -422,7 +442,7 @@ void Pinholes::run(std::uint64_t now_ns) {
                     return FlowKeyEqual{}(key, other);
                 });
             if (!wanted_again) {
-                let_go(due.dialog, key);
+                let_go(due.dialog, key, held != held_by_.end());
             }
         }
     }

@@ -7,6 +7,7 @@
 #include <stem/abi/learning.h>
 #include <stem/address.h>
 
+#include <array>
 #include <compare>
 #include <cstdint>
 #include <cstring>
@@ -92,7 +93,7 @@ class Pinholes {
   private:
     using Keys = std::vector<stem_flow_key>;
     void open(std::uint64_t dialog, const stem_flow_key& key, const stem_flow& flow);
-    void let_go(std::uint64_t dialog, const stem_flow_key& key);
+    void let_go(std::uint64_t dialog, const stem_flow_key& key, bool may_come_back);
     void forget_learnings(std::uint64_t dialog, const Learnings& but);
 
     FlowStore& store_;
@@ -105,6 +106,17 @@ class Pinholes {
 
     std::unordered_map<stem_flow_key, Pinhole, FlowKeyHash, FlowKeyEqual> holders_;
     std::unordered_map<std::uint64_t, Keys> held_by_;
+    // Of flows that their call closed for a while (on hold): they are denied again when it opens them.
+    struct Denial {
+        Denial(std::uint64_t of_dialog, const stem_flow& flow);
+        void put_on(stem_flow& flow) const;
+
+        std::uint64_t dialog;
+        std::uint64_t until_ns;
+        std::uint8_t by; // enum stem_deny_origin
+        std::array<char, STEM_DENY_FLOW_NOTE_MAX> note;
+    };
+    std::unordered_map<stem_flow_key, Denial, FlowKeyHash, FlowKeyEqual> denied_;
     std::unordered_map<std::uint64_t, std::vector<stem_learning_key>> learning_for_;
     std::uint64_t announced_[STEM_DIRECTIONS] = {0, 0};
     struct Closing {

@@ -226,24 +226,32 @@ Result<> DataPlane::pin_maps(const std::filesystem::path& folder) const {
             return fail_errno("pin map " + pin.string(), -status);
         }
     }
-    const auto pin = folder / "sweep"; // run by stemd and by hand, and on no port
-    if (const int status = bpf_program__pin(object_->progs.sweep, pin.c_str()); status != 0) {
-        return fail_errno("pin program " + pin.string(), -status);
+    for (bpf_program* program : called_programs()) {
+        const auto pin = folder / bpf_program__name(program);
+        if (const int status = bpf_program__pin(program, pin.c_str()); status != 0) {
+            return fail_errno("pin program " + pin.string(), -status);
+        }
     }
     return {};
 }
 
-Result<> DataPlane::renew_sweep(const std::filesystem::path& folder) const {
-    const auto pin = folder / "sweep";
-    const std::filesystem::path fresh = pin.string() + fresh_suffix;
-    std::error_code status;
-    std::filesystem::remove(fresh, status); // of a renewal that was interrupted
-    if (const int failed = bpf_program__pin(object_->progs.sweep, fresh.c_str()); failed != 0) {
-        return fail_errno("pin program " + fresh.string(), -failed);
-    }
-    std::filesystem::rename(fresh, pin, status);
-    if (status) {
-        return fail_errno("put " + fresh.string() + " in place of " + pin.string(), status.value());
+std::array<bpf_program*, 2> DataPlane::called_programs() const noexcept {
+    return {object_->progs.sweep, object_->progs.deny_flow};
+}
+
+Result<> DataPlane::renew_called(const std::filesystem::path& folder) const {
+    for (bpf_program* program : called_programs()) {
+        const auto pin = folder / bpf_program__name(program);
+        const std::filesystem::path fresh = pin.string() + fresh_suffix;
+        std::error_code status;
+        std::filesystem::remove(fresh, status); // of a renewal that was interrupted
+        if (const int failed = bpf_program__pin(program, fresh.c_str()); failed != 0) {
+            return fail_errno("pin program " + fresh.string(), -failed);
+        }
+        std::filesystem::rename(fresh, pin, status);
+        if (status) {
+            return fail_errno("put " + fresh.string() + " in place of " + pin.string(), status.value());
+        }
     }
     return {};
 }

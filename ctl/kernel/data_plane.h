@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <memory>
 
+struct bpf_program;
 struct stem_bpf; // the skeleton
 
 namespace stem::kernel {
@@ -28,10 +29,10 @@ class DataPlane {
     static Result<DataPlane> reload(const Instance& instance, const ProgramSettings& settings,
                                     std::uint32_t modules);
 
-    // Pins each map under its name.
+    // Pins each map, and each program that is called, under its name.
     [[nodiscard]] Result<> pin_maps(const std::filesystem::path& folder) const;
-    // Puts the pinned program that is on no port in place of the one that is pinned, in one step.
-    [[nodiscard]] Result<> renew_sweep(const std::filesystem::path& folder) const;
+    // Puts each program that is called, and on no port, in place of the one that is pinned, each in one step.
+    [[nodiscard]] Result<> renew_called(const std::filesystem::path& folder) const;
     [[nodiscard]] Result<> write_meta(const stem_meta& meta) const;
     // The program of a port (enum stem_port).
     [[nodiscard]] int program(std::size_t port) const noexcept;
@@ -48,6 +49,8 @@ class DataPlane {
     [[nodiscard]] Result<> seed_sketches() noexcept;
     [[nodiscard]] Result<> require_cookies() const;
     Result<> into_kernel();
+    // Run by stemd and stemctl, and on no port.
+    [[nodiscard]] std::array<bpf_program*, 2> called_programs() const noexcept;
     void configure(const AttachRequest& request, const Ports& ports) noexcept;
     [[nodiscard]] Result<> fill(const AttachRequest& request, const Ports& ports) const;
 

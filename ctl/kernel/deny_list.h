@@ -44,9 +44,10 @@ class DenyList {
     [[nodiscard]] Result<std::size_t> sweep();
     // By address. What has expired and was not swept yet is in it.
     [[nodiscard]] Result<std::vector<DenyEntry>> list() const;
-    [[nodiscard]] std::uint32_t capacity() const noexcept {
-        return exact_.shape().max_entries + networks_.shape().max_entries;
-    }
+    [[nodiscard]] Result<std::uint32_t> count_addresses() const { return exact_.count(); }
+    [[nodiscard]] Result<std::uint32_t> count_networks() const { return networks_.count(); }
+    [[nodiscard]] std::uint32_t address_capacity() const noexcept { return exact_.shape().max_entries; }
+    [[nodiscard]] std::uint32_t network_capacity() const noexcept { return networks_.shape().max_entries; }
 
   private:
     DenyList(Instance instance, DenyMap exact, DenyCidrMap networks, MappedArray<stem_deny_filter> filter)

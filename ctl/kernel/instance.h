@@ -38,6 +38,8 @@ using PeerMap = Map<stem_addr, stem_peer>;
 using PostureMap = Map<std::uint32_t, stem_posture>;
 using SynBlockedMap = Map<stem_syn_blocked_key, stem_syn_blocked>;
 using BlockedStreamMap = Map<std::uint64_t, stem_sip_blocked>; // by stem_stream_id()
+using SipSourceMap = Map<stem_sip_source_key, stem_sip_source>;
+using SipBlockedSourceMap = Map<stem_sip_source_key, stem_sip_blocked_source>;
 using SeedMap = Map<std::uint32_t, std::uint64_t>;
 using MetaMap = Map<std::uint32_t, stem_meta>;
 

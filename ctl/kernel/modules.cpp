@@ -40,7 +40,7 @@ Result<ModuleChange> replace(const Instance& instance, const LinkedPrograms& run
         return std::unexpected(replaced.error());
     }
     const ModuleChange change{.before = instance.meta(), .after = changed(instance.meta(), modules)};
-    auto written = plane->renew_sweep(instance.locations().pins(instance.name()));
+    auto written = plane->renew_called(instance.locations().pins(instance.name()));
     if (written) {
         written = plane->write_meta(change.after);
     }

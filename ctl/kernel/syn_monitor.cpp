@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ctl/kernel/syn_monitor.h"
 
+#include "ctl/kernel/network.h"
+
 #include <algorithm>
 
 namespace stem::kernel {
@@ -25,6 +27,31 @@ Result<SynCounts> SynMonitor::counts() const {
     SynCounts counts{};
     std::copy_n(sums->begin(), std::min(sums->size(), counts.size()), counts.begin());
     return counts;
+}
+
+Result<std::vector<BlockedSynSource>> SynMonitor::blocked() const {
+    std::vector<BlockedSynSource> all;
+    const auto walked =
+        blocked_.for_each([&](const stem_syn_blocked_key& key, const stem_syn_blocked& block) {
+            all.push_back({.source = network_of(Address(key.source), key.prefix_length), .block = block});
+        });
+    if (!walked) {
+        return std::unexpected(walked.error());
+    }
+    return all;
+}
+
+Result<bool> SynMonitor::remove(const Cidr& source, std::uint64_t now_ns) const {
+    const stem_syn_blocked_key key{
+        .source = source.network().raw(), .prefix_length = source.mapped_length(), .zero = 0};
+    const auto before = blocked_.get(key);
+    if (!before) {
+        return std::unexpected(before.error());
+    }
+    if (!*before || (*before)->until_ns <= now_ns) {
+        return false;
+    }
+    return blocked_.erase(key);
 }
 
 Result<std::size_t> SynMonitor::sweep(std::uint64_t now_ns) const {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // profile: how calls to a user are treated, and a way to try it without a call.
 #include "ctl/stemctl/commands.h"
+#include "ctl/stemctl/deny_option.h"
 #include "ctl/stemctl/stemd_client.h"
 #include "ctl/stemctl/table.h"
 
@@ -21,6 +22,7 @@ struct ProfileOptions {
     std::string forward;
     unsigned reject = 0;
     bool drop = false;
+    std::string deny;         // with reject and drop: how long the source is denied; empty: not
     std::size_t position = 0; // 0: behind the last
     std::size_t to = 0;
     std::string from_uri;
@@ -46,10 +48,18 @@ Result<json::object> action_from(const ProfileOptions& options) {
     if (!options.forward.empty()) {
         return json::object{{"action", "forward"}, {"target", options.forward}};
     }
+    json::object action{{"action", options.accept ? "accept" : "drop"}};
     if (options.reject != 0) {
-        return json::object{{"action", "reject"}, {"status", options.reject}};
+        action = {{"action", "reject"}, {"status", options.reject}};
     }
-    return json::object{{"action", options.accept ? "accept" : "drop"}};
+    if (!options.deny.empty()) {
+        const auto seconds = deny_seconds(options.deny);
+        if (!seconds) {
+            return std::unexpected(seconds.error());
+        }
+        action["deny_seconds"] = *seconds;
+    }
+    return action;
 }
 
 std::string action_text(const json::value& action) {
@@ -58,6 +68,9 @@ std::string action_text(const json::value& action) {
         if (const std::string value = member(action, name); !value.empty() && value != "0") {
             text += " " + value;
         }
+    }
+    if (const std::string seconds = member(action, "deny_seconds"); !seconds.empty() && seconds != "0") {
+        text += ", deny " + seconds + " s";
     }
     return text;
 }
@@ -99,7 +112,12 @@ std::string show_decision(const json::value& decision) {
 int run_add(const Session& session, const ProfileOptions& options) {
     json::object profile{{"name", options.name}};
     if (has_action(options)) {
-        profile["default"] = *action_from(options);
+        auto action = action_from(options);
+        if (!action) {
+            session.failed(action.error());
+            return exit_usage;
+        }
+        profile["default"] = std::move(*action);
     }
     return ask_and_print(session, "POST", profiles_path, profile, show_profile);
 }
@@ -166,6 +184,10 @@ void add_action(CLI::App* command, const Options& options) {
     accept->excludes(forward, reject, drop);
     forward->excludes(reject, drop);
     reject->excludes(drop);
+    command->add_option("--deny", options->deny, deny_help)
+        ->type_name("TIME")
+        ->excludes(accept)
+        ->excludes(forward);
 }
 
 void add_rule_commands(CLI::App& profile, Session& session, const Options& options) {
@@ -174,7 +196,8 @@ void add_rule_commands(CLI::App& profile, Session& session, const Options& optio
         *rule, "add", "Add a rule, behind the last or at a position.",
         "  stemctl profile rule add office --caller '*@example.org' --when 'mon-fri 08:00-18:00' --accept\n"
         "  stemctl profile rule add office --forward sip:desk@example.org\n"
-        "  stemctl profile rule add office --position 1 --caller anonymous --reject 433",
+        "  stemctl profile rule add office --position 1 --caller anonymous --reject 433\n"
+        "  stemctl profile rule add office --caller '*@fraud.example' --drop --deny 1h",
         [&session, options] { return run_rule_add(session, *options); });
     add_name(add, options);
     add_action(add, options);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // spam: callers whose calls are dropped without an answer.
 #include "ctl/stemctl/commands.h"
+#include "ctl/stemctl/deny_option.h"
 #include "ctl/stemctl/stemd_client.h"
 #include "ctl/stemctl/table.h"
 
@@ -15,13 +16,16 @@ struct SpamOptions {
     std::string caller;
     std::string user;
     std::string note;
+    std::string deny; // how long; empty: not
 };
 
 std::string show_spam(const json::value& answer) {
-    Table table({{"CALLER"}, {"USER"}, {"NOTE"}});
+    Table table({{"CALLER"}, {"USER"}, {"DENY"}, {"NOTE"}});
     for (const auto& entry : members(answer, "spam")) {
         const std::string user = member(entry, "user");
-        table.row({member(entry, "caller"), user.empty() ? "all" : user, member(entry, "note")});
+        const std::string deny = member(entry, "deny_seconds");
+        table.row({member(entry, "caller"), user.empty() ? "all" : user,
+                   deny.empty() || deny == "0" ? "-" : deny + " s", member(entry, "note")});
     }
     return table.empty() ? "no spam callers\n" : table.to_string();
 }
@@ -44,11 +48,20 @@ void add_spam_commands(CLI::App& root, Session& session) {
     auto* add =
         session.command(*spam, "add", "Drop the calls of a caller, to one user or to all.",
                         "  stemctl spam add '*@spam.example' --note \"sells watches\"\n"
-                        "  stemctl spam add anonymous --user alice",
+                        "  stemctl spam add anonymous --user alice\n"
+                        "  stemctl spam add '*@fraud.example' --deny 1h",
                         [&session, options] {
                             json::object entry{{"caller", options->caller}, {"note", options->note}};
                             if (!options->user.empty()) {
                                 entry["user"] = options->user;
+                            }
+                            if (!options->deny.empty()) {
+                                const auto seconds = deny_seconds(options->deny);
+                                if (!seconds) {
+                                    session.failed(seconds.error());
+                                    return int{exit_usage};
+                                }
+                                entry["deny_seconds"] = *seconds;
                             }
                             return ask_and_print(session, "POST", spam_path, entry, [&](const json::value&) {
                                 return options->caller + " is on the spam list\n";
@@ -56,6 +69,7 @@ void add_spam_commands(CLI::App& root, Session& session) {
                         });
     add_caller(add);
     add->add_option("--note", options->note, "Why, for those who read the list")->type_name("TEXT");
+    add->add_option("--deny", options->deny, deny_help)->type_name("TIME");
 
     auto* del = session.command(
         *spam, "del", "Take a caller off a spam list.", "  stemctl spam del '*@spam.example'",

@@ -2,7 +2,7 @@
 // status: what an instance is and how it does.
 #include "ctl/kernel/clock.h"
 #include "ctl/kernel/counter_table.h"
-#include "ctl/kernel/deny_list.h"
+#include "ctl/kernel/denials.h"
 #include "ctl/kernel/rule_fields.h"
 #include "ctl/kernel/ruleset_map.h"
 #include "ctl/kernel/xdp_link.h"
@@ -33,7 +33,7 @@ struct Status {
     std::array<bool, STEM_PORTS> linked{};
     Usage flows;
     Usage dialogs;
-    Usage deny;
+    kernel::DenyUse deny{};
     std::uint64_t generation = 0;
     std::uint32_t rules = 0;
     std::array<std::uint8_t, STEM_DIRECTIONS> policy{};
@@ -55,16 +55,36 @@ Result<Usage> usage_of(const Result<M>& map) {
     return Usage{.used = *used, .capacity = map->shape().max_entries};
 }
 
-Result<Usage> deny_usage(const kernel::Instance& instance) {
-    const auto list = kernel::DenyList::open(instance);
-    if (!list) {
-        return std::unexpected(list.error());
+Result<kernel::DenyUse> deny_usage(const kernel::Instance& instance) {
+    const auto denials = kernel::Denials::open(instance);
+    if (!denials) {
+        return std::unexpected(denials.error());
     }
-    const auto entries = list->list();
-    if (!entries) {
-        return std::unexpected(entries.error());
+    return denials->use();
+}
+
+// Addresses and networks together, which people put there.
+Usage deny_list_usage(const kernel::DenyUse& use) {
+    const auto& addresses = use[STEM_DENY_TABLE_ADDRESSES];
+    const auto& networks = use[STEM_DENY_TABLE_NETWORKS];
+    return {.used = addresses.used + networks.used, .capacity = addresses.capacity + networks.capacity};
+}
+
+boost::json::object to_json(const kernel::DenyUse& use) {
+    boost::json::object tables;
+    for (const auto& table : use) {
+        tables[kernel::label_of(table.table)] = boost::json::object{{"used", table.used},
+                                                                    {"capacity", table.capacity},
+                                                                    {"full", table.is_full()},
+                                                                    {"refused", table.refused}};
     }
-    return Usage{.used = static_cast<std::uint32_t>(entries->size()), .capacity = list->capacity()};
+    return tables;
+}
+
+std::string deny_text(const kernel::DenyTableUse& use) {
+    return fmt::format("{} of {} {}{}{}", use.used, use.capacity, kernel::text_of(use.table),
+                       use.is_full() ? ", FULL" : "",
+                       use.refused > 0 ? fmt::format(", {} found no room", use.refused) : "");
 }
 
 Result<stem_posture> read_posture(const kernel::Instance& instance) {
@@ -179,7 +199,8 @@ void print_json(const kernel::Instance& instance, const Status& status) {
         {"rules", boost::json::object{{"generation", status.generation}, {"count", status.rules}}},
         {"flows", to_json(status.flows)},
         {"dialogs", to_json(status.dialogs)},
-        {"deny", to_json(status.deny)},
+        {"deny", to_json(deny_list_usage(status.deny))},
+        {"deny_tables", to_json(status.deny)},
         {"peers", to_json(status.peers)},
         {"posture",
          boost::json::object{{"known_sip_first", (status.posture.bits & STEM_POSTURE_KNOWN_SIP) != 0},
@@ -217,7 +238,9 @@ void print_text(const kernel::Instance& instance, const Status& status) {
     line("rules", fmt::format("{} (generation {})", status.rules, status.generation));
     line("flows", fmt::format("{} of {}", status.flows.used, status.flows.capacity));
     line("dialogs", fmt::format("{} of {}", status.dialogs.used, status.dialogs.capacity));
-    line("deny list", fmt::format("{} of {}", status.deny.used, status.deny.capacity));
+    for (const auto& table : status.deny) {
+        line(table.table == STEM_DENY_TABLE_ADDRESSES ? "denied" : "", deny_text(table));
+    }
     line("peers", fmt::format("{} of {}", status.peers.used, status.peers.capacity));
     line("posture", posture_text(status.posture));
     line("events", fmt::format("{} sent, {} suppressed, {} lost", status.events.sent,

@@ -48,7 +48,7 @@ Result<Attachment> Attachment::adopt(const kernel::Locations& locations, std::st
     if (!dialogs) {
         return std::unexpected(dialogs.error());
     }
-    auto deny = kernel::DenyList::open(*instance);
+    auto deny = kernel::Denials::open(*instance);
     if (!deny) {
         return std::unexpected(deny.error());
     }

@@ -6,7 +6,7 @@
 
 #include <string_view>
 
-#include "ctl/kernel/deny_list.h"
+#include "ctl/kernel/denials.h"
 #include "ctl/kernel/instance.h"
 #include "ctl/kernel/notice_stream.h"
 #include "ctl/stemd/verdict_counters.h"
@@ -22,7 +22,7 @@ struct Attachment {
     kernel::ThresholdMap thresholds;
     kernel::NoticeStream notices;
     kernel::DialogMap dialogs;
-    kernel::DenyList deny;
+    kernel::Denials deny;
     VerdictCounters counters;
 
     // Refuses what Instance::open() refuses, and an instance that another stemd has.

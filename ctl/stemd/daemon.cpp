@@ -18,7 +18,7 @@
 #include "ctl/kernel/clock.h"
 #include "ctl/kernel/version.h"
 #include "ctl/stemd/backend.h"
-#include "ctl/stemd/deny_sweeper.h"
+#include "ctl/stemd/deny_keeper.h"
 #include "ctl/stemd/flood_monitor.h"
 #include "ctl/stemd/log.h"
 #include "ctl/stemd/service_manager.h"
@@ -117,11 +117,11 @@ class Daemon::Loop {
     sm::EmbeddedLink sm_;
     DelayedLink delayed_;
     CountingLink decisions_;
+    std::unique_ptr<DenyKeeper> keeper_;
     std::unique_ptr<FloodMonitor> floods_;
     std::unique_ptr<Signalling> signalling_;
     std::list<asio::posix::stream_descriptor>
         descriptors_; // the sockets stay signalling's: released, not closed
-    std::unique_ptr<DenySweeper> sweeper_;
     std::unique_ptr<StateSweeper> states_;
     std::unique_ptr<Backend> backend_;
     std::unique_ptr<api::Server> server_;
@@ -138,7 +138,14 @@ Result<> Daemon::Loop::open() {
         return std::unexpected(thresholds.error());
     }
     thresholds_ = std::move(*thresholds);
-    auto floods = FloodMonitor::open(attachment_.instance, config_.peers, kernel::monotonic_ns());
+    std::vector<Cidr> named = config_.call.media_relays;
+    named.insert(named.end(), config_.call.nat_networks.begin(), config_.call.nat_networks.end());
+    auto guard = SourceGuard::open(attachment_.instance, std::move(named));
+    if (!guard) {
+        return std::unexpected(guard.error());
+    }
+    keeper_ = std::make_unique<DenyKeeper>(std::move(attachment_.deny), std::move(*guard));
+    auto floods = FloodMonitor::open(attachment_.instance, config_.peers, *keeper_, kernel::monotonic_ns());
     if (!floods) {
         return std::unexpected(floods.error());
     }
@@ -148,7 +155,6 @@ Result<> Daemon::Loop::open() {
         return std::unexpected(signalling.error());
     }
     signalling_ = std::move(*signalling);
-    sweeper_ = std::make_unique<DenySweeper>(std::move(attachment_.deny));
     states_ = std::make_unique<StateSweeper>(attachment_.instance);
     if (auto opened = open_api(); !opened) {
         return opened;

@@ -10,7 +10,6 @@ namespace {
 
 constexpr std::uint64_t second_ns = 1'000'000'000;
 constexpr std::uint64_t look_interval_ns = second_ns / 10; // the detector's own interval is a threshold
-constexpr std::uint64_t sweep_interval_ns = 10 * second_ns;
 constexpr double percent = 100.0;
 
 } // namespace
@@ -34,7 +33,8 @@ void KernelPeers::for_each(const std::function<void(const Address&, const stem_p
 }
 
 Result<std::unique_ptr<FloodMonitor>> FloodMonitor::open(const kernel::Instance& instance,
-                                                         const config::Peers& config, std::uint64_t now_ns) {
+                                                         const config::Peers& config, DenyKeeper& keeper,
+                                                         std::uint64_t now_ns) {
     const auto or_else = [](const auto& failed) { return std::unexpected(failed.error()); };
     const auto trunks = kernel::addresses_of(config.trunks);
     if (!trunks) {
@@ -52,10 +52,6 @@ Result<std::unique_ptr<FloodMonitor>> FloodMonitor::open(const kernel::Instance&
     if (!counts) {
         return or_else(counts);
     }
-    auto blocked = kernel::BlockedStreams::open(instance);
-    if (!blocked) {
-        return or_else(blocked);
-    }
     auto syn = kernel::SynMonitor::open(instance);
     if (!syn) {
         return or_else(syn);
@@ -67,9 +63,8 @@ Result<std::unique_ptr<FloodMonitor>> FloodMonitor::open(const kernel::Instance&
     std::unique_ptr<FloodMonitor> monitor(new FloodMonitor({.thresholds = std::move(*thresholds),
                                                             .posture = std::move(*posture),
                                                             .counts = std::move(*counts),
-                                                            .blocked = std::move(*blocked),
                                                             .syn = std::move(*syn)},
-                                                           std::move(*peers), config));
+                                                           std::move(*peers), config, keeper));
     const std::size_t known = monitor->peers_.adopt(now_ns);
     monitor->peers_.set_configured(*trunks, now_ns);
     if (const auto before = monitor->maps_.posture.get(0); before && *before) {
@@ -81,9 +76,10 @@ Result<std::unique_ptr<FloodMonitor>> FloodMonitor::open(const kernel::Instance&
     return monitor;
 }
 
-FloodMonitor::FloodMonitor(Maps maps, kernel::PeerMap peers, const config::Peers& config)
+FloodMonitor::FloodMonitor(Maps maps, kernel::PeerMap peers, const config::Peers& config, DenyKeeper& keeper)
     : maps_(std::move(maps)), store_(std::move(peers)),
-      peers_(store_, {.call_memory = std::chrono::duration_cast<std::chrono::seconds>(config.call_memory)}) {
+      peers_(store_, {.call_memory = std::chrono::duration_cast<std::chrono::seconds>(config.call_memory)}),
+      keeper_(keeper) {
 }
 
 void FloodMonitor::registered(const Address& peer, const std::string& binding, std::chrono::seconds lifetime,
@@ -117,10 +113,6 @@ void FloodMonitor::tick(std::uint64_t now_ns) {
     peers_.tick(now_ns);
     const stem_thresholds limits = thresholds();
     detect(limits, now_ns);
-    if (now_ns >= next_sweep_ns_) {
-        next_sweep_ns_ = now_ns + sweep_interval_ns;
-        sweep(limits, now_ns);
-    }
 }
 
 // INVITEs that their own source's or stream's budget stopped are dealt with, and no sign of a spread flood.
@@ -159,21 +151,6 @@ void FloodMonitor::write_posture(std::uint64_t now_ns) const {
     const stem_posture posture{.bits = detector_.posture(), .zero = 0, .since_ns = now_ns};
     if (const auto put = maps_.posture.put(0, posture); !put) {
         spdlog::error("{}", put.error().message());
-    }
-}
-
-void FloodMonitor::sweep(const stem_thresholds& limits, std::uint64_t now_ns) {
-    const auto gone = maps_.blocked.sweep(now_ns, limits.sip_block_max * second_ns);
-    if (!gone) {
-        spdlog::error("{}", gone.error().message());
-    } else if (*gone > 0) {
-        spdlog::info("{} blocked signalling streams are forgotten", *gone);
-    }
-    const auto sources = maps_.syn.sweep(now_ns);
-    if (!sources) {
-        spdlog::error("{}", sources.error().message());
-    } else if (*sources > 0) {
-        spdlog::info("{} sources that flooded SYNs are forgotten", *sources);
     }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What stemd does against floods (docs/flood.md): it tells the data plane who is known, watches requests and
-// answers, raises alarms and sets the posture, and sweeps what is over. The data plane does the dropping.
+// answers, raises alarms and sets the posture. The data plane does the dropping.
 #pragma once
 
 #include <array>
@@ -10,11 +10,11 @@
 #include "ctl/call/observer.h"
 #include "ctl/config/config.h"
 #include "ctl/flood/detector.h"
-#include "ctl/kernel/blocked_streams.h"
 #include "ctl/kernel/instance.h"
 #include "ctl/kernel/signalling_counts.h"
 #include "ctl/kernel/syn_monitor.h"
 #include "ctl/peers/table.h"
+#include "ctl/stemd/deny_keeper.h"
 
 namespace stem::stemd {
 
@@ -32,9 +32,10 @@ class KernelPeers final : public peers::Store {
 
 class FloodMonitor final : public call::Observer {
   public:
-    // Takes over what an earlier stemd left.
+    // Takes over what an earlier stemd left. `keeper` must outlive it.
     static Result<std::unique_ptr<FloodMonitor>> open(const kernel::Instance& instance,
-                                                      const config::Peers& config, std::uint64_t now_ns);
+                                                      const config::Peers& config, DenyKeeper& keeper,
+                                                      std::uint64_t now_ns);
 
     // call::Observer
     void registered(const Address& peer, const std::string& binding, std::chrono::seconds lifetime,
@@ -43,6 +44,9 @@ class FloodMonitor final : public call::Observer {
     void call_over(std::uint64_t dialog, std::uint64_t now_ns) override;
     void invite_answered() override { invites_answered_++; }
     void invite_retried() override { invites_retried_++; }
+    void deny_asked(const Address& source, std::chrono::seconds lifetime, const std::string& note) override {
+        keeper_.order({.source = source, .lifetime = lifetime, .note = note});
+    }
 
     // Every 20 ms or so.
     void tick(std::uint64_t now_ns);
@@ -50,8 +54,8 @@ class FloodMonitor final : public call::Observer {
     [[nodiscard]] peers::Table& peers() noexcept { return peers_; }
     [[nodiscard]] const peers::Table& peers() const noexcept { return peers_; }
     [[nodiscard]] const flood::Detector& detector() const noexcept { return detector_; }
-    [[nodiscard]] const kernel::BlockedStreams& blocked() const noexcept { return maps_.blocked; }
     [[nodiscard]] Result<kernel::SignallingCounts> counts() const { return maps_.counts.read(); }
+    [[nodiscard]] DenyKeeper::Counts denials() const noexcept { return keeper_.counts(); }
     [[nodiscard]] const kernel::SynMonitor& syn() const noexcept { return maps_.syn; }
 
   private:
@@ -59,24 +63,22 @@ class FloodMonitor final : public call::Observer {
         kernel::ThresholdMap thresholds;
         kernel::PostureMap posture;
         kernel::SignallingCounters counts;
-        kernel::BlockedStreams blocked;
         kernel::SynMonitor syn;
     };
-    FloodMonitor(Maps maps, kernel::PeerMap peers, const config::Peers& config);
+    FloodMonitor(Maps maps, kernel::PeerMap peers, const config::Peers& config, DenyKeeper& keeper);
 
     [[nodiscard]] stem_thresholds thresholds() const;
     void detect(const stem_thresholds& thresholds, std::uint64_t now_ns);
     void write_posture(std::uint64_t now_ns) const;
-    void sweep(const stem_thresholds& thresholds, std::uint64_t now_ns);
 
     Maps maps_;
     KernelPeers store_;
     peers::Table peers_;
     flood::Detector detector_;
+    DenyKeeper& keeper_;
     std::uint64_t invites_answered_ = 0;
     std::uint64_t invites_retried_ = 0;
     std::uint64_t next_look_ns_ = 0;
-    std::uint64_t next_sweep_ns_ = 0;
 };
 
 } // namespace stem::stemd

@@ -9,8 +9,13 @@
 
 #include <algorithm>
 #include <iterator>
+#include <map>
+#include <utility>
 
+#include "ctl/kernel/clock.h"
 #include "ctl/kernel/counter_table.h"
+#include "ctl/kernel/denials.h"
+#include "ctl/kernel/deny_origin.h"
 #include "ctl/kernel/flow_list.h"
 #include "ctl/kernel/state_list.h"
 #include "ctl/kernel/version.h"
@@ -239,6 +244,62 @@ void signalling(Page& page, const kernel::SignallingCounts& counts) {
             sample("limited", count.limited);
         }
     }
+    page.metric(
+        "stem_signalling_blocks_total", "counter",
+        "Times that a stream or a source was blocked, by the kind of message that it sent too many of.");
+    for (const stem_sip_kind kind : kernel::sip_kinds) {
+        std::uint64_t streams = 0;
+        std::uint64_t sources = 0;
+        for (const stem_direction direction : {STEM_INBOUND, STEM_OUTBOUND}) {
+            streams += counts.of(kind, direction).stream_blocks;
+            sources += counts.of(kind, direction).source_blocks;
+        }
+        page.sample(fmt::format(R"(kind="{}",what="stream")", kernel::name_of(kind)), streams);
+        page.sample(fmt::format(R"(kind="{}",what="source")", kernel::name_of(kind)), sources);
+    }
+}
+
+void denials(Page& page, const kernel::Instance& instance, const DenyKeeper::Counts& orders) {
+    page.metric("stem_sm_denials_total", "counter",
+                "Sources that the Security Manager wanted denied, by what came of it.");
+    page.sample(R"(result="done")", orders.done);
+    page.sample(R"(result="spared")", orders.spared);
+    page.sample(R"(result="failed")", orders.failed);
+    const auto opened = kernel::Denials::open(instance);
+    const auto list = opened ? opened->list() : std::unexpected(opened.error());
+    const auto use = opened ? opened->use() : std::unexpected(opened.error());
+    if (!list || !use) {
+        spdlog::error("{}", !list ? list.error().message() : use.error().message());
+        return;
+    }
+    using Series = std::pair<std::string_view, std::string_view>; // where, by whom
+    std::map<Series, std::uint64_t> entries = {
+        {{"addresses", "operator"}, 0},         {{"addresses", "sm"}, 0},
+        {{"networks", "operator"}, 0},          {{"streams", "operator"}, 0},
+        {{"streams", "signalling_monitor"}, 0}, {{"signalling_sources", "signalling_monitor"}, 0},
+        {{"syn_sources", "syn_monitor"}, 0},    {{"flows", "operator"}, 0}};
+    const std::uint64_t now = kernel::monotonic_ns();
+    for (const auto& denial : *list) {
+        if (!denial.expired(now)) {
+            entries[{denial.where(), kernel::name_of_origin(denial.by)}]++;
+        }
+    }
+    page.metric("stem_deny_entries", "gauge", "What is denied now, by what it is and who denied it.");
+    for (const auto& [series, count] : entries) {
+        page.sample(fmt::format(R"(kind="{}",by="{}")", series.first, series.second), count);
+    }
+    const auto each = [&](auto value) {
+        for (const auto& table : *use) {
+            page.sample(fmt::format(R"(kind="{}")", kernel::label_of(table.table)), value(table));
+        }
+    };
+    page.metric("stem_deny_used", "gauge", "Entries of each table, those too that wait for the sweep.");
+    each([](const kernel::DenyTableUse& table) { return table.used; });
+    page.metric("stem_deny_room", "gauge", "How many there can be.");
+    each([](const kernel::DenyTableUse& table) { return table.capacity; });
+    page.metric("stem_deny_full_total", "counter",
+                "Additions refused, and blocks not made or not kept, because a table was full.");
+    each([](const kernel::DenyTableUse& table) { return table.refused; });
 }
 
 void floods(Page& page, const FloodMonitor& floods, const LaneCounts& lanes) {
@@ -314,6 +375,7 @@ std::string describe_metrics(const Figures& figures) {
     security_manager(page, figures.decisions, figures.bindings);
     frames(page, figures.ports);
     floods(page, figures.floods, figures.lanes);
+    denials(page, figures.instance, figures.floods.denials());
     return page.take();
 }
 

@@ -157,8 +157,10 @@ TEST_F(Modules, SettingsAndMapsStay) {
     const auto map_ids = [] {
         std::map<std::string, std::uint32_t> ids;
         for (const auto& entry : std::filesystem::directory_iterator(locations().pins("default"))) {
-            // `sweep` is a program, and is new with each switch.
-            if (const auto map = MapHandle::open(entry.path()); map && entry.path().filename() != "sweep") {
+            // These are programs, and are new with each switch.
+            const std::string name = entry.path().filename();
+            const auto map = MapHandle::open(entry.path());
+            if (map && name != "sweep" && name != "deny_flow") {
                 ids[entry.path().filename()] = map->shape().id;
             }
         }
@@ -212,20 +214,23 @@ TEST_F(Modules, AnInterruptedChangeIsToldAndMended) {
 TEST_F(Modules, UpgradesWhereTheMapsAreThisVersions) {
     ASSERT_NO_FATAL_FAILURE(attach({"--modules", "none"}));
     const auto before = program_ids(instance());
-    const auto sweep_id = [] {
-        const UniqueFd program(bpf_obj_get(instance().pin("sweep").c_str()));
+    const auto id_of = [](const char* name) {
+        const UniqueFd program(bpf_obj_get(instance().pin(name).c_str()));
         bpf_prog_info info{};
         std::uint32_t length = sizeof(info);
         EXPECT_EQ(bpf_obj_get_info_by_fd(program.get(), &info, &length), 0);
         return info.id;
     };
-    const auto sweep_before = sweep_id();
+    const auto sweep_before = id_of("sweep");
+    const auto deny_before = id_of("deny_flow");
     const auto upgraded = run({"upgrade", "--json"});
     ASSERT_EQ(upgraded.code, 0) << upgraded.err;
     EXPECT_EQ(boost::json::parse(upgraded.out).at("modules").at("flow_monitor"), false);
     const auto after = program_ids(instance());
     EXPECT_NE(after, before);
-    EXPECT_NE(sweep_id(), sweep_before);
+    EXPECT_NE(id_of("sweep"), sweep_before);
+    EXPECT_NE(id_of("deny_flow"), deny_before);
+    EXPECT_EQ(run({"deny", "list", "--json"}).code, 0);
     EXPECT_EQ(run({"states", "--json"}).code, 0);
 
     const std::string strange = locations().pins("default") / "strange";

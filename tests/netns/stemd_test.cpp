@@ -466,6 +466,41 @@ TEST_P(Stemd, DeniedSourcesExpire) {
         25s));
 }
 
+// A spam caller's source is denied by the INVITE that came from there, and no other.
+TEST_P(Stemd, ASpamCallersSourceIsDenied) {
+    ASSERT_TRUE(stemctl({"spam", "add", "*@example.com", "--deny", "1h"}));
+    for (const auto family : {Family::v4, Family::v6}) {
+        const Phone alice = caller(family);
+        const Phone bob = callee(family);
+        const std::string address = alice.address().to_string();
+        const Request invite{.method = "INVITE", .call_id = "spam-" + address, .body = sdp_of(alice, 4000)};
+        alice.send(bob, request_of(alice, invite));
+        EXPECT_EQ(bob.receive(300ms), "");
+        const auto listed = [&] { return stemctl({"deny", "list", "--by", "sm"}).value_or(""); };
+        EXPECT_TRUE(lab::eventually([&] { return listed().find(address + " ") != std::string::npos; }, 20s))
+            << listed();
+        EXPECT_THAT(listed(), HasSubstr("spam *@example.com"));
+        EXPECT_THAT(metrics(), HasSubstr("stem_deny_entries{kind=\"addresses\",by=\"sm\"} 1\n"));
+        alice.send(bob, request_of(alice, {.method = "OPTIONS", .call_id = "denied-" + address}));
+        EXPECT_EQ(bob.receive(300ms), "");
+        EXPECT_TRUE(lab::eventually(
+            [&] { return stemctl({"drops"}).value_or("").find("deny ") != std::string::npos; }, 20s));
+        // Let in again, and named a trunk: then its calls are dropped, and the rest of it goes on.
+        ASSERT_TRUE(stemctl({"deny", "del", address}));
+        ASSERT_TRUE(stemctl({"peers", "add", address}));
+        alice.send(bob, request_of(alice, {.method = "INVITE", .call_id = "trunk-" + address, .body = {}}));
+        EXPECT_EQ(bob.receive(300ms), "");
+        EXPECT_TRUE(lab::eventually(
+            [&] { return stemd_->errors().find(address + " is not denied") != std::string::npos; }, 20s));
+        EXPECT_THAT(stemctl({"deny", "list"}).value_or(""), HasSubstr("nobody is denied"));
+        const std::string options = request_of(alice, {.method = "OPTIONS", .call_id = "free-" + address});
+        alice.send(bob, options);
+        EXPECT_EQ(bob.receive(), options);
+    }
+    EXPECT_THAT(metrics(), HasSubstr("stem_sm_denials_total{result=\"done\"} 2\n"));
+    EXPECT_THAT(metrics(), HasSubstr("stem_sm_denials_total{result=\"spared\"} 2\n"));
+}
+
 INSTANTIATE_TEST_SUITE_P(Modes, Stemd, testing::Values(Mode::bridge, Mode::router),
                          [](const auto& mode) { return mode.param == Mode::bridge ? "Bridge" : "Router"; });
 

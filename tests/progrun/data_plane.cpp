@@ -153,8 +153,7 @@ void DataPlane::reset() {
     clear<stem_sip_source_key>(bpf_map__fd(maps.sip_sources));
     clear<std::uint64_t>(bpf_map__fd(maps.sip_streams));
     clear<stem_addr>(bpf_map__fd(maps.sip_asked));
-    clear<std::uint64_t>(bpf_map__fd(maps.sip_blocked));
-    put(bpf_map__fd(maps.sip_blocked_filter), zero, stem_sip_filter{}, "the filter of blocked streams");
+    reset_blocks();
     put(bpf_map__fd(maps.sip_lane), zero, stem_sip_lane_budget{}, "the unknown's lane");
     set_stream_seed(0);
     clear<stem_fragment_key>(bpf_map__fd(maps.fragments));
@@ -395,6 +394,10 @@ void DataPlane::set_thresholds(const stem_thresholds& thresholds) {
     put(bpf_map__fd(skeleton_->maps.thresholds), zero, thresholds, "the thresholds");
 }
 
+stem_thresholds DataPlane::thresholds() const {
+    return fetch<stem_thresholds>(bpf_map__fd(skeleton_->maps.thresholds), zero, "the thresholds");
+}
+
 stem_thresholds DataPlane::default_thresholds() {
     stem_thresholds thresholds{};
     stem_default_thresholds(&thresholds);
@@ -487,14 +490,12 @@ stem_sip_count DataPlane::sip_count(stem_sip_kind kind, stem_direction direction
         sum.steered[STEM_LANE_KNOWN] += count.steered[STEM_LANE_KNOWN];
         sum.over_lane += count.over_lane;
         sum.limited += count.limited;
+        sum.stream_blocks += count.stream_blocks;
+        sum.source_blocks += count.source_blocks;
+        sum.streams_not_blocked += count.streams_not_blocked;
+        sum.sources_not_kept += count.sources_not_kept;
     }
     return sum;
-}
-
-std::optional<stem_sip_blocked> DataPlane::blocked(std::uint64_t stream) const {
-    stem_sip_blocked value{};
-    const int result = bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.sip_blocked), &stream, &value);
-    return result == 0 ? std::optional(value) : std::nullopt;
 }
 
 void DataPlane::set_stream_seed(std::uint64_t seed) {

@@ -30,6 +30,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 struct bpf_map;
@@ -116,6 +117,7 @@ class DataPlane {
     // Until the next with(): set_thresholds({.keepalive_rate = 10}) would leave the others at 0, so begin
     // with the defaults.
     void set_thresholds(const stem_thresholds& thresholds);
+    [[nodiscard]] stem_thresholds thresholds() const; // in force
     [[nodiscard]] static stem_thresholds default_thresholds();
     void set_peer(const Address& source, const stem_peer& peer);
     void set_posture(std::uint32_t bits);
@@ -138,6 +140,17 @@ class DataPlane {
     // Of a stream that was ever blocked.
     [[nodiscard]] std::optional<stem_sip_blocked> blocked(std::uint64_t stream) const;
     void set_stream_seed(std::uint64_t seed);
+    void put_blocked(std::uint64_t stream, const stem_sip_blocked& entry); // with its bit in the filter
+    void fill_blocked_streams();
+    // A source that was ever blocked; `prefix_length` 128, or 64.
+    [[nodiscard]] std::optional<stem_sip_blocked_source> blocked_source(const Address& source,
+                                                                        std::uint32_t prefix_length) const;
+    void fill_blocked_sources();
+    // Is the source's own budget there? Looking does not make it one that is in use.
+    [[nodiscard]] bool has_budget(const Address& source, std::uint32_t prefix_length) const;
+    // Whether there was such a flow.
+    bool deny_flow(const stem_flow_key& key, std::uint64_t until_ns, stem_deny_origin origin,
+                   std::string_view note);
 
     void add_sip_port(std::uint16_t port);
     void remove_sip_port(std::uint16_t port);
@@ -150,6 +163,7 @@ class DataPlane {
     explicit DataPlane(const Settings& settings);
     void reset();
     void reset_syn_monitor();
+    void reset_blocks();
 
     Settings settings_;
     stem_bpf* skeleton_ = nullptr;

@@ -255,5 +255,29 @@ TEST_F(SmApi, PathsAndMethods) {
     }
 }
 
+TEST_F(SmApi, TreatmentsAndSpamCallersMayDenyTheSource) {
+    const auto profile =
+        json::parse(expect(201, "POST", "/v1/profiles",
+                           R"({"name":"p","default":{"action":"reject","status":603,"deny_seconds":60},
+            "rules":[{"caller":"*@fraud.example","action":"drop","deny_seconds":3600}]})"));
+    EXPECT_EQ(profile.at("default").at("deny_seconds"), 60);
+    EXPECT_EQ(profile.at("rules").at(0).at("deny_seconds"), 3600);
+    same(expect(201, "POST", "/v1/spam", R"({"caller":"*@spam.example","deny_seconds":600})"),
+         R"({"caller":"*@spam.example","user":null,"note":"","deny_seconds":600})");
+    refuse(400, "'deny_seconds'", "POST", "/v1/spam", R"({"caller":"*@a.example","deny_seconds":-1})");
+    refuse(400, "'deny_seconds'", "POST", "/v1/spam", R"({"caller":"*@a.example","deny_seconds":31536001})");
+    refuse(400, "'deny_seconds'", "POST", "/v1/spam", R"({"caller":"*@a.example","deny_seconds":"1h"})");
+    refuse(400, "reject and drop only", "POST", "/v1/profiles/p/rules",
+           R"({"caller":"*","action":"accept","deny_seconds":5})");
+    reopen();
+    EXPECT_EQ(json::parse(expect(200, "GET", "/v1/profiles/p")).at("rules").at(0).at("deny_seconds"), 3600);
+    EXPECT_EQ(json::parse(expect(200, "GET", "/v1/profiles/p")).at("default").at("deny_seconds"), 60);
+    EXPECT_EQ(json::parse(expect(200, "GET", "/v1/spam")).at("spam").at(0).at("deny_seconds"), 600);
+    const auto decision =
+        json::parse(expect(200, "GET", "/v1/decision?from=sip:x@spam.example&to=sip:nobody@example.org"));
+    EXPECT_EQ(decision.at("action"), "drop");
+    EXPECT_EQ(decision.at("deny_seconds"), 600);
+}
+
 } // namespace
 } // namespace stem::sm

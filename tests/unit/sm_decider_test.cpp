@@ -246,5 +246,37 @@ TEST(SmSettings, StatusesAreFailures) {
     EXPECT_NE(error_of(settings.check()).attempt.find("outgoing_status"), std::string::npos);
 }
 
+// What refuses may ask that the source be denied; what lets in never does.
+TEST_F(SmDecider, RefusalsMayDenyTheSource) {
+    user("alice");
+    const std::string alice = "sip:alice@example.org";
+    must(directory().add_spam(
+        {.caller = pattern("*@spam.example"), .user = "", .note = "", .deny_seconds = 600}));
+    const Decision spam = ask("sip:a@spam.example", alice);
+    EXPECT_TRUE(dropped_as_spam(spam));
+    EXPECT_EQ(spam.deny, std::chrono::seconds(600));
+    EXPECT_EQ(spam.deny_note, "spam *@spam.example");
+    EXPECT_NE(spam.why.find("-> drop, deny 600 s"), std::string::npos) << spam.why;
+    must(directory().add_spam(
+        {.caller = pattern("sip:x@example.com"), .user = "alice", .note = "", .deny_seconds = 60}));
+    EXPECT_EQ(ask("sip:x@example.com", alice).deny, std::chrono::seconds(60));
+
+    const Treatment refusal{
+        .action = Treatment::Action::reject, .target = {}, .status = 603, .deny_seconds = 3600};
+    must(directory().add_profile(
+        {.name = "strict",
+         .fallback = {},
+         .rules = {{.caller = pattern("*@fraud.example"), .when = std::nullopt, .then = refusal}}}));
+    must(directory().change_user("alice", {.display_name = {}, .profile = "strict"}));
+    const Decision fraud = ask("sip:b@fraud.example", alice);
+    EXPECT_EQ(std::get<Reject>(fraud.action).status, 603);
+    EXPECT_EQ(fraud.deny, std::chrono::seconds(3600));
+    EXPECT_EQ(fraud.deny_note, "profile strict rule 1");
+    const Decision other = ask("sip:c@example.net", alice);
+    EXPECT_TRUE(accepted(other));
+    EXPECT_EQ(other.deny.count(), 0);
+    EXPECT_EQ(other.deny_note, "");
+}
+
 } // namespace
 } // namespace stem::sm

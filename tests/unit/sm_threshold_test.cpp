@@ -134,7 +134,9 @@ TEST_F(SmThreshold, WhatTheListDoesNotHaveIsReportedAndNotUsed) {
 
 TEST_F(SmThreshold, AStoreOfTheFirstSchemaIsBroughtUpToDate) {
     user("alice");
-    sql("DROP TABLE thresholds; DROP TABLE threshold_changes; PRAGMA user_version = 1");
+    sql("DROP TABLE thresholds; DROP TABLE threshold_changes; ALTER TABLE spam DROP COLUMN deny_seconds;"
+        "ALTER TABLE profiles DROP COLUMN deny_seconds;"
+        "ALTER TABLE profile_rules DROP COLUMN deny_seconds; PRAGMA user_version = 1");
     reopen();
     EXPECT_NE(directory().find_user("alice"), nullptr);
     must(set("default", 70));

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * The deny list: source addresses (map deny) and networks (map deny_cidr) whose packets die first.
+ * The deny list: source addresses (map deny) and networks (map deny_cidr) whose packets die first. Signalling
+ * streams (stem/abi/signalling.h), sources of floods (the same, and stem/abi/syn.h) and media flows
+ * (stem/abi/flow.h) that are denied have maps of their own.
  *
  * In front of both stands a bit filter (map deny_filter): a clear bit means "surely not denied", so that the
  * list costs a packet of an open call one load, however long it is. Bits are set before an entry is written
@@ -21,18 +23,54 @@ struct stem_deny_cidr_key {
 };
 STEM_ABI_ASSERT(sizeof(struct stem_deny_cidr_key) == 20);
 
+/* Who denied it. X(NAME, number, label): labels are those of stemctl, --json and the metrics. */
+#define STEM_DENY_ORIGINS(X)                                                                                 \
+    X(OPERATOR, 1, "operator")                     /* stemctl deny add */                                    \
+    X(SM, 2, "sm")                                 /* the Security Manager's instruction */                  \
+    X(SYN_MONITOR, 3, "syn_monitor")               /* a flood of SYNs */                                     \
+    X(SIGNALLING_MONITOR, 4, "signalling_monitor") /* a flood of INVITEs, or of other signalling */
+
 enum stem_deny_origin {
-    STEM_DENY_OPERATOR = 1, /* stemctl deny add */
-    STEM_DENY_SM = 2,       /* the Security Manager's instruction */
+#define STEM_DENY_ORIGIN_ENUM(name, number, label) STEM_DENY_##name = number,
+    STEM_DENY_ORIGINS(STEM_DENY_ORIGIN_ENUM)
+#undef STEM_DENY_ORIGIN_ENUM
 };
+
+/* The tables that hold what is denied; none of them is ever emptied by traffic. Denied media flows need none:
+ * they are marked in their own entries. X(NAME, number, map, label, what) */
+#define STEM_DENY_TABLES(X)                                                                                  \
+    X(ADDRESSES, 0, deny, "addresses", "addresses")                                                          \
+    X(NETWORKS, 1, deny_cidr, "networks", "networks")                                                        \
+    X(STREAMS, 2, sip_blocked, "streams", "signalling streams")                                              \
+    X(SYN_SOURCES, 3, syn_blocked, "syn_sources", "sources of SYN floods")                                   \
+    X(SIGNALLING_SOURCES, 4, sip_blocked_sources, "signalling_sources", "sources of signalling floods")
+
+enum stem_deny_table {
+#define STEM_DENY_TABLE_ENUM(name, number, map, label, what) STEM_DENY_TABLE_##name = number,
+    STEM_DENY_TABLES(STEM_DENY_TABLE_ENUM)
+#undef STEM_DENY_TABLE_ENUM
+        STEM_DENY_TABLE_SLOTS = 8,
+};
+
+/* What people and the Security Manager asked for and a full table refused (map deny_refused, one entry).
+ * Written by stemctl and stemd. The data plane counts what it could not block in sip_counts and syn_counts.
+ */
+struct stem_deny_refused {
+    __u64 by_table[STEM_DENY_TABLE_SLOTS]; /* enum stem_deny_table */
+};
+STEM_ABI_ASSERT(sizeof(struct stem_deny_refused) == 64);
+
+#define STEM_FOR_EVER (~0ull)      /* an end that never comes, where 0 means that there is none in force */
+#define STEM_DENY_NOTE_MAX 36      /* octets, with the NUL at the end */
+#define STEM_DENY_FLOW_NOTE_MAX 24 /* of a media flow */
 
 struct stem_deny {
     __u64 expires_ns; /* CLOCK_MONOTONIC; 0 = never */
     __u64 added_ns;
-    __u64 packets; /* kernel; dropped by this entry */
-    __u64 bytes;   /* kernel */
-    __u32 origin;  /* enum stem_deny_origin */
-    char note[36]; /* why, for people; NUL-terminated */
+    __u64 packets;                 /* kernel; dropped by this entry */
+    __u64 bytes;                   /* kernel */
+    __u32 origin;                  /* enum stem_deny_origin */
+    char note[STEM_DENY_NOTE_MAX]; /* why, for people; NUL-terminated */
 };
 STEM_ABI_ASSERT(sizeof(struct stem_deny) == 72);
 

@@ -9,6 +9,7 @@
 #define STEM_ABI_FLOW_H
 
 #include <stem/abi/address.h>
+#include <stem/abi/deny.h>
 
 struct stem_flow_key {
     struct stem_addr src;
@@ -100,7 +101,7 @@ struct stem_flow {
     __u64 bytes_full_at_ns;   /* kernel; CLOCK_MONOTONIC */
     __u64 packets_full_at_ns; /* kernel */
     __u64 last_seen_ns;       /* kernel; 0 = no packet yet */
-    __u64 denied_until_ns;    /* everything is dropped until then; 0 = not denied, ~0 = for good */
+    __u64 denied_until_ns;    /* everything is dropped until then; 0 = not denied, or STEM_FOR_EVER */
 
     __u64 packets;          /* kernel; passed */
     __u64 bytes;            /* kernel; passed, IP length */
@@ -133,10 +134,10 @@ struct stem_flow {
 
     __u64 dialog; /* id of the dialog that opened it first */
     __u64 opened_ns;
-    __u32 offered_ns_per_kib; /* ns_per_kib as negotiated */
-    __u16 media_index;        /* which m= line, from 0 */
-    __u8 excess_seconds;      /* kernel; whole seconds of excess, one after the other */
-    __u8 zero2;
+    __u32 offered_ns_per_kib;           /* ns_per_kib as negotiated */
+    __u16 media_index;                  /* which m= line, from 0 */
+    __u8 excess_seconds;                /* kernel; whole seconds of excess, one after the other */
+    __u8 denied_by;                     /* enum stem_deny_origin; 0 = was never denied */
     __u64 excess_began_ns;              /* kernel; start of the second that is counted */
     __u32 excess_packets;               /* kernel; in that second */
     __u32 new_sources;                  /* kernel; SSRC changes that were let through */
@@ -147,10 +148,22 @@ struct stem_flow {
     __u64 dropped_packets;              /* kernel */
     __u64 dropped_bytes;                /* kernel; IP length */
     __u32 faults[STEM_FLOW_FAULTS_MAX]; /* kernel; dropped_packets by cause (enum stem_flow_fault); wraps */
+    char denied_note[STEM_DENY_FLOW_NOTE_MAX]; /* why, for people; NUL-terminated */
 };
 STEM_ABI_ASSERT(__builtin_offsetof(struct stem_flow, packets) == 32);
 STEM_ABI_ASSERT(__builtin_offsetof(struct stem_flow, source) == 96);
-STEM_ABI_ASSERT(sizeof(struct stem_flow) == 376);
+STEM_ABI_ASSERT(sizeof(struct stem_flow) == 400);
+
+/* Context of program deny_flow, which changes an entry of flows in place: stemd and the data plane write into
+ * it at the same time. */
+struct stem_deny_flow {
+    struct stem_flow_key key;
+    __u64 until_ns; /* as stem_flow::denied_until_ns; 0 = denied no more */
+    __u32 origin;   /* enum stem_deny_origin */
+    __u32 found;    /* answer: 1 = the flow is open, and has it now */
+    char note[STEM_DENY_FLOW_NOTE_MAX];
+};
+STEM_ABI_ASSERT(sizeof(struct stem_deny_flow) == 80);
 
 /* All media of one direction (map media_total), against threshold rtp_total_kbps. */
 struct stem_total {

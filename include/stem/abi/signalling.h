@@ -7,6 +7,7 @@
 #define STEM_ABI_SIGNALLING_H
 
 #include <stem/abi/address.h>
+#include <stem/abi/deny.h>
 
 /* What a message is, told by its first octets. Each kind has a budget of its own. */
 enum stem_sip_kind {
@@ -31,8 +32,12 @@ struct stem_sip_count {
     __u64 steered[STEM_LANES]; /* given to stemd, by lane */
     __u64 over_lane;           /* from nobody we know, and more than all of those may send */
     __u64 limited;             /* over a budget of its source or stream, or blocked */
+    __u64 stream_blocks;       /* times that a stream was blocked by a message of this kind */
+    __u64 source_blocks;       /* ... that a source was */
+    __u64 streams_not_blocked; /* the table was full: the stream is held to its budget only */
+    __u64 sources_not_kept;    /* the table was full: the block lasts as long as the budget's entry does */
 };
-STEM_ABI_ASSERT(sizeof(struct stem_sip_count) == 32);
+STEM_ABI_ASSERT(sizeof(struct stem_sip_count) == 64);
 
 static inline __u32 stem_sip_count_index(enum stem_sip_kind kind, enum stem_direction direction) {
     return (__u32)kind * STEM_DIRECTIONS + (__u32)direction;
@@ -57,6 +62,17 @@ struct stem_sip_source {
     __u32 zero;
 };
 STEM_ABI_ASSERT(sizeof(struct stem_sip_source) == 96);
+
+/* sip_blocked_sources, by struct stem_sip_source_key: what of a blocked source must outlive its entry in
+ * sip_sources, which whoever sends from many addresses can push out. */
+struct stem_sip_blocked_source {
+    __u64 until_ns; /* CLOCK_MONOTONIC */
+    __u64 since_ns; /* of the last block */
+    __u64 packets;  /* kernel; dropped because of it */
+    __u32 strikes;  /* times that it was blocked, of late */
+    __u32 zero;
+};
+STEM_ABI_ASSERT(sizeof(struct stem_sip_blocked_source) == 32);
 
 /* sip_streams, by stem_stream_id(). */
 struct stem_sip_stream {
@@ -100,9 +116,10 @@ static inline __u64 stem_stream_id(__u64 seed, const struct stem_addr* src, __u1
     return id ? id : 1;
 }
 
-/* sip_blocked, by stem_stream_id(): streams whose signalling and media are dropped. */
+/* sip_blocked, by stem_stream_id(): streams whose signalling and media are dropped. Written by the data plane
+ * when they flood, and by stemctl. */
 struct stem_sip_blocked {
-    __u64 until_ns; /* CLOCK_MONOTONIC */
+    __u64 until_ns; /* CLOCK_MONOTONIC; STEM_FOR_EVER */
     __u64 since_ns; /* of the last block */
     __u64 packets;  /* kernel; dropped, media too */
     __u32 strikes;  /* times that it was blocked, of late */
@@ -111,9 +128,11 @@ struct stem_sip_blocked {
     struct stem_addr src;
     struct stem_addr dst;
     __u8 protocol;
-    __u8 zero[7];
+    __u8 origin; /* enum stem_deny_origin */
+    __u8 zero[2];
+    char note[STEM_DENY_NOTE_MAX]; /* why, for people; NUL-terminated */
 };
-STEM_ABI_ASSERT(sizeof(struct stem_sip_blocked) == 72);
+STEM_ABI_ASSERT(sizeof(struct stem_sip_blocked) == 104);
 
 /* sip_blocked_filter: a clear bit means "surely not blocked", so that a packet of a call costs one load. Set
  * here, cleared by stemd. */

@@ -24,6 +24,9 @@ class Witness final : public Observer {
     void call_over(std::uint64_t, std::uint64_t) override { seen.emplace_back("over"); }
     void invite_answered() override { seen.emplace_back("answered"); }
     void invite_retried() override { seen.emplace_back("retried"); }
+    void deny_asked(const Address& source, std::chrono::seconds lifetime, const std::string& note) override {
+        seen.push_back("deny " + source.to_string() + " " + std::to_string(lifetime.count()) + " " + note);
+    }
 
     std::vector<std::string> take() { return std::exchange(seen, {}); }
     std::vector<std::string> seen;
@@ -136,6 +139,26 @@ TEST_P(ObserverTest, UnknownSourcesLeaveRoomForCalls) {
     EXPECT_EQ(call(3, STEM_LANE_UNKNOWN), STEM_CALL_LIMIT);
     EXPECT_EQ(call(4, STEM_LANE_KNOWN), STEM_SIP_RELEASED);
     EXPECT_EQ(call(5, STEM_LANE_KNOWN), STEM_CALL_LIMIT);
+}
+
+TEST_P(ObserverTest, ARefusalMayDenyWhereTheInviteCameFrom) {
+    sm.decision = {.action = sm::Drop{.spam = true},
+                   .user = {},
+                   .why = "spam",
+                   .deny = std::chrono::seconds(60),
+                   .deny_note = "spam *"};
+    from_caller(script.request("INVITE", 1, script.caller_sdp()));
+    EXPECT_THAT(witness.take(), ElementsAre("deny " + script.caller_ip() + " 60 spam *"));
+    from_caller(script.request("INVITE", 1, script.caller_sdp())); // repeated: decided already
+    EXPECT_THAT(witness.take(), IsEmpty());
+}
+
+// Nothing inside is ever denied for what it dials.
+TEST_P(ObserverTest, OutgoingCallsDenyNobody) {
+    sm.decision = {
+        .action = sm::Reject{}, .user = {}, .why = "no", .deny = std::chrono::seconds(60), .deny_note = "no"};
+    from_callee(script.request("INVITE", 1, script.caller_sdp()));
+    EXPECT_THAT(witness.take(), IsEmpty());
 }
 
 } // namespace
