@@ -1,24 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 // Two streams cut into segments that overlap, come in any order, twice, or not at first; and what their ends
-// acknowledge, and how wide their windows are, as the input says. What comes out at the other ends must be the
-// messages that an oracle finds in the whole streams, byte for byte; and all of it, once everything was sent.
+// acknowledge, and how wide their windows are, as the input says. What comes out at the other ends must be
+// the messages that an oracle finds in the whole streams, byte for byte; and all of it, once everything was
+// sent.
 #include <ctl/tcp/table.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
-#include <map>
+#include <source_location>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace {
 
 using namespace stem;
 using namespace stem::tcp;
 
-void require(bool holds) {
+void require(bool holds, std::source_location where = std::source_location::current()) {
     if (!holds) {
+        std::fprintf(stderr, "line %u does not hold\n", static_cast<unsigned>(where.line()));
         std::abort();
     }
 }
@@ -84,7 +87,9 @@ class World : public Wire, public Reader {
             receiver.finished = true;
         }
     }
-    std::uint64_t delay(const Endpoint&, std::string_view, bool, std::uint64_t) noexcept override { return 0; }
+    std::uint64_t delay(const Endpoint&, std::string_view, bool, std::uint64_t) noexcept override {
+        return 0;
+    }
     void read(Message message, std::uint64_t now_ns) noexcept override {
         const bool written = table.write(message.connection, message.direction, message.text, now_ns);
         table.settle(message.connection, message.direction, message.text.size(), written, now_ns);
@@ -132,7 +137,8 @@ std::string make_stream(Input& input) {
             break;
         default: {
             const std::string body = input.text(input.word() % 3000);
-            stream += "MESSAGE sip:a SIP/2.0\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+            stream +=
+                "MESSAGE sip:a SIP/2.0\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
         }
         }
     }
@@ -145,6 +151,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     Input input(data, size);
     Settings settings;
     settings.buffer = 16384;
+    settings.message_timeout = std::chrono::hours(1); // that nobody is too slow is not the question here
+    settings.unacknowledged = std::chrono::hours(1);
+    settings.linger = std::chrono::hours(1);
     World world(settings);
     world.lose_every = 2 + input.octet();
     const Endpoint client{.address = Address::v4({192, 0, 2, 1}), .port = 40000};
@@ -159,8 +168,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         arrival.source = from == STEM_INBOUND ? client : server;
         arrival.destination = from == STEM_INBOUND ? server : client;
         arrival.segment = {.sequence = sequence,
-                           .acknowledgment = world.receivers[from].in.next() +
-                                             (world.receivers[from].finished ? 1 : 0),
+                           .acknowledgment =
+                               world.receivers[from].in.next() + (world.receivers[from].finished ? 1 : 0),
                            .flags = flags,
                            .window = window,
                            .options = {},
@@ -192,7 +201,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             world.table.tick(now);
         }
     }
-    // Then all of it, in order, until nothing is left to be sent.
+    // Then all of it, in order, until nothing is left to be sent; and nothing is lost any more.
+    world.lose_every = ~0U;
     std::string expected[STEM_DIRECTIONS];
     bool broken[STEM_DIRECTIONS] = {false, false};
     for (const stem_direction from : {STEM_INBOUND, STEM_OUTBOUND}) {

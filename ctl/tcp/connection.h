@@ -42,7 +42,8 @@ struct Segment {
 
     [[nodiscard]] bool has(std::uint8_t flag) const noexcept { return (flags & flag) != 0; }
     [[nodiscard]] bool is_syn() const noexcept { // the first of a connection
-        return (flags & (frame::tcp_syn | frame::tcp_ack | frame::tcp_rst | frame::tcp_fin)) == frame::tcp_syn;
+        return (flags & (frame::tcp_syn | frame::tcp_ack | frame::tcp_rst | frame::tcp_fin)) ==
+               frame::tcp_syn;
     }
 };
 
@@ -140,12 +141,12 @@ struct End {
     bool ack_due = false;
     bool probed = false; // asks whether the other end lives
     std::uint16_t advertised = 0;
-    std::size_t held = 0;                  // octets of its messages that wait for a decision
+    std::size_t held = 0; // octets of its messages that wait for a decision
     std::size_t held_messages = 0;
-    std::uint64_t paused_until_ns = 0;     // its budget of messages is used up
-    std::uint64_t message_since_ns = 0;    // an unfinished message began; 0: none
-    std::uint64_t gap_since_ns = 0;        // waits for what is missing; 0: nothing is
-    Seq gap_at = 0;                        // which is this
+    std::uint64_t paused_until_ns = 0;  // its budget of messages is used up
+    std::uint64_t message_since_ns = 0; // an unfinished message began; 0: none
+    std::uint64_t gap_since_ns = 0;     // waits for what is missing; 0: nothing is
+    Seq gap_at = 0;                     // which is this
     std::uint64_t messages = 0;
     std::uint64_t octets = 0;
     std::uint64_t discarded = 0; // octets of messages that did not go on
@@ -246,10 +247,10 @@ class Connection {
     std::array<End, STEM_DIRECTIONS> end_;
     std::uint64_t since_ns_;
     std::uint64_t heard_ns_;
-    std::uint64_t phase_ends_ns_ = 0;  // of a phase that does not last; 0: it does
-    std::size_t accounted_ = 0;        // what of Context::stored is ours
-    bool reading_ = false;             // a reader may write() while it is given a message
-    Segment asked_;                    // resuming: what the first end said, without its payload
+    std::uint64_t phase_ends_ns_ = 0; // of a phase that does not last; 0: it does
+    std::size_t accounted_ = 0;       // what of Context::stored is ours
+    bool reading_ = false;            // a reader may write() while it is given a message
+    Segment asked_;                   // resuming: what the first end said, without its payload
 };
 
 constexpr stem_direction other(stem_direction direction) noexcept {

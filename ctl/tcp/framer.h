@@ -2,9 +2,10 @@
 // Where a SIP message ends in a stream (RFC 3261 18.3): at the end of its headers, and as many octets further
 // as Content-Length says. What stands between messages is keep-alives (RFC 5626 3.5.1).
 //
-// Two readers of one stream who see its messages end at different places see different messages. So what could
-// be read in two ways ends the stream: no Content-Length, two, one that is no number; a start line that is not
-// SIP's; a line feed that stands alone ahead of a message. The rest is the parser's, message by message.
+// Two readers of one stream who see its messages end at different places see different messages. So what
+// could be read in two ways ends the stream: no Content-Length, two, one that is no number; a start line that
+// is not SIP's; a line feed that stands alone ahead of a message. The rest is the parser's, message by
+// message.
 #pragma once
 
 #include <stem/abi/reason.h>
@@ -37,8 +38,8 @@ class Framer {
   public:
     explicit Framer(FramingLimits limits) : limits_(limits) {}
 
-    // `ready`: all octets from the end of the last step on; what was in it at an earlier call still is. Linear
-    // in the octets of a message, however many calls they come in.
+    // `ready`: all octets from the end of the last step on; what was in it at an earlier call still is.
+    // Linear in the octets of a message, however many calls they come in.
     Step look(std::string_view ready);
 
     // Of a message that has begun and is not whole: are its headers, and how long will it be?

@@ -135,8 +135,7 @@ stem_reason Connection::shake_answered(stem_direction from, const Segment& segme
         end_phase(Phase::over, now_ns);
         return STEM_TCP_TAKEN;
     }
-    if (from != origin_ || !segment.has(frame::tcp_ack) ||
-        segment.acknowledgment != receiver.first + 1) {
+    if (from != origin_ || !segment.has(frame::tcp_ack) || segment.acknowledgment != receiver.first + 1) {
         return STEM_TCP_WINDOW;
     }
     establish(now_ns);
@@ -165,7 +164,8 @@ void Connection::make_streams(stem_direction from, Seq next_in, Seq next_out) {
 }
 
 // A stemd before this one knew the connection, or none did while the fallback was open. A segment that
-// acknowledges nothing new, and has an old number, makes its receiver say where it is (RFC 9293 3.8.4, 3.10.7.4).
+// acknowledges nothing new, and has an old number, makes its receiver say where it is (RFC
+// 9293 3.8.4, 3.10.7.4).
 void Connection::ask_to_resume() {
     Outgoing outgoing = to(other(origin_));
     outgoing.segment = asked_;

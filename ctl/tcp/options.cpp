@@ -40,8 +40,8 @@ Options read_options(frame::Bytes octets) noexcept {
             break;
         case kind_timestamps:
             if (length == timestamps_length) {
-                options.timestamps = Timestamps{.value = frame::read32(octets, at + 2),
-                                                .echo = frame::read32(octets, at + 6)};
+                options.timestamps =
+                    Timestamps{.value = frame::read32(octets, at + 2), .echo = frame::read32(octets, at + 6)};
             }
             break;
         case kind_md5:

@@ -32,7 +32,8 @@ Options read_options(frame::Bytes octets) noexcept;
 // Options as they stand in a segment, padded to words.
 class OptionOctets {
   public:
-    static OptionOctets write(std::optional<std::uint16_t> mss, std::optional<Timestamps> timestamps) noexcept;
+    static OptionOctets write(std::optional<std::uint16_t> mss,
+                              std::optional<Timestamps> timestamps) noexcept;
     [[nodiscard]] frame::Bytes octets() const noexcept { return frame::Bytes(octets_).first(length_); }
 
   private:

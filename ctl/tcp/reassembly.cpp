@@ -35,16 +35,17 @@ void Reassembly::take_behind_gap(std::uint64_t offset, std::string_view octets, 
             const auto& [start, held] = *std::prev(following);
             const std::uint64_t end = start + held.size();
             if (end > offset) { // came before
-                const auto skip = static_cast<std::size_t>(std::min<std::uint64_t>(end - offset, octets.size()));
+                const auto skip =
+                    static_cast<std::size_t>(std::min<std::uint64_t>(end - offset, octets.size()));
                 octets.remove_prefix(skip);
                 offset += skip;
                 continue;
             }
         }
-        const std::size_t length = following == islands_.end()
-                                       ? octets.size()
-                                       : static_cast<std::size_t>(std::min<std::uint64_t>(
-                                             octets.size(), following->first - offset));
+        const std::size_t length =
+            following == islands_.end()
+                ? octets.size()
+                : static_cast<std::size_t>(std::min<std::uint64_t>(octets.size(), following->first - offset));
         const std::string_view piece = octets.substr(0, length);
         if (following != islands_.begin() &&
             std::prev(following)->first + std::prev(following)->second.size() == offset) {

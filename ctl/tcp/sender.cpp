@@ -179,8 +179,7 @@ void Sender::measure(std::uint64_t rtt_ns) {
         rtt_variance_ns_ = (3 * rtt_variance_ns_ + error) / 4;
         smoothed_rtt_ns_ = (7 * smoothed_rtt_ns_ + rtt_ns) / 8;
     }
-    timeout_ns_ =
-        std::clamp(smoothed_rtt_ns_ + 4 * rtt_variance_ns_, least_timeout_ns, longest_timeout_ns);
+    timeout_ns_ = std::clamp(smoothed_rtt_ns_ + 4 * rtt_variance_ns_, least_timeout_ns, longest_timeout_ns);
 }
 
 void Sender::fire(std::uint64_t now_ns) {

@@ -34,8 +34,8 @@ class Sender {
     // What is to be sent now; nothing: wait, for an acknowledgment or for deadline().
     std::optional<Piece> pull(std::uint64_t now_ns);
 
-    // `window`: octets from `ack` on. `bare`: no payload, no FIN came with it. False: it acknowledges what was
-    // never sent.
+    // `window`: octets from `ack` on. `bare`: no payload, no FIN came with it. False: it acknowledges what
+    // was never sent.
     bool acknowledge(Seq ack, std::uint32_t window, bool bare, std::uint64_t now_ns);
 
     // When fire() is due; 0: never.
@@ -86,7 +86,7 @@ class Sender {
 
     std::uint64_t deadline_ns_ = 0;
     std::uint64_t timeout_ns_ = first_timeout_ns;
-    unsigned timeouts_ = 0; // in a row
+    unsigned timeouts_ = 0;                              // in a row
     std::optional<std::pair<Seq, std::uint64_t>> timed_; // arrives when this is acknowledged; sent then
     std::uint64_t smoothed_rtt_ns_ = 0;
     std::uint64_t rtt_variance_ns_ = 0;

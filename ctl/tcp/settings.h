@@ -13,10 +13,10 @@ namespace stem::tcp {
 
 struct Settings {
     std::size_t max_connections = 16384; // unknown sources leave a quarter of them to known ones
-    std::size_t max_per_source = 512;    // connections of one source that nobody knows: IPv4 address, IPv6 /64
-    std::size_t buffer = 65536;          // octets of a stream that wait here, on their way in or out
-    std::size_t held = 262144;           // octets of messages of a stream that wait for a decision
-    std::size_t total = 64UL << 20U;     // octets of all streams
+    std::size_t max_per_source = 512; // connections of one source that nobody knows: IPv4 address, IPv6 /64
+    std::size_t buffer = 65536;       // octets of a stream that wait here, on their way in or out
+    std::size_t held = 262144;        // octets of messages of a stream that wait for a decision
+    std::size_t total = 64UL << 20U;  // octets of all streams
     std::chrono::milliseconds handshake_timeout{30000};
     std::chrono::milliseconds message_timeout{10000}; // for a message's headers, and for a hole to be filled
     std::size_t least_rate = 200;                     // octets/s of a body

@@ -57,8 +57,8 @@ stem_reason Table::receive(const Arrival& arrival, std::uint64_t now_ns) {
         return begin(arrival, key, now_ns);
     }
     depth_++;
-    const stem_reason reason = connection->receive(
-        arrival.direction, arrival.segment, arrival.path_of_another ? nullptr : &arrival.path, now_ns);
+    const stem_reason reason = connection->receive(arrival.direction, arrival.segment,
+                                                   arrival.path_of_another ? nullptr : &arrival.path, now_ns);
     depth_--;
     after(*connection, now_ns);
     return reason;
@@ -110,8 +110,8 @@ bool Table::has_room_for(const Arrival& arrival) {
             return false;
         }
     }
-    const std::size_t room = unknown ? settings.max_connections - settings.max_connections / 4
-                                     : settings.max_connections;
+    const std::size_t room =
+        unknown ? settings.max_connections - settings.max_connections / 4 : settings.max_connections;
     if (context_.stored >= settings.total) {
         return false;
     }
@@ -216,8 +216,7 @@ void Table::bury() {
     over_.clear();
 }
 
-bool Table::write(std::uint64_t id, stem_direction direction, std::string_view octets,
-                  std::uint64_t now_ns) {
+bool Table::write(std::uint64_t id, stem_direction direction, std::string_view octets, std::uint64_t now_ns) {
     Connection* connection = find(id);
     if (connection == nullptr) {
         return false;

@@ -24,9 +24,9 @@ struct Arrival {
     Endpoint destination;
     Segment segment;
     Path path;
-    bool known = false;               // by the known lane
-    std::optional<Endpoint> proxy;    // a new connection is to be served by it, instead of its destination
-    bool path_of_another = false;     // the frame was made ready for another than who serves the connection
+    bool known = false;            // by the known lane
+    std::optional<Endpoint> proxy; // a new connection is to be served by it, instead of its destination
+    bool path_of_another = false;  // the frame was made ready for another than who serves the connection
 };
 
 // For people.
@@ -71,7 +71,7 @@ class Table {
     [[nodiscard]] std::vector<ConnectionInfo> list() const;
     [[nodiscard]] const Counts& counts() const noexcept { return context_.counts; }
     [[nodiscard]] std::size_t size() const noexcept { return connections_.size(); }
-    [[nodiscard]] std::size_t open() const noexcept; // of these
+    [[nodiscard]] std::size_t open() const noexcept;                              // of these
     [[nodiscard]] std::size_t stored() const noexcept { return context_.stored; } // octets
 
     // Segments of connections that are not known are looked into so often in a second; the others wait.

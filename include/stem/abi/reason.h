@@ -149,13 +149,16 @@
     X(RELEASE_FAILED, 120, DROP, "release_failed", "could not be sent on (ring full, no frame, no route)")   \
     X(FRAME_UNREADABLE, 121, DROP, "frame_unreadable", "steered frame that is not UDP over IP")              \
     X(MEDIA_TOTAL, 140, DROP, "media_total", "a call whose media the firewall has no room for")              \
-    /* the controller's: SIP over TCP. Those from TCP_FRAMING on end their connection, by RST to both ends */ \
+    /* the controller's: SIP over TCP. Those from TCP_FRAMING on end their connection, by RST to both ends   \
+     */                                                                                                      \
     X(TCP_TAKEN, 150, RELEASE, "tcp_taken", "TCP segment of SIP, taken in by stemd as a part of its stream") \
     X(TCP_CHECKSUM, 151, DROP, "tcp_checksum", "TCP segment of SIP with a wrong checksum")                   \
-    X(TCP_WINDOW, 152, DROP, "tcp_window", "TCP segment of SIP outside its window, signed, or of no state")   \
+    X(TCP_WINDOW, 152, DROP, "tcp_window", "TCP segment of SIP outside its window, signed, or of no state")  \
     X(TCP_LIMIT, 153, DROP, "tcp_limit", "no room for another SIP connection, or its source has too many")   \
-    X(TCP_UNKNOWN, 154, DROP, "tcp_unknown", "of a SIP connection that stemd does not know: looked into, or reset") \
-    X(TCP_FRAMING, 155, DROP, "tcp_framing", "SIP over TCP whose messages cannot be told apart (RFC 3261, 18.3)") \
+    X(TCP_UNKNOWN, 154, DROP, "tcp_unknown",                                                                 \
+      "of a SIP connection that stemd does not know: looked into, or reset")                                 \
+    X(TCP_FRAMING, 155, DROP, "tcp_framing",                                                                 \
+      "SIP over TCP whose messages cannot be told apart (RFC 3261, 18.3)")                                   \
     X(TCP_OVER_LIMIT, 156, DROP, "tcp_over_limit", "SIP over TCP: a message larger than the configured cap") \
     X(TCP_SLOW, 157, DROP, "tcp_slow", "SIP over TCP: a message that does not come to its end in time")      \
     X(TCP_UNACKNOWLEDGED, 158, DROP, "tcp_unacknowledged", "SIP over TCP: an end takes nothing any more")    \

@@ -200,7 +200,7 @@ class Talk {
     Endpoint called_;
     Endpoint server_;
     Seq next_[STEM_DIRECTIONS] = {0, 0};
-    Seq received_[STEM_DIRECTIONS] = {0, 0};     // by end: behind what it was sent in order
+    Seq received_[STEM_DIRECTIONS] = {0, 0}; // by end: behind what it was sent in order
     std::uint32_t clock_[STEM_DIRECTIONS] = {100, 7000};
 };
 

@@ -48,8 +48,8 @@ TEST(Framer, FindsMessagesHoweverTheyAreCut) {
 }
 
 TEST(Framer, ReadsEveryFormOfContentLength) {
-    for (const std::string_view field :
-         {"l: 3", "L:3", "CONTENT-LENGTH:3", "Content-Length : 3", "Content-Length:\r\n 3", "content-length:\t 003"}) {
+    for (const std::string_view field : {"l: 3", "L:3", "CONTENT-LENGTH:3", "Content-Length : 3",
+                                         "Content-Length:\r\n 3", "content-length:\t 003"}) {
         const std::string message =
             "SIP/2.0 200 OK\r\nCall-ID: 1\r\n" + std::string(field) + "\r\nServer: x\r\n\r\nabc";
         EXPECT_EQ(frame_by(message + "SIP", 7), std::vector<std::string>{message}) << field;
@@ -92,7 +92,8 @@ TEST(Framer, HoldsToItsCaps) {
     const FramingLimits limits{.start_line = 60, .message = 300};
     EXPECT_EQ(frame_by("INVITE sip:" + std::string(60, 'a') + " SIP/2.0\r\n", 1, limits),
               std::vector<std::string>{over});
-    EXPECT_EQ(frame_by(std::string(61, 'a'), 1, limits), std::vector<std::string>{over}); // no line end at all
+    EXPECT_EQ(frame_by(std::string(61, 'a'), 1, limits),
+              std::vector<std::string>{over}); // no line end at all
     EXPECT_EQ(frame_by("OPTIONS sip:a SIP/2.0\r\nX: " + std::string(300, 'a'), 10, limits),
               std::vector<std::string>{over});
     for (const std::string_view length : {"280", "4294967296", "18446744073709551617"}) {
@@ -108,7 +109,8 @@ TEST(Framer, HoldsToItsCaps) {
 
 // Each octet is looked at a bounded number of times, also when they come one by one.
 TEST(Framer, OneOctetAtATimeCostsNoMoreThanAllAtOnce) {
-    const std::string message = sip("INVITE", "1", std::string(6000, 'x'), "X: " + std::string(1800, 'y') + "\r\n");
+    const std::string message =
+        sip("INVITE", "1", std::string(6000, 'x'), "X: " + std::string(1800, 'y') + "\r\n");
     EXPECT_EQ(frame_by(message, 1), std::vector<std::string>{message});
 }
 

@@ -150,7 +150,8 @@ TEST(Handshake, GoesToTheProxyAndAnswersAsTheCalledAddress) {
 
         Talk direct(bench, {.v4 = v4}); // the same port of the client, to the proxy itself
         direct.called_ = proxy;
-        EXPECT_EQ(direct.say_at(in, 5, {}, syn, 0), STEM_TCP_WINDOW); // is a SYN in that connection: challenged
+        EXPECT_EQ(direct.say_at(in, 5, {}, syn, 0),
+                  STEM_TCP_WINDOW); // is a SYN in that connection: challenged
         Talk second(bench, {.v4 = v4, .proxy = proxy});
         second.called_ = endpoint(v4 ? "198.51.100.3" : "2001:db8:1::3", 5060);
         EXPECT_EQ(second.say_at(in, 5, {}, syn, 0), STEM_PROXY_REFUSED);

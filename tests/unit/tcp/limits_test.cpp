@@ -171,7 +171,8 @@ TEST(Limits, AllStreamsTogetherAreBounded) {
     Bench bench({.total = 5000});
     std::vector<std::unique_ptr<Talk>> talks;
     for (std::uint16_t i = 0; i < 10; ++i) {
-        talks.push_back(std::make_unique<Talk>(bench, Talk::Form{.port = static_cast<std::uint16_t>(1000 + i)}));
+        talks.push_back(
+            std::make_unique<Talk>(bench, Talk::Form{.port = static_cast<std::uint16_t>(1000 + i)}));
         talks.back()->shake();
     }
     for (auto& talk : talks) {

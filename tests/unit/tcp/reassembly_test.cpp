@@ -93,7 +93,8 @@ TEST(Reassembly, GivesTheStreamThatWasSentWhateverTheOrder) {
             const std::size_t length = 1 + random() % 60;
             stream.take(first + static_cast<Seq>(at), std::string_view(sent).substr(at, length));
             if (random() % 4 == 0) {
-                stream.take(stream.next(), std::string_view(sent).substr(received.size() + stream.ready().size(), 5));
+                stream.take(stream.next(),
+                            std::string_view(sent).substr(received.size() + stream.ready().size(), 5));
             }
             const std::size_t some = random() % (stream.ready().size() + 1);
             received += stream.ready().substr(0, some);

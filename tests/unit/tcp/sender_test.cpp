@@ -145,7 +145,8 @@ TEST(Sender, EverythingArrivesThroughALossyNetwork) {
             sender.fire(now);
             while (const auto piece = sender.pull(now)) {
                 if (random() % 10 != 0) {
-                    network.emplace_back(piece->sequence, std::string(piece->octets) + (piece->fin ? "." : ""));
+                    network.emplace_back(piece->sequence,
+                                         std::string(piece->octets) + (piece->fin ? "." : ""));
                 }
             }
             while (!network.empty() && random() % 4 != 0) {
