@@ -48,6 +48,8 @@ static __always_inline __u32 source_rate(const struct stem_thresholds* limits, e
         return limits->sip_responses;
     case STEM_SIP_KIND_NOISE:
         return limits->sip_noise;
+    case STEM_SIP_KIND_SEGMENT:
+        return limits->sip_segments;
     default:
         return limits->sip_requests;
     }
@@ -63,6 +65,8 @@ static __always_inline enum stem_reason rate_reason(enum stem_sip_kind kind) {
         return STEM_SIP_RESPONSE_RATE;
     case STEM_SIP_KIND_NOISE:
         return STEM_SIP_NOISE_RATE;
+    case STEM_SIP_KIND_SEGMENT:
+        return STEM_SIP_SEGMENT_RATE;
     default:
         return STEM_SIP_REQUEST_RATE;
     }
@@ -92,7 +96,7 @@ static __always_inline void find_sender(struct sip_sender* sender, const struct 
         if (sender->scale < scale) {
             sender->scale = scale;
         }
-    } else if (kind == STEM_SIP_KIND_RESPONSE && !sender->known) {
+    } else if ((kind == STEM_SIP_KIND_RESPONSE || kind == STEM_SIP_KIND_SEGMENT) && !sender->known) {
         const struct stem_addr source = packet->key.src; /* on the stack, as Linux 6.1 wants its keys */
         const __u64* asked = bpf_map_lookup_elem(&sip_asked, &source);
         sender->known = asked && now < *asked + ASKED_NS;
@@ -247,6 +251,10 @@ static __always_inline void count_signalling(const struct packet* packet, enum s
     }
 }
 
+static __always_inline int begins_connection(const struct packet* packet) {
+    return packet->key.protocol == IPPROTO_TCP && (packet->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+}
+
 /* May this packet go to stemd? Gives an enum stem_reason, STEM_CONTINUE if it may, and sets its lane. */
 __noinline int judge_signalling(struct xdp_md* context, struct packet* packet) {
     const struct stem_thresholds* limits = thresholds_in_force();
@@ -257,7 +265,8 @@ __noinline int judge_signalling(struct xdp_md* context, struct packet* packet) {
     const enum stem_sip_kind kind = sip_kind_of(context, packet);
     const enum stem_reason reason = judge_budgets(packet, limits, kind, now);
     count_signalling(packet, kind, reason);
-    if (reason == STEM_CONTINUE && packet->key.direction == STEM_OUTBOUND && kind < STEM_SIP_KIND_RESPONSE) {
+    if (reason == STEM_CONTINUE && packet->key.direction == STEM_OUTBOUND &&
+        (kind < STEM_SIP_KIND_RESPONSE || begins_connection(packet))) {
         note_asked(packet, now);
     }
     return reason;

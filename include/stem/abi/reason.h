@@ -33,7 +33,7 @@
     X(RULE_STEER, 10, STEER, "rule_steer", "a static rule gave it to stemd")                                 \
     X(STATE, 11, FORWARD, "state", "belongs to a kept connection, and fits it")                              \
     X(STATE_RELATED, 12, FORWARD, "state_related", "ICMP error about a packet of a kept connection")         \
-    X(PROXY, 13, FORWARD, "proxy", "SIP over TCP between a client and the SIP proxy, steered")               \
+    X(PROXY, 13, FORWARD, "proxy", "SIP over TCP with the SIP proxy, steered while stemd was away")          \
     /* judged, but to be finished by the kernel's stack (router mode) */                                     \
     X(STACK_NEIGHBOUR, 15, STACK, "stack_neighbour", "next hop's link address unknown: the stack asks")      \
     X(STACK_LOCAL, 16, STACK, "stack_local", "for this host itself")                                         \
@@ -98,6 +98,7 @@
     X(REDIRECT_FAILED, 76, DROP, "redirect_failed", "the other port is not there")                           \
     X(INTERNAL, 77, DROP, "internal", "a map that must exist does not: STEM's own defect")                   \
     /* signalling, before stemd sees it */                                                                   \
+    X(SIP_SEGMENT_RATE, 79, DROP, "sip_segment_rate", "more TCP segments of SIP than a source may send")     \
     X(SIP_STREAM_BLOCKED, 80, DROP, "sip_stream_blocked",                                                    \
       "signalling or media of a stream that flooded INVITEs")                                                \
     X(SIP_SOURCE_BLOCKED, 81, DROP, "sip_source_blocked",                                                    \
@@ -147,7 +148,7 @@
     X(MEDIA_ADDRESS, 118, DROP, "media_address", "media address or port that policy does not allow")         \
     X(PINHOLE_LIMIT, 119, DROP, "pinhole_limit", "no room for another pinhole, or the kernel refused it")    \
     X(RELEASE_FAILED, 120, DROP, "release_failed", "could not be sent on (ring full, no frame, no route)")   \
-    X(FRAME_UNREADABLE, 121, DROP, "frame_unreadable", "steered frame that is not UDP over IP")              \
+    X(FRAME_UNREADABLE, 121, DROP, "frame_unreadable", "steered frame that is not UDP or TCP over IP")       \
     X(MEDIA_TOTAL, 140, DROP, "media_total", "a call whose media the firewall has no room for")              \
     /* the controller's: SIP over TCP. Those from TCP_FRAMING on end their connection, by RST to both ends   \
      */                                                                                                      \
