@@ -188,6 +188,8 @@ class Connection {
     [[nodiscard]] std::uint64_t heard() const noexcept { return heard_ns_; } // the last segment
     [[nodiscard]] const End& end(stem_direction of) const noexcept { return end_[of]; }
     [[nodiscard]] std::size_t stored() const noexcept;
+    // Each end has all that the other sent, in the other's own numbers.
+    [[nodiscard]] bool is_transparent() const noexcept;
     // The table's: when it looks again, and whether the connection is among those that go when there is no
     // room.
     std::uint64_t scheduled_ns = 0;

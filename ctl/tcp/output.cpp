@@ -19,6 +19,17 @@ std::size_t Connection::stored() const noexcept {
     return octets;
 }
 
+bool Connection::is_transparent() const noexcept {
+    for (const stem_direction from : {STEM_INBOUND, STEM_OUTBOUND}) {
+        const auto& in = end_[from].in;
+        const auto& out = end_[other(from)].out;
+        if (!in || !out || in->next() != out->next() || out->in_flight()) {
+            return false;
+        }
+    }
+    return stored() == 0;
+}
+
 void Connection::account() noexcept {
     if (phase_ == Phase::reset || phase_ == Phase::over) {
         for (End& end : end_) {

@@ -1,22 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <ctl/tcp/table.h>
 
+#include <ctl/tcp/budget.h>
+
 #include <algorithm>
 
 namespace stem::tcp {
 namespace {
 
 constexpr std::uint64_t ns_per_second = 1'000'000'000;
-constexpr std::size_t prefix_octets = 8; // one host may use a whole /64
-
-Address charged(const Address& source) {
-    if (source.is_v4()) {
-        return source;
-    }
-    auto octets = source.octets();
-    std::fill(octets.begin() + prefix_octets, octets.end(), std::uint8_t{0});
-    return Address::v6(octets);
-}
 
 // Counted for their source.
 bool is_charged(const Connection& connection) {
@@ -56,9 +48,12 @@ stem_reason Table::receive(const Arrival& arrival, std::uint64_t now_ns) {
     if (connection == nullptr) {
         return begin(arrival, key, now_ns);
     }
+    // Made ready for whom? Not for who serves the connection, if the proxy has changed since.
+    const Endpoint& reached = arrival.proxy ? *arrival.proxy : arrival.destination;
+    const bool right_path = !inbound || reached == connection->ends().served_by;
     depth_++;
-    const stem_reason reason = connection->receive(arrival.direction, arrival.segment,
-                                                   arrival.path_of_another ? nullptr : &arrival.path, now_ns);
+    const stem_reason reason =
+        connection->receive(arrival.direction, arrival.segment, right_path ? &arrival.path : nullptr, now_ns);
     depth_--;
     after(*connection, now_ns);
     return reason;
@@ -79,7 +74,7 @@ stem_reason Table::begin(const Arrival& arrival, const Key& key, std::uint64_t n
             return STEM_PROXY_REFUSED;
         }
     }
-    if (!syn && !may_resume(now_ns)) {
+    if (!syn && (!arrival.may_resume || !has_time_to_resume(now_ns))) {
         return STEM_TCP_UNKNOWN;
     }
     if (!has_room_for(arrival)) {
@@ -93,7 +88,7 @@ stem_reason Table::begin(const Arrival& arrival, const Key& key, std::uint64_t n
     by_key_[key] = id;
     by_key_[{.outside = key.outside, .inside = ends.served_by}] = id;
     if (arrival.direction == STEM_INBOUND && !arrival.known) {
-        by_source_[charged(key.outside.address)]++;
+        by_source_[charged_source(key.outside.address)]++;
     }
     connection.begin(arrival.direction, segment, arrival.path, now_ns);
     after(connection, now_ns);
@@ -105,7 +100,7 @@ bool Table::has_room_for(const Arrival& arrival) {
     const Settings& settings = context_.settings;
     const bool unknown = !arrival.known && arrival.direction == STEM_INBOUND;
     if (unknown) {
-        const auto found = by_source_.find(charged(arrival.source.address));
+        const auto found = by_source_.find(charged_source(arrival.source.address));
         if (found != by_source_.end() && found->second >= settings.max_per_source) {
             return false;
         }
@@ -160,7 +155,7 @@ void Table::trim_transient() {
     }
 }
 
-bool Table::may_resume(std::uint64_t now_ns) {
+bool Table::has_time_to_resume(std::uint64_t now_ns) {
     if (now_ns / ns_per_second != resumption_second_) {
         resumption_second_ = now_ns / ns_per_second;
         resumptions_ = 0;
@@ -182,7 +177,7 @@ void Table::forget(std::uint64_t id) {
         }
     }
     if (is_charged(connection)) {
-        const auto source = by_source_.find(charged(ends.outside.address));
+        const auto source = by_source_.find(charged_source(ends.outside.address));
         if (source != by_source_.end() && --source->second == 0) {
             by_source_.erase(source);
         }
@@ -260,13 +255,22 @@ void Table::tick(std::uint64_t now_ns) {
     trim_transient();
 }
 
+void Table::leave(std::uint64_t now_ns) {
+    for (const auto& [id, connection] : connections_) {
+        if (connection->phase() == Phase::open && !connection->is_transparent()) {
+            connection->fail(connection->origin(), STEM_TCP_ENDED, "stemd stops, and had octets of it",
+                             now_ns);
+        }
+    }
+}
+
 bool Table::reset(std::uint64_t id, std::string_view what, std::uint64_t now_ns) {
     Connection* connection = find(id);
     if (connection == nullptr || connection->phase() != Phase::open) {
         return false;
     }
     depth_++;
-    connection->fail(connection->origin(), STEM_TCP_IDLE, what, now_ns);
+    connection->fail(connection->origin(), STEM_TCP_ENDED, what, now_ns);
     depth_--;
     after(*connection, now_ns);
     return true;

@@ -25,8 +25,8 @@ struct Arrival {
     Segment segment;
     Path path;
     bool known = false;            // by the known lane
-    std::optional<Endpoint> proxy; // a new connection is to be served by it, instead of its destination
-    bool path_of_another = false;  // the frame was made ready for another than who serves the connection
+    bool may_resume = true;        // if it is not known: is it to be looked into?
+    std::optional<Endpoint> proxy; // who is to serve it, instead of its destination; the path leads there
 };
 
 // For people.
@@ -65,6 +65,9 @@ class Table {
     void settle(std::uint64_t connection, stem_direction direction, std::size_t octets, bool went_on,
                 std::uint64_t now_ns);
     void tick(std::uint64_t now_ns);
+    // stemd stops: ends the connections that the next one could not take over, as their ends' numbers differ
+    // or something of them is here.
+    void leave(std::uint64_t now_ns);
     // RST to both ends, for a connection that stands. False: there is none.
     bool reset(std::uint64_t connection, std::string_view what, std::uint64_t now_ns);
 
@@ -96,7 +99,7 @@ class Table {
     bool make_room();
     void list_transient(Connection& connection);
     void trim_transient();
-    bool may_resume(std::uint64_t now_ns);
+    bool has_time_to_resume(std::uint64_t now_ns);
     void forget(std::uint64_t id);
     void after(Connection& connection, std::uint64_t now_ns);
     void bury();

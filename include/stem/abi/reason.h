@@ -164,7 +164,8 @@
     X(TCP_SLOW, 157, DROP, "tcp_slow", "SIP over TCP: a message that does not come to its end in time")      \
     X(TCP_UNACKNOWLEDGED, 158, DROP, "tcp_unacknowledged", "SIP over TCP: an end takes nothing any more")    \
     X(TCP_IDLE, 159, DROP, "tcp_idle", "SIP over TCP: a connection that was silent for too long")            \
-    X(TCP_CUT_SHORT, 160, DROP, "tcp_cut_short", "SIP over TCP: the stream ended inside a message")
+    X(TCP_CUT_SHORT, 160, DROP, "tcp_cut_short", "SIP over TCP: the stream ended inside a message")          \
+    X(TCP_ENDED, 161, DROP, "tcp_ended", "SIP over TCP: ended by hand, or because stemd stops")
 
 enum stem_reason {
     STEM_CONTINUE = 0, /* no verdict yet: the next stage judges */
