@@ -39,6 +39,8 @@ class FakeBackend : public Backend {
         dropped.push_back(id);
         return id == 0x17;
     }
+    std::vector<tcp::ConnectionInfo> connections() override { return followed; }
+    bool reset_connection(std::uint64_t id) override { return id == 0x2a; }
     std::string metrics() override { return "stem_up 1\n"; }
     json::object alarms() override { return {{"alarms", json::array{}}}; }
     Result<> add_trunk(const Address& peer) override {
@@ -52,6 +54,7 @@ class FakeBackend : public Backend {
     }
 
     std::vector<call::DialogInfo> dialogs;
+    std::vector<tcp::ConnectionInfo> followed;
     std::vector<std::uint64_t> dropped;
     std::vector<Address> trunks;
     Request asked;
