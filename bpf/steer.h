@@ -114,15 +114,16 @@ static __always_inline enum stem_reason steer_within_budget(struct xdp_md* conte
 
 static __always_inline enum stem_reason judge_steering(struct xdp_md* context, struct packet* packet) {
     const int tcp = packet->key.protocol == IPPROTO_TCP;
-    if ((!tcp && packet->key.protocol != IPPROTO_UDP) || !packet->payload_offset) {
+    if ((!tcp && packet->key.protocol != IPPROTO_UDP) ||
+        !(tcp ? packet->l4_offset : packet->payload_offset)) {
         return STEM_CONTINUE;
     }
     /* A client's port says nothing: who begins a connection from a SIP port to another does not talk SIP. */
     if (!is_sip_port(packet->key.dport) && (begins_connection(packet) || !is_sip_port(packet->key.sport))) {
         return STEM_CONTINUE;
     }
-    if (tcp) { /* its keep-alives are a part of the stream */
-        return steer_within_budget(context, packet, STEM_STEER_SIP);
+    if (tcp) { /* its keep-alives are a part of the stream; a fragment would be one beside it */
+        return packet->fragment ? STEM_FRAGMENT : steer_within_budget(context, packet, STEM_STEER_SIP);
     }
     const enum stem_reason keepalive_kind = is_crlf_keepalive(context, packet) ? STEM_KEEPALIVE_CRLF
                                             : is_stun(context, packet)         ? STEM_KEEPALIVE_STUN

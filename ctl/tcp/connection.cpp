@@ -9,6 +9,7 @@ namespace {
 
 // Of what STEM itself adds to a stream that its end does not take.
 constexpr std::size_t buffers_until_lost = 4;
+constexpr std::uint64_t challenge_interval_ns = 500'000'000; // Linux's
 
 constexpr std::uint64_t ns_of(std::chrono::nanoseconds duration) {
     return static_cast<std::uint64_t>(duration.count());
@@ -84,7 +85,7 @@ stem_reason Connection::receive(stem_direction from, const Segment& segment, con
 stem_reason Connection::receive_open(stem_direction from, const Segment& segment, std::uint64_t now_ns) {
     End& end = end_[from];
     if (segment.has(frame::tcp_syn)) { // RFC 5961 4.2: whoever began anew answers this with RST
-        end.ack_due = true;
+        challenge(from, now_ns);
         return STEM_TCP_WINDOW;
     }
     if (segment.has(frame::tcp_rst)) {
@@ -117,7 +118,7 @@ bool Connection::acknowledged(stem_direction from, const Segment& segment, std::
     }
     const bool bare = segment.payload.empty() && !segment.has(frame::tcp_fin);
     if (!end.out->acknowledge(segment.acknowledgment, segment.window, bare, now_ns)) {
-        end.ack_due = true;
+        challenge(from, now_ns);
         return false;
     }
     read(other(from), now_ns); // there may be room again
@@ -144,14 +145,24 @@ stem_reason Connection::heed_reset(stem_direction from, const Segment& segment, 
         return STEM_TCP_TAKEN;
     }
     if (ahead > 0 && static_cast<std::size_t>(ahead) < end.in->capacity()) {
-        end.ack_due = true;
+        challenge(from, now_ns);
     }
     return STEM_TCP_WINDOW;
 }
 
+// An end that does not fit its connection is told where it is; now and then, as two of them might tell each
+// other for ever (RFC 5961 7).
+void Connection::challenge(stem_direction from, std::uint64_t now_ns) {
+    End& end = end_[from];
+    if (now_ns >= end.challenge_again_ns) {
+        end.challenge_again_ns = now_ns + challenge_interval_ns;
+        end.ack_due = true;
+    }
+}
+
 bool Connection::write(stem_direction direction, std::string_view octets, std::uint64_t now_ns) {
     End& receiver = end_[other(direction)];
-    if (phase_ != Phase::open || !receiver.out || receiver.out->done()) {
+    if (phase_ != Phase::open || !receiver.out || receiver.out->finished()) {
         return false;
     }
     if (receiver.out->buffered() + octets.size() > buffers_until_lost * context_.settings.buffer) {

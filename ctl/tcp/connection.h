@@ -139,7 +139,8 @@ struct End {
     std::optional<Seq> fin;    // of its FIN
     bool fin_taken = false;
     bool ack_due = false;
-    bool probed = false; // asks whether the other end lives
+    bool probed = false;                  // asks whether the other end lives
+    std::uint64_t challenge_again_ns = 0; // not before this
     std::uint16_t advertised = 0;
     std::size_t held = 0; // octets of its messages that wait for a decision
     std::size_t held_messages = 0;
@@ -184,6 +185,7 @@ class Connection {
     [[nodiscard]] Phase phase() const noexcept { return phase_; }
     [[nodiscard]] stem_direction origin() const noexcept { return origin_; }
     [[nodiscard]] bool known() const noexcept { return known_; }
+    void become_known() noexcept { known_ = true; }
     [[nodiscard]] std::uint64_t since() const noexcept { return since_ns_; }
     [[nodiscard]] std::uint64_t heard() const noexcept { return heard_ns_; } // the last segment
     [[nodiscard]] const End& end(stem_direction of) const noexcept { return end_[of]; }
@@ -211,6 +213,7 @@ class Connection {
     // connection.cpp
     stem_reason receive_open(stem_direction from, const Segment& segment, std::uint64_t now_ns);
     stem_reason heed_reset(stem_direction from, const Segment& segment, std::uint64_t now_ns);
+    void challenge(stem_direction from, std::uint64_t now_ns);
     bool acknowledged(stem_direction from, const Segment& segment, std::uint64_t now_ns);
     void ask_whether_alive(stem_direction of);
     void close_when_done(std::uint64_t now_ns);

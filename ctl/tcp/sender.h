@@ -46,6 +46,7 @@ class Sender {
     [[nodiscard]] Seq unacknowledged() const noexcept { return una_; }
     [[nodiscard]] std::size_t buffered() const noexcept { return buffer_.size() - head_; }
     [[nodiscard]] bool in_flight() const noexcept { return highest_ != una_; }
+    [[nodiscard]] bool finished() const noexcept { return finished_; } // nothing can be appended any more
     // All, and its FIN, has arrived.
     [[nodiscard]] bool done() const noexcept { return finished_ && fin_sent_ && una_ == highest_; }
     // Since when nothing of what is there to be taken was; 0: there is nothing.

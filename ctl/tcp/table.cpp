@@ -48,6 +48,10 @@ stem_reason Table::receive(const Arrival& arrival, std::uint64_t now_ns) {
     if (connection == nullptr) {
         return begin(arrival, key, now_ns);
     }
+    if (inbound && arrival.known && !connection->known()) { // its source has become somebody
+        uncharge(*connection);
+        connection->become_known();
+    }
     // Made ready for whom? Not for who serves the connection, if the proxy has changed since.
     const Endpoint& reached = arrival.proxy ? *arrival.proxy : arrival.destination;
     const bool right_path = !inbound || reached == connection->ends().served_by;
@@ -176,13 +180,18 @@ void Table::forget(std::uint64_t id) {
             by_key_.erase(key);
         }
     }
-    if (is_charged(connection)) {
-        const auto source = by_source_.find(charged_source(ends.outside.address));
-        if (source != by_source_.end() && --source->second == 0) {
-            by_source_.erase(source);
-        }
-    }
+    uncharge(connection);
     connections_.erase(found);
+}
+
+void Table::uncharge(const Connection& connection) {
+    if (!is_charged(connection)) {
+        return;
+    }
+    const auto source = by_source_.find(charged_source(connection.ends().outside.address));
+    if (source != by_source_.end() && --source->second == 0) {
+        by_source_.erase(source);
+    }
 }
 
 // Whatever happened in it: when it wants to be looked at next.

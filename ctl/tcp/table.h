@@ -101,6 +101,7 @@ class Table {
     void trim_transient();
     bool has_time_to_resume(std::uint64_t now_ns);
     void forget(std::uint64_t id);
+    void uncharge(const Connection& connection);
     void after(Connection& connection, std::uint64_t now_ns);
     void bury();
 

@@ -80,6 +80,11 @@ TEST_P(SteerEveryPath, GivesConnectionsToTheController) {
            dropped(STEM_POLICY_DROP));
     plane.remove_socket(slot_of(path().direction, 0));
     expect(plane, path().direction, segment(with(to_server, false, true)), dropped(STEM_CONTROLLER_AWAY));
+    // An open policy opens no SIP.
+    plane.set_rules({}, STEM_ACTION_PASS, STEM_ACTION_PASS);
+    expect(plane, path().direction, segment(with(to_server, false, true)), dropped(STEM_CONTROLLER_AWAY));
+    expect(plane, path().direction, segment(with({.sport = 40000, .dport = 443}, false, true)),
+           forwarded(STEM_POLICY_PASS));
     // Rules come before.
     plane.set_socket(slot_of(path().direction, 0), socket.fd());
     plane.set_rules({to_rule({.action = STEM_ACTION_PASS, .protocol = 6, .dport = PortRange{5060, 5060}})});

@@ -48,6 +48,17 @@ TEST(Limits, OneSourceHasItsShare) {
     EXPECT_EQ(knock(bench, "192.0.2.1", 4), STEM_TCP_TAKEN); // room again
 }
 
+TEST(Limits, WhoBecomesKnownIsNotChargedAnyMore) {
+    Bench bench({.max_connections = 100, .max_per_source = 1});
+    Talk talk(bench, {.known = false});
+    talk.shake();
+    EXPECT_EQ(knock(bench, "192.0.2.1", 2), STEM_TCP_LIMIT);
+    talk.form_.known = true; // has registered
+    talk.acknowledge(in);
+    EXPECT_TRUE(bench.table_.list().at(0).known);
+    EXPECT_EQ(knock(bench, "192.0.2.1", 2), STEM_TCP_TAKEN);
+}
+
 TEST(Limits, WhatIsOnlyBegunGoesWhenThereIsNoRoom) {
     Bench bench({.max_connections = 4});
     Talk talk(bench, {.known = true});

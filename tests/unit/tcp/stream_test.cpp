@@ -293,6 +293,33 @@ TEST(Stream, AnAcknowledgmentOfWhatWasNeverSentIsChallenged) {
     EXPECT_EQ(bench.last_to(out), nullptr);
 }
 
+TEST(Stream, NothingIsAnsweredBehindAFin) {
+    Bench bench;
+    Talk talk(bench);
+    talk.shake();
+    bench.holds = true;
+    talk.say(in, sip("INVITE", "1"));
+    talk.finish(out); // the server will say nothing any more
+    talk.hear(in);
+    const Message& held = bench.held_.at(0);
+    EXPECT_FALSE(bench.table_.write(held.connection, out, "SIP/2.0 100 Trying\r\n\r\n", bench.now));
+    bench.release(held, bench.now); // it still listens
+    EXPECT_EQ(talk.hear(out), held.text);
+}
+
+TEST(Stream, EndsThatDoNotFitDoNotChallengeEachOtherForEver) {
+    Bench bench;
+    Talk talk(bench);
+    talk.shake();
+    for (int i = 0; i < 100; ++i) {
+        talk.say_at(in, talk.next_[in], {}, ack, 900002 + 77);
+    }
+    EXPECT_EQ(bench.take_sent().size(), 1U);
+    bench.advance(501 * test::ms);
+    talk.say_at(in, talk.next_[in], {}, ack, 900002 + 77);
+    EXPECT_EQ(bench.take_sent().size(), 1U);
+}
+
 TEST(Stream, UrgentOctetsAreOctetsLikeOthers) { // a receiving stack would take one of them out of the stream
     Bench bench;
     Talk talk(bench);
