@@ -67,7 +67,7 @@ void add_connections_commands(CLI::App& root, Session& session) {
     auto id = std::make_shared<std::string>();
     auto* reset =
         session.command(*connections, "reset",
-                        "End a connection, with a reset to both ends. Calls that were made over it go on.",
+                        "End a connection, with a reset to both ends.\nCalls that were made over it go on.",
                         "  stemctl connections reset 1f", [&session, id] {
                             return ask_and_print(session, "DELETE", "/v1/connections/" + escaped(*id),
                                                  nullptr, [&](const json::value&) {
