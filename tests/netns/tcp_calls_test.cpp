@@ -224,7 +224,7 @@ TEST_P(TcpCalls, DecisionsChangeTheStreamAndItGoesOn) {
         ASSERT_OK(client_->send(forwarded.text()));
         const auto arrived = server_->receive_request("INVITE", 2s);
         ASSERT_TRUE(arrived);
-        EXPECT_TRUE(arrived->starts_with("INVITE " + lab::sip_uri("carol", proxy().address))) << *arrived;
+        EXPECT_TRUE(arrived->starts_with("INVITE sip:carol@")) << *arrived;
         ASSERT_OK(server_->send(lab::response_text(*arrived, 404, "Not Found", "x")));
         ASSERT_TRUE(client_->receive_final("INVITE", 2s));
 
@@ -412,8 +412,7 @@ TEST_P(TcpCalls, CallsGoThroughABadWire) {
     ASSERT_OK(host->ip(fmt::format("link set eth0 up\naddr add {}/{} dev eth0{}\n", far.to_string(),
                                    v4 ? 24 : 64, v4 ? "" : " nodad")));
     if (stage_->mode() == lab::Mode::router) {
-        ASSERT_OK(host->ip(fmt::format("{} route add default via {}\n", v4 ? "-4" : "-6",
-                                       caller(lab::host::middle).to_string())));
+        ASSERT_OK(host->ip(fmt::format("route add default via {}\n", caller(lab::host::middle).to_string())));
     }
     ASSERT_OK(wire->await_running({"left", "right"}));
     auto bad =
