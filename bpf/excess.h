@@ -81,8 +81,10 @@ __noinline int note_fault(struct stem_flow* flow, const struct packet* packet, _
     flow->dropped_packets++;
     flow->dropped_bytes += packet->ip_length;
     flow->faults[bounded(fault_of(reason), STEM_FLOW_FAULTS_MAX)]++;
-    /* Neither what the whole firewall has too much of nor what is over already is the stream's doing. */
-    if (reason == STEM_FLOW_TOTAL || reason == STEM_FLOW_ENDED || reason == STEM_FLOW_DENIED) {
+    /* Neither what the whole firewall has too much of nor what is over already is the stream's doing; nor are
+     * the packets that a block of its signalling stops. */
+    if (reason == STEM_FLOW_TOTAL || reason == STEM_FLOW_ENDED || reason == STEM_FLOW_DENIED ||
+        reason == STEM_SIP_STREAM_BLOCKED) {
         return 0;
     }
     if (is_lasting(flow, limits, now)) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * The lane of those that nobody knows: what all of them together may send to stemd, by kind and in octets.
- * However many sources a flood has, it fills neither the AF_XDP ring nor the parser.
+ * The lane of those that nobody knows: what all of them together may send to stemd, by kind and in octets,
+ * and what of keep-alives may pass it by. However many sources a flood has, it fills neither the AF_XDP ring
+ * nor the parser.
  *
  * Reads and writes sip_lane. One entry for all CPUs: a compare-and-swap for a packet that is let in, a load
  * for one that is not.
@@ -28,6 +29,8 @@ static __always_inline __u32 lane_rate(const struct stem_thresholds* limits, enu
         return limits->sip_unknown_responses;
     case STEM_SIP_KIND_SEGMENT:
         return limits->sip_unknown_segments;
+    case STEM_SIP_KIND_KEEPALIVE:
+        return limits->keepalive_unknown;
     default:
         return limits->sip_unknown_requests;
     }
@@ -38,14 +41,14 @@ static __always_inline __u32 lane_bucket(enum stem_sip_kind kind) {
     return kind == STEM_SIP_KIND_OPTIONS || kind == STEM_SIP_KIND_NOISE ? STEM_SIP_KIND_REQUEST : kind;
 }
 
-/* What one unit of `rate` costs, when an alarm leaves the unknown only a share of it. More than the burst
- * when it leaves them nothing. */
-static __always_inline __u64 lane_cost(const struct stem_thresholds* limits, __u64 rate, __u64 units) {
-    if (posture_bits() & STEM_POSTURE_KNOWN_SIP) {
-        const __u64 share = rate * limits->detector_unknown_share;
-        return share ? units * NS_PER_SECOND * 100 / share : 2 * LANE_BURST_NS;
-    }
-    return units * NS_PER_SECOND / (rate ? rate : 1);
+/* Percent of its rates that the lane has: all, or what an alarm leaves the unknown. */
+static __always_inline __u64 lane_share(const struct stem_thresholds* limits) {
+    return posture_bits() & STEM_POSTURE_KNOWN_SIP ? limits->detector_unknown_share : 100;
+}
+
+static __always_inline __u64 lane_cost(__u64 share, __u64 rate, __u64 units) {
+    const __u64 percent_of_rate = rate * share;
+    return units * NS_PER_SECOND * 100 / (percent_of_rate ? percent_of_rate : 1);
 }
 
 static __always_inline int lane_take(__u64* bucket, __u64 now, __u64 cost) {
@@ -67,19 +70,31 @@ static __always_inline int lane_take(__u64* bucket, __u64 now, __u64 cost) {
 static __always_inline int lane_has_room(const struct stem_thresholds* limits, enum stem_sip_kind kind,
                                          __u64 now) {
     const __u32 zero = 0;
+    const __u64 share = lane_share(limits);
     const struct stem_sip_lane_budget* lane = bpf_map_lookup_elem(&sip_lane, &zero);
-    return lane && bucket_take(lane->full_at_ns[bounded(lane_bucket(kind), STEM_SIP_KINDS)], now,
-                               lane_cost(limits, lane_rate(limits, kind), 1), LANE_BURST_NS) != 0;
+    return lane && share &&
+           bucket_take(lane->full_at_ns[bounded(lane_bucket(kind), STEM_SIP_KINDS)], now,
+                       lane_cost(share, lane_rate(limits, kind), 1), LANE_BURST_NS) != 0;
+}
+
+static __always_inline int lane_lets_keepalive_in(const struct stem_thresholds* limits, __u64 now) {
+    const __u32 zero = 0;
+    const __u64 share = lane_share(limits);
+    struct stem_sip_lane_budget* lane = bpf_map_lookup_elem(&sip_lane, &zero);
+    return lane && share &&
+           lane_take(&lane->full_at_ns[STEM_SIP_KIND_KEEPALIVE], now,
+                     lane_cost(share, lane_rate(limits, STEM_SIP_KIND_KEEPALIVE), 1));
 }
 
 static __always_inline int lane_lets_in(const struct stem_thresholds* limits, enum stem_sip_kind kind,
                                         __u32 octets, __u64 now) {
     const __u32 zero = 0;
+    const __u64 share = lane_share(limits);
     struct stem_sip_lane_budget* lane = bpf_map_lookup_elem(&sip_lane, &zero);
-    return lane &&
+    return lane && share &&
            lane_take(&lane->full_at_ns[bounded(lane_bucket(kind), STEM_SIP_KINDS)], now,
-                     lane_cost(limits, lane_rate(limits, kind), 1)) &&
-           lane_take(&lane->bytes_full_at_ns, now, lane_cost(limits, limits->sip_unknown_bytes, octets));
+                     lane_cost(share, lane_rate(limits, kind), 1)) &&
+           lane_take(&lane->bytes_full_at_ns, now, lane_cost(share, limits->sip_unknown_bytes, octets));
 }
 
 #endif

@@ -266,13 +266,13 @@ struct {
     __type(value, struct stem_syn_blocked);
 } syn_blocked SEC(".maps");
 
-/* Connections to SIP ports that wait for the client's ACK: when they were begun (epoch). Written here, for
- * anybody: so LRU (bpf/half_open.h says what is lost). */
+/* Connections to SIP ports that wait for the client's ACK. Written here, for anybody: so LRU
+ * (bpf/half_open.h says what is lost). */
 struct {
     __uint(type, BPF_MAP_TYPE_LRU_HASH);
     __uint(max_entries, 65536);
     __type(key, struct stem_half_open_key);
-    __type(value, __u64);
+    __type(value, struct stem_half_open);
 } half_open SEC(".maps");
 
 struct {

@@ -72,6 +72,13 @@ static __always_inline enum stem_reason rate_reason(enum stem_sip_kind kind) {
     }
 }
 
+/* Has something inside asked this address of late? */
+static __always_inline int was_asked(const struct stem_addr* address, __u64 now) {
+    const struct stem_addr source = *address; /* on the stack, as Linux 6.1 wants its keys */
+    const __u64* asked = bpf_map_lookup_elem(&sip_asked, &source);
+    return asked && now < *asked + ASKED_NS;
+}
+
 static __always_inline void find_sender(struct sip_sender* sender, const struct stem_thresholds* limits,
                                         const struct packet* packet, enum stem_sip_kind kind, __u64 now) {
     sender->scale = 1;
@@ -97,9 +104,7 @@ static __always_inline void find_sender(struct sip_sender* sender, const struct 
             sender->scale = scale;
         }
     } else if ((kind == STEM_SIP_KIND_RESPONSE || kind == STEM_SIP_KIND_SEGMENT) && !sender->known) {
-        const struct stem_addr source = packet->key.src; /* on the stack, as Linux 6.1 wants its keys */
-        const __u64* asked = bpf_map_lookup_elem(&sip_asked, &source);
-        sender->known = asked && now < *asked + ASKED_NS;
+        sender->known = was_asked(&packet->key.src, now);
     }
 }
 
@@ -128,7 +133,8 @@ static __always_inline enum stem_reason charge_stream(const struct stem_threshol
     }
     const __u64 burst = limits->sip_interval * NS_PER_MILLISECOND;
     const __u64 cost = NS_PER_SECOND / (limits->sip_stream_invites * sender->scale);
-    const __u64 next = bucket_take(budget->full_at_ns, now, cost, burst);
+    const __u64 next =
+        bucket_take(bucket_within(budget->full_at_ns, now, burst + cost + BUCKET_SKEW_NS), now, cost, burst);
     if (sender->trunk || !sender->known) {
         if (!next && !sender->trunk) {
             block_stream(packet, stream, limits, now);
@@ -136,7 +142,7 @@ static __always_inline enum stem_reason charge_stream(const struct stem_threshol
         }
     } else if (limits->sip_block_multiple) {
         const __u64 block_next =
-            bucket_take(budget->block_full_at_ns, now, cost / limits->sip_block_multiple, burst);
+            block_take(budget->block_full_at_ns, now, cost / limits->sip_block_multiple, burst);
         if (!block_next) {
             block_stream(packet, stream, limits, now);
             return STEM_SIP_STREAM_BLOCKED;
@@ -182,8 +188,7 @@ __noinline int charge_source(const struct packet* packet, __u32 prefix_length, _
     const __u64 burst = limits->sip_interval * NS_PER_MILLISECOND;
     const __u64 cost = NS_PER_SECOND / (source_rate(limits, (enum stem_sip_kind)kind) * scale);
     if (limits->sip_block_multiple && !trunk) {
-        const __u64 next =
-            bucket_take(entry->block_full_at_ns, now, cost / limits->sip_block_multiple, burst);
+        const __u64 next = block_take(entry->block_full_at_ns, now, cost / limits->sip_block_multiple, burst);
         if (!next) {
             const __u32 strikes = strikes_left(limits, entry->strikes, entry->blocked_until_ns, now);
             entry->blocked_until_ns = now + block_ns(limits, strikes);
@@ -193,7 +198,8 @@ __noinline int charge_source(const struct packet* packet, __u32 prefix_length, _
         entry->block_full_at_ns = next;
     }
     __u64* bucket = &entry->full_at_ns[bounded(kind, STEM_SIP_KINDS)];
-    const __u64 next = bucket_take(*bucket, now, cost, burst);
+    const __u64 next =
+        bucket_take(bucket_within(*bucket, now, burst + cost + BUCKET_SKEW_NS), now, cost, burst);
     if (!next) {
         return rate_reason((enum stem_sip_kind)kind);
     }

@@ -10,7 +10,6 @@
 #include "rule.h"
 #include "settings.h"
 #include "steer.h"
-#include "syn.h"
 
 /* Gives an enum stem_reason, never STEM_CONTINUE. */
 __noinline int judge_slow_path(struct xdp_md* context, struct packet* packet) {
@@ -18,13 +17,6 @@ __noinline int judge_slow_path(struct xdp_md* context, struct packet* packet) {
         return STEM_INTERNAL;
     }
     enum stem_reason reason;
-    if ((stem_modules & STEM_MODULE_SYN_MONITOR) && packet->key.protocol == IPPROTO_TCP &&
-        packet->l4_offset) {
-        reason = (enum stem_reason)judge_syn(context, packet);
-        if (reason != STEM_CONTINUE) {
-            return reason;
-        }
-    }
     struct stem_ruleset* set = ruleset_in_force();
     if (!set) {
         return STEM_INTERNAL;

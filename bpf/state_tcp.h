@@ -172,6 +172,29 @@ judge_tcp_answer(struct xdp_md* context, const struct packet* packet, struct ste
     return STEM_STATE;
 }
 
+#define TCP_WINDOW_UNSCALED 65535u
+
+/* A SYN while the connection is up: its sender has restarted, or guesses. If the other end knows the
+ * connection, it asks back (RFC 5961 4.2) and nothing has changed. If that has restarted, too, it answers. */
+static __always_inline void note_again(struct stem_state_end* end, const struct segment* segment, int scale) {
+    end->again = segment->sequence + 1;
+    end->again_scale = (__u8)(scale + 1);
+    end->flags |= STEM_END_AGAIN;
+}
+
+static __always_inline int answers_again(const struct stem_state_end* to, const struct segment* segment) {
+    const __u8 wanted = TCP_SYN | TCP_ACK;
+    return (to->flags & STEM_END_AGAIN) && (segment->flags & (wanted | TCP_RST)) == wanted &&
+           segment->ack == to->again;
+}
+
+/* The end as that SYN opened it. */
+static __always_inline void open_again(struct stem_state_end* end) {
+    const struct segment syn = {
+        .sequence = end->again - 1, .end = end->again, .window = TCP_WINDOW_UNSCALED, .flags = TCP_SYN};
+    open_end(end, &syn, (int)end->again_scale - 1);
+}
+
 /* STEM_STATE; why not; or STEM_CONTINUE for a SYN where the old connection is over. */
 static __always_inline enum stem_reason judge_tcp(struct xdp_md* context, const struct packet* packet,
                                                   struct stem_state* state) {
@@ -196,9 +219,14 @@ static __always_inline enum stem_reason judge_tcp(struct xdp_md* context, const 
         }
         if (state->phase == STEM_STATE_SYN_SENT) {
             open_end(from, &segment, scale_offered(context, packet));
+        } else {
+            note_again(from, &segment, scale_offered(context, packet));
         }
-        /* Later than that: from a peer that has restarted. The other end asks it back (RFC 5961 4.2). */
         return STEM_STATE;
+    }
+    if (!first_speaker && answers_again(to, &segment)) {
+        open_again(to);
+        return judge_tcp_answer(context, packet, state, &segment, from, to);
     }
     if (state->phase == STEM_STATE_SYN_SENT && !first_speaker) {
         return judge_tcp_answer(context, packet, state, &segment, from, to);

@@ -3,8 +3,11 @@
  * SIP to stemd, UDP and both directions of TCP. UDP on a SIP port is told apart by its first octets:
  * keep-alives are forwarded here, on a budget of their own; the rest is stemd's, if stemd is there.
  *
- * Reads sip_ports and xsks, writes keepalive. The SIP proxy's part is in proxy.h. Two hash lookups for a
- * packet that is no flow's.
+ * A keep-alive is no way in: from outside it comes to a SIP port, or from a peer that is known or was asked;
+ * and what unknown sources send, which may be forged, has a lane.
+ *
+ * Reads sip_ports and xsks, writes keepalive, sip_asked and sip_lane. The SIP proxy's part is in proxy.h. Two
+ * hash lookups for a packet that is no flow's.
  */
 #ifndef STEM_BPF_STEER_H
 #define STEM_BPF_STEER_H
@@ -21,6 +24,7 @@
 #define STUN_KEEPALIVE_MAX                                                                                   \
     128 /* octets of payload: a Binding with room for attributes, no carrier for others */
 #define STUN_CLASS_BITS 0x0110 /* request, indication, success, error (RFC 8489 5) */
+#define STUN_ANSWERS 0x0100    /* success and error */
 #define STUN_BINDING 0x0001
 #define STUN_MAGIC_COOKIE 0x2112A442u /* RFC 8489 5 */
 
@@ -63,13 +67,11 @@ static __always_inline int is_stun(const struct xdp_md* context, const struct pa
            length + STUN_HEADER == packet->payload_length;
 }
 
-static __always_inline int keepalive_within_rate(const struct packet* packet) {
-    const struct stem_thresholds* limits = thresholds_in_force();
-    if (!limits) {
-        return 0;
-    }
-    const __u64 cost = NS_PER_SECOND / (limits->keepalive_rate ? limits->keepalive_rate : 1);
-    const __u64 now = now_ns();
+static __always_inline int keepalive_within_rate(const struct packet* packet,
+                                                 const struct stem_thresholds* limits, __u32 phones,
+                                                 __u64 now) {
+    const __u32 rate = limits->keepalive_rate > phones ? limits->keepalive_rate : phones;
+    const __u64 cost = NS_PER_SECOND / (rate ? rate : 1);
     const struct stem_addr source = packet->key.src; /* on the stack, as Linux 6.1 wants its keys */
     __u64* full_at = bpf_map_lookup_elem(&keepalive, &source);
     if (!full_at) {
@@ -83,6 +85,46 @@ static __always_inline int keepalive_within_rate(const struct packet* packet) {
     }
     *full_at = next;
     return 1;
+}
+
+/* 1: asks for something. A CRLF alone, and STUN of an answering class, answer; who is outside could have had
+ * them sent. */
+static __always_inline int keepalive_asks(const struct xdp_md* context, const struct packet* packet,
+                                          enum stem_reason kind) {
+    if (kind == STEM_KEEPALIVE_CRLF) {
+        return packet->payload_length != 2;
+    }
+    const struct stun_start* stun = octets_at(context, packet->payload_offset, sizeof(*stun));
+    return stun && !(from_be16(stun->type) & STUN_ANSWERS);
+}
+
+/* May this one pass? `kind`, why not, or STEM_CONTINUE: UDP like any other. A function of its own, for the
+ * verifier's sake. */
+__noinline int judge_keepalive(struct xdp_md* context, const struct packet* packet, enum stem_reason kind) {
+    const struct stem_thresholds* limits = thresholds_in_force();
+    if (!packet || !limits) {
+        return STEM_INTERNAL;
+    }
+    const __u64 now = now_ns();
+    if (packet->key.direction == STEM_OUTBOUND) {
+        if (!keepalive_within_rate(packet, limits, 1, now)) {
+            return STEM_KEEPALIVE_RATE;
+        }
+        if (keepalive_asks(context, packet, kind)) {
+            note_asked(packet, now);
+        }
+        return kind;
+    }
+    const struct stem_peer* peer = known_peer(&packet->key.src);
+    const __u32 phones = peer ? peer->phones : 1;
+    const int known = peer || was_asked(&packet->key.src, now);
+    if (!known && !is_sip_port(packet->key.dport)) {
+        return STEM_CONTINUE; /* from SIP's port to another's, which has not asked for it */
+    }
+    if (!keepalive_within_rate(packet, limits, phones, now)) {
+        return STEM_KEEPALIVE_RATE;
+    }
+    return known || lane_lets_keepalive_in(limits, now) ? (int)kind : STEM_SIP_UNKNOWN_LANE;
 }
 
 static __always_inline __u32 xsk_index(const struct xdp_md* context, const struct packet* packet) {
@@ -129,11 +171,9 @@ static __always_inline enum stem_reason judge_steering(struct xdp_md* context, s
                                             : is_stun(context, packet)         ? STEM_KEEPALIVE_STUN
                                                                                : STEM_CONTINUE;
     if (keepalive_kind != STEM_CONTINUE) {
-        if (!keepalive_within_rate(packet)) {
-            return STEM_KEEPALIVE_RATE;
-        }
-        packet->after = AFTER_SIP_PASSES;
-        return keepalive_kind;
+        const enum stem_reason verdict = (enum stem_reason)judge_keepalive(context, packet, keepalive_kind);
+        packet->after = verdict == keepalive_kind ? AFTER_SIP_PASSES : AFTER_NOTHING;
+        return verdict;
     }
     return steer_within_budget(context, packet, STEM_STEER_SIP);
 }

@@ -19,10 +19,18 @@
 #include "sender.h"
 #include "settings.h"
 #include "slow_path.h"
+#include "syn.h"
 
 #include <bpf/bpf_helpers.h>
 
 char _license[] SEC("license") = "Dual BSD/GPL";
+
+/* `reason`, if the packet can come from where it says. */
+static __always_inline enum stem_reason from_true_source(struct xdp_md* context, struct packet* packet,
+                                                         enum stem_reason reason) {
+    const int fault = judge_source(context, packet);
+    return fault == STEM_CONTINUE ? reason : (enum stem_reason)fault;
+}
 
 static __always_inline enum stem_reason judge_packet(struct xdp_md* context, struct frame* frame,
                                                      struct packet* packet) {
@@ -76,6 +84,13 @@ static __always_inline enum stem_reason judge_packet(struct xdp_md* context, str
     }
     if (stem_mode == STEM_MODE_BRIDGE && packet->key.direction == STEM_OUTBOUND) {
         learn_proxy(context, packet);
+    }
+    if ((stem_modules & STEM_MODULE_SYN_MONITOR) && packet->key.protocol == IPPROTO_TCP &&
+        packet->l4_offset) { /* before kept connections: these have SYNs and answers, too */
+        reason = (enum stem_reason)judge_syn(context, packet);
+        if (reason != STEM_CONTINUE) {
+            return kind_of(reason) == STEM_KIND_DROP ? reason : from_true_source(context, packet, reason);
+        }
     }
     if (stem_modules & (STEM_MODULE_PATTERN_MATCHER | STEM_MODULE_SIP_STEERING)) { /* who begin connections */
         reason = (enum stem_reason)judge_state(context, packet);

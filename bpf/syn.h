@@ -55,17 +55,15 @@ static __always_inline int runs_over(enum stem_syn_sketch_kind kind, __u64 hash,
     }
     __u64* first = &sketch->full_at_ns[0][bounded((__u32)(hash >> 48), STEM_SYN_COLUMNS)];
     __u64* second = &sketch->full_at_ns[1][bounded((__u32)(hash >> 16), STEM_SYN_COLUMNS)];
-    const __u64 lower = *first < *second ? *first : *second;
-    const __u64 next = bucket_take(lower, now, cost_ns, burst_ns);
+    const __u64 depth = burst_ns + cost_ns + BUCKET_SKEW_NS;
+    const __u64 one = bucket_within(*first, now, depth);
+    const __u64 other = bucket_within(*second, now, depth);
+    const __u64 next = bucket_take(one < other ? one : other, now, cost_ns, burst_ns);
     if (!next) {
         return 1;
     }
-    if (*first < next) {
-        *first = next;
-    }
-    if (*second < next) {
-        *second = next;
-    }
+    *first = one < next ? next : one;
+    *second = other < next ? next : other;
     return 0;
 }
 
@@ -194,6 +192,7 @@ __noinline int judge_syn(struct xdp_md* context, struct packet* packet) {
     if (packet->key.direction == STEM_OUTBOUND) {
         if ((flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK)) {
             count_syn(STEM_SYN_COUNT_SYN_ACK);
+            note_answer(context, packet, limits);
         }
         return STEM_CONTINUE;
     }
@@ -204,7 +203,7 @@ __noinline int judge_syn(struct xdp_md* context, struct packet* packet) {
         return take_proof(context, packet, limits, now_ns());
     }
     if ((flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_ACK) {
-        note_completion(packet, limits, now_ns());
+        note_completion(context, packet, limits, now_ns());
     }
     return STEM_CONTINUE;
 }

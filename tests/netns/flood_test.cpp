@@ -199,7 +199,9 @@ TEST_P(Floods, SynsOfOneSource) {
     EXPECT_GT(outcome->made, 1000U);
     EXPECT_EQ(passed + outcome->counted.at(STEM_SYN_CHALLENGED) + outcome->dropped(), outcome->made);
     EXPECT_GT(outcome->sum({STEM_SYN_SOURCE_RATE, STEM_SYN_BLOCKED}), 0U);
-    EXPECT_LE(passed, 100 + static_cast<std::uint64_t>(50 * outcome->seconds) + 1) << "syn_burst, syn_rate";
+    stem_thresholds limits{};
+    stem_default_thresholds(&limits);
+    EXPECT_LE(passed, limits.syn_burst + static_cast<std::uint64_t>(limits.syn_rate * outcome->seconds) + 1);
 }
 
 TEST_P(Floods, SynsOfManySources) {

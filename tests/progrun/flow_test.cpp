@@ -167,6 +167,7 @@ TEST_P(FlowEveryPath, ARefusedPacketCostsNothing) {
 
     stem_flow few_bytes = flow;
     few_bytes.bytes_burst_ns = 1;
+    few_bytes.bytes_full_at_ns = plane.now() + 1; // an empty bucket takes one packet, however large
     plane.set_flow(media_key(path()), few_bytes);
     expect(plane, path().direction, packet, dropped(STEM_FLOW_BYTE_RATE));
     EXPECT_EQ(plane.flow_of(media_key(path())).packets_full_at_ns, 0U);

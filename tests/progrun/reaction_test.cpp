@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What lasting excess leads to: drop, lower, end; for all streams or one. All media together. Denied flows.
 #include "negotiated.h"
+#include "signalling.h"
 #include "verdict.h"
 
 namespace stem::test {
@@ -131,6 +132,27 @@ TEST_P(Reaction, AFlowMayHaveItsOwn) {
     plane.set_flow(media_key(path), strict);
     flood(10000, 5);
     EXPECT_EQ(flow().state, STEM_STREAM_ENDED);
+}
+
+// A stream whose signalling is blocked is silent for so long, and no longer: that is not its excess.
+TEST_P(Reaction, ABlockOfItsSignallingIsNotItsExcess) {
+    set(STEM_REACT_END);
+    const Path caller{.shape = path.shape, .direction = STEM_INBOUND};
+    stem_flow named = negotiated(g711);
+    named.stream = stream_of(caller);
+    plane.set_flow(media_key(path), named);
+    expect(plane, path.direction, sender.next(), "media", forwarded(STEM_FLOW));
+    for (int i = 0; i < 120; i++) {
+        (void)plane.run(STEM_INBOUND, from_phone(caller, sip_of("INVITE")).bytes());
+    }
+    (void)plane.take_events();
+    plane.refill_event_budget();
+    expect(plane, path.direction, sender.next(), "media", dropped(STEM_SIP_STREAM_BLOCKED));
+    flood(60000, 1);
+    EXPECT_EQ(flow().state, 0);
+    EXPECT_EQ(flow().packets, 1U);
+    EXPECT_TRUE(plane.take_notices().empty());
+    expect(plane, path.direction, sender.next(), "media", forwarded(STEM_FLOW));
 }
 
 TEST_P(Reaction, HoldsAllMediaTogether) {

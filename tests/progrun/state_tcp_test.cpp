@@ -229,6 +229,33 @@ TEST_P(StateTcpWindow, LetsARestartedClientFindOut) {
            dropped(STEM_STATE_WINDOW));
 }
 
+// A phone talks from one port for ever. When its server restarts, which knows nothing of the connection, the
+// phone's new SYN must be answered, and the answer must get through.
+TEST_P(StateTcpWindow, BeginsAnewWithAServerThatRestarted) {
+    DataPlane& data_plane = plane();
+    TcpTalk talk{.path = path()};
+    talk.open(data_plane);
+    TcpTalk again = talk;
+    again.client = 0x70000000;
+    again.server = 0x30000000;
+    expect(data_plane, talk.there(), again.syn(), forwarded(STEM_STATE));
+    // Not what answers something else.
+    expect(
+        data_plane, talk.back(),
+        again.from_server({.sequence = again.server, .acknowledged = again.client, .syn = true, .ack = true}),
+        dropped(STEM_STATE_WINDOW));
+    expect(data_plane, talk.back(), again.syn_ack(scale_7), forwarded(STEM_STATE));
+    again.client++;
+    again.server++;
+    expect(data_plane, talk.there(), again.client_data(0), forwarded(STEM_STATE));
+    expect(data_plane, talk.there(), again.client_data(100), forwarded(STEM_STATE));
+    expect(data_plane, talk.back(), again.server_data(100), forwarded(STEM_STATE));
+    EXPECT_EQ(data_plane.state_of(talk.key())->phase, STEM_STATE_ESTABLISHED);
+    // The old numbers are over.
+    expect(data_plane, talk.there(), talk.client_data(10), dropped(STEM_STATE_WINDOW));
+    EXPECT_EQ(data_plane.state_usage().states, 1);
+}
+
 TEST_P(StateTcpWindow, CountsThroughTheEndOfTheNumbers) {
     DataPlane& data_plane = plane();
     TcpTalk talk{.path = path(), .client = 0xffffff00U, .server = 0xfffffff0U};

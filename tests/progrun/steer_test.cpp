@@ -145,7 +145,10 @@ TEST_P(SteerEveryPath, ForwardsKeepAlives) {
                              Stun{.type = 0x0111, .attributes = Bytes(108)}}) {
         expect(plane, path().direction, to_sip_port(stun), forwarded(STEM_KEEPALIVE_STUN));
     }
-    expect(plane, path().direction, path() / (Udp{.sport = 5060, .dport = 5062} / Stun{}),
+    // The answer to one comes from the port of SIP to whoever asked.
+    expect(plane, path().back().direction, path().back() / (Udp{.sport = 5062, .dport = 5060} / Stun{}),
+           forwarded(STEM_KEEPALIVE_STUN));
+    expect(plane, path().direction, path() / (Udp{.sport = 5060, .dport = 5062} / Stun{.type = 0x0101}),
            forwarded(STEM_KEEPALIVE_STUN));
 }
 

@@ -225,7 +225,12 @@ TEST_P(SynFromOutside, HalfOpenConnectionsToASipPortAreBounded) {
     expect(plane, STEM_INBOUND, syn_from(path(), stranger(path(), 5), 5060), dropped(STEM_SYN_UNKNOWN_LANE));
     expect(plane, STEM_INBOUND, syn_from(path(), stranger(path(), 5), 443), forwarded(STEM_POLICY_PASS));
     // One completes, and makes room; its later ACKs do not make more.
-    const Packet ack = path().network(stranger(path(), 0), path().dst()) / Tcp{.dport = 5060, .ack = true};
+    expect(plane, STEM_OUTBOUND,
+           path().back().network(path().dst(), stranger(path(), 0)) /
+               Tcp{.sport = 5060, .dport = 40000, .sequence = 77, .syn = true, .ack = true},
+           forwarded(STEM_FALLBACK_OPEN));
+    const Packet ack = path().network(stranger(path(), 0), path().dst()) /
+                       Tcp{.dport = 5060, .acknowledged = 78, .ack = true};
     expect(plane, STEM_INBOUND, ack, forwarded(STEM_FALLBACK_OPEN));
     expect(plane, STEM_INBOUND, ack, forwarded(STEM_FALLBACK_OPEN));
     expect(plane, STEM_INBOUND, syn_from(path(), stranger(path(), 5), 5060), forwarded(STEM_FALLBACK_OPEN));

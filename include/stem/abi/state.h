@@ -36,13 +36,15 @@ enum stem_state_phase {
 /* TCP's sequence space as one end uses it, in its own numbers (RFC 9293 3.4). Only packets of this end write
  * `end`, `window` and `scale`; only packets of the other end write `limit` and `acked`. */
 struct stem_state_end {
-    __u32 end;    /* behind the highest octet that it sent */
-    __u32 limit;  /* behind the highest octet that the other end lets it send */
-    __u32 acked;  /* behind the highest octet that the other end acknowledged */
-    __u32 window; /* octets: the largest window that it has offered */
-    __u8 scale;   /* shift of its windows (RFC 7323 2.2), once both ends have offered to scale */
-    __u8 flags;   /* enum stem_state_end_flag */
-    __u8 zero[6];
+    __u32 end;        /* behind the highest octet that it sent */
+    __u32 limit;      /* behind the highest octet that the other end lets it send */
+    __u32 acked;      /* behind the highest octet that the other end acknowledged */
+    __u32 window;     /* octets: the largest window that it has offered */
+    __u8 scale;       /* shift of its windows (RFC 7323 2.2), once both ends have offered to scale */
+    __u8 flags;       /* enum stem_state_end_flag */
+    __u8 again_scale; /* of the SYN below: one more than its shift; 0 = it offered none */
+    __u8 zero;
+    __u32 again; /* behind a SYN that came while the connection was up, with STEM_END_AGAIN */
 };
 STEM_ABI_ASSERT(sizeof(struct stem_state_end) == 24);
 
@@ -50,6 +52,7 @@ enum stem_state_end_flag {
     STEM_END_SPOKE = 1 << 0,
     STEM_END_SCALES = 1 << 1, /* its SYN offered to scale */
     STEM_END_FIN = 1 << 2,
+    STEM_END_AGAIN = 1 << 3, /* it has asked for a new connection on the same ports */
 };
 
 struct stem_state {

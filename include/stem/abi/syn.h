@@ -52,6 +52,12 @@ struct stem_half_open_key {
 };
 STEM_ABI_ASSERT(sizeof(struct stem_half_open_key) == 40);
 
+struct stem_half_open {
+    __u32 epoch;  /* when it was begun: the low 32 bits */
+    __u32 answer; /* what the client must acknowledge, host byte order; 0 = the server has not answered */
+};
+STEM_ABI_ASSERT(sizeof(struct stem_half_open) == 8);
+
 /* half_open_load: how many those are for each server and port, found by a hash of both: servers that share a
  * slot share its limit. Time goes in epochs of half of threshold syn_half_open_seconds; an attempt that is
  * not completed counts until the end of the epoch after its own. */

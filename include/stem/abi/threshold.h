@@ -17,9 +17,10 @@
 #include <stem/abi/address.h>
 
 #define STEM_THRESHOLDS(X)                                                                                   \
-    X(keepalive_rate, "packets/s", 100, 1, 1000000, "keep-alives of one source on SIP ports")                \
+    X(keepalive_rate, "packets/s", 100, 1, 1000000, "keep-alives of one source; a peer's phones: one each")  \
+    X(keepalive_unknown, "packets/s", 1000, 1, 10000000, "keep-alives of all unknown sources together")      \
     X(syn_rate, "SYNs/s", 50, 1, 1000000, "TCP connection attempts of one source outside")                   \
-    X(syn_burst, "SYNs", 100, 1, 1000000, "how many of them at once")                                        \
+    X(syn_burst, "SYNs", 1000, 1, 1000000, "how many of them at once")                                       \
     X(syn_prefix_factor, "times", 8, 0, 10000, "what an IPv4 /24 or IPv6 /64 may, of syn_rate; 0: no limit") \
     X(syn_known_factor, "times", 20, 1, 10000, "what a known peer may, of syn_rate and syn_burst")           \
     X(syn_block_multiple, "times", 10, 0, 10000, "of syn_rate, above which a source is blocked; 0: never")   \
