@@ -172,7 +172,7 @@ run_series() {
     # In a group of its own, so that a limit or an interrupt takes the emulator with it.
     PATH=$virtme/usr/bin:$PATH PYTHONPATH=$virtme/usr/lib/python3/dist-packages PYTHONDONTWRITEBYTECODE=1 \
         timeout --kill-after=10 "$limit" vng --run "$kernel" "${vng_options[@]}" --disable-microvm --user root \
-        --cpus 2 --memory 2G --cwd "$PWD" --rwdir="$out=$out" \
+        --cpus 2 --memory 6G --cwd "$PWD" --rwdir="$out=$out" \
         --exec "bash vmtest/guest.sh '$out' '$programs' '$filter' '$call'" \
         </dev/null 2>"$out/console.log" > >(tee "$out/guest.log" | sed -u "s/^/   $one: /") &
     machine=$!

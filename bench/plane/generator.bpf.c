@@ -87,7 +87,7 @@ static __always_inline void write_udp(struct udphdr* udp, const struct bench_str
     udp->source = bpf_htons(stream->source_port);
     udp->dest = bpf_htons(stream->destination_port);
     udp->len = bpf_htons(sizeof(*udp) + BENCH_RTP_PAYLOAD);
-    udp->check = 0; /* none: spares the peer that would verify it */
+    udp->check = 0; /* none: spares the peer that would verify it; IPv6 must have one */
 }
 
 static __always_inline void write_rtp(struct rtp* rtp) {
@@ -98,12 +98,17 @@ static __always_inline void write_rtp(struct rtp* rtp) {
     rtp->ssrc = bpf_htonl(stream_number);
 }
 
-static __always_inline __sum16 ipv4_checksum(const struct iphdr* ip) {
-    const __u16* word = (const __u16*)ip;
+static __always_inline __u32 sum_of(const void* octets, unsigned count) {
+    const __u16* word = octets;
     __u32 sum = 0;
-    for (unsigned i = 0; i < sizeof(*ip) / 2; i++) {
+    for (unsigned i = 0; i < count / 2; i++) {
         sum += word[i];
     }
+    return sum;
+}
+
+static __always_inline __sum16 ipv4_checksum(const struct iphdr* ip) {
+    __u32 sum = sum_of(ip, sizeof(*ip));
     sum = (sum & 0xffff) + (sum >> 16);
     sum = (sum & 0xffff) + (sum >> 16);
     return (__sum16)~sum;
@@ -143,6 +148,16 @@ static __always_inline void write_v6_address(struct in6_addr* address, __u32 hos
     address->s6_addr32[3] = bpf_htonl(host);
 }
 
+/* RFC 8200 8.1. The payload behind the RTP header is zeros. */
+static __always_inline __sum16 udp_checksum(const struct ipv6hdr* ip, const struct udphdr* udp,
+                                            const struct rtp* rtp) {
+    __u32 sum = sum_of(&ip->saddr, 32) + udp->len + bpf_htons(IPPROTO_UDP) + sum_of(udp, sizeof(*udp)) +
+                sum_of(rtp, sizeof(*rtp));
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    return sum == 0xffff ? 0xffff : (__sum16)~sum;
+}
+
 SEC("xdp")
 int generate_v6(struct xdp_md* context) {
     struct frame_v6* frame = (void*)(long)context->data;
@@ -159,8 +174,13 @@ int generate_v6(struct xdp_md* context) {
     };
     write_v6_address(&ip.saddr, stream.source);
     write_v6_address(&ip.daddr, stream.destination);
+    struct udphdr udp;
+    struct rtp rtp;
+    write_udp(&udp, &stream);
+    write_rtp(&rtp);
+    udp.check = udp_checksum(&ip, &udp, &rtp);
     frame->ip = ip;
-    write_udp(&frame->udp, &stream);
-    write_rtp(&frame->rtp);
+    frame->udp = udp;
+    frame->rtp = rtp;
     return (int)bpf_redirect_map(&way_out, 0, XDP_ABORTED);
 }
