@@ -163,7 +163,11 @@ static __always_inline enum stem_reason judge_after(struct xdp_md* context, stru
     switch (packet->after) {
     case AFTER_KEEP_STATE:
         return (enum stem_reason)keep_state(context, packet, reason);
-    case AFTER_SIP_DATAGRAM:
+    case AFTER_SIP_STEERED:
+        if (packet->key.protocol == IPPROTO_TCP) {
+            return (enum stem_reason)mark_connection(context, packet, reason);
+        }
+        return (enum stem_reason)steer_datagram(context, packet, reason);
     case AFTER_SIP_PASSES:
         return (enum stem_reason)steer_datagram(context, packet, reason);
     case AFTER_SIP_CONNECTION:

@@ -27,6 +27,8 @@ static __always_inline __u32 lane_rate(const struct stem_thresholds* limits, enu
         return limits->sip_unknown_registers;
     case STEM_SIP_KIND_RESPONSE:
         return limits->sip_unknown_responses;
+    case STEM_SIP_KIND_SEGMENT:
+        return limits->sip_unknown_segments;
     case STEM_SIP_KIND_KEEPALIVE:
         return limits->keepalive_unknown;
     default:

@@ -60,8 +60,9 @@ static __always_inline int begins_with_token(const struct xdp_md* context, __u32
 static __always_inline enum stem_sip_kind sip_kind_of(const struct xdp_md* context,
                                                       const struct packet* packet) {
     const __u8* start = octets_at(context, packet->payload_offset, sizeof(__u64));
-    if (!start || (packet->key.protocol == IPPROTO_UDP && packet->payload_length < sizeof(__u64))) {
-        return packet->key.protocol == IPPROTO_TCP ? STEM_SIP_KIND_REQUEST : STEM_SIP_KIND_NOISE;
+    const int tcp = packet->key.protocol == IPPROTO_TCP;
+    if (!start || (!tcp && packet->payload_length < sizeof(__u64))) {
+        return tcp ? STEM_SIP_KIND_SEGMENT : STEM_SIP_KIND_NOISE;
     }
     __u64 word;
     __builtin_memcpy(&word, start, sizeof(word));
@@ -78,10 +79,10 @@ static __always_inline enum stem_sip_kind sip_kind_of(const struct xdp_md* conte
     if ((word | WORD_LOWER_CASE) == WORD_RESPONSE) {
         return STEM_SIP_KIND_RESPONSE;
     }
-    /* A TCP segment need not begin where a message does: what cannot be told counts as some request. */
-    return packet->key.protocol == IPPROTO_TCP || begins_with_token(context, packet->payload_offset)
-               ? STEM_SIP_KIND_REQUEST
-               : STEM_SIP_KIND_NOISE;
+    if (tcp) { /* need not begin where a message does */
+        return STEM_SIP_KIND_SEGMENT;
+    }
+    return begins_with_token(context, packet->payload_offset) ? STEM_SIP_KIND_REQUEST : STEM_SIP_KIND_NOISE;
 }
 
 #endif

@@ -75,9 +75,9 @@ struct packet {
 enum after_verdict {
     AFTER_NOTHING = 0,
     AFTER_KEEP_STATE,     /* the rule that passed it lets its answers back */
-    AFTER_SIP_DATAGRAM,   /* SIP for stemd: the proxy's, if there is one */
-    AFTER_SIP_PASSES,     /* the same, but it leaves without stemd */
-    AFTER_SIP_CONNECTION, /* TCP to a SIP port: the proxy's, if there is one */
+    AFTER_SIP_STEERED,    /* SIP for stemd: the proxy's, if there is one */
+    AFTER_SIP_PASSES,     /* the same over UDP, but it leaves without stemd */
+    AFTER_SIP_CONNECTION, /* the same over TCP */
 };
 
 enum tcp_flag {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * Steer to proxy: SIP from outside to any inside address goes to the SIP proxy, and the answers come back as
- * from the address that was called. UDP is marked for stemd, which judges it as the client wrote it and
- * changes the address as it lets it go; what stemd does not see (TCP, keep-alives, the open fallback) is
- * changed here. SIP to and from the proxy itself stays as it is.
+ * from the address that was called. What goes to stemd is marked: it judges it as the client wrote it, and
+ * puts the proxy's address in as it lets it go. What stemd does not see (keep-alives over UDP, the open
+ * fallback) is changed here. SIP to and from the proxy itself stays as it is.
  *
  * Reads proxies, writes steered; learns the proxy's link address (bridge mode) from what it sends.
  */
@@ -220,8 +220,26 @@ __noinline int steer_datagram(struct xdp_md* context, struct packet* packet, enu
     return reason;
 }
 
-/* TCP to a SIP port: its connection is steered whole, here. STEM_PROXY; why not; `reason`: not the proxy's.
- */
+/* TCP on its way to stemd, which talks to both ends: a client's is marked, and made ready to leave for the
+ * proxy. `reason`, or why not. */
+__noinline int mark_connection(struct xdp_md* context, struct packet* packet, enum stem_reason reason) {
+    if (!packet) {
+        return STEM_INTERNAL;
+    }
+    const struct stem_proxy* proxy = proxy_of(packet);
+    if (!proxy || !calls_through_proxy(packet, proxy)) {
+        return reason;
+    }
+    if (!station_known(proxy) || !set_station(context, proxy->mac)) {
+        return STEM_PROXY_REFUSED;
+    }
+    packet->proxied = 1;
+    packet->key.dst = proxy->address; /* for the FIB */
+    return reason;
+}
+
+/* TCP to a SIP port while stemd is away: its connection is steered whole, here. STEM_PROXY; why not;
+ * `reason`: not the proxy's. */
 __noinline int steer_connection(struct xdp_md* context, struct packet* packet, enum stem_reason reason) {
     struct state_scratch* scratch = scratch_for_state();
     struct stem_state_usage* usage = usage_of_states();

@@ -51,6 +51,8 @@ static __always_inline __u32 source_rate(const struct stem_thresholds* limits, e
         return limits->sip_responses;
     case STEM_SIP_KIND_NOISE:
         return limits->sip_noise;
+    case STEM_SIP_KIND_SEGMENT:
+        return limits->sip_segments;
     default:
         return limits->sip_requests;
     }
@@ -66,6 +68,8 @@ static __always_inline enum stem_reason rate_reason(enum stem_sip_kind kind) {
         return STEM_SIP_RESPONSE_RATE;
     case STEM_SIP_KIND_NOISE:
         return STEM_SIP_NOISE_RATE;
+    case STEM_SIP_KIND_SEGMENT:
+        return STEM_SIP_SEGMENT_RATE;
     default:
         return STEM_SIP_REQUEST_RATE;
     }
@@ -102,7 +106,7 @@ static __always_inline void find_sender(struct sip_sender* sender, const struct 
         if (sender->scale < scale) {
             sender->scale = scale;
         }
-    } else if (kind == STEM_SIP_KIND_RESPONSE && !sender->known) {
+    } else if ((kind == STEM_SIP_KIND_RESPONSE || kind == STEM_SIP_KIND_SEGMENT) && !sender->known) {
         sender->known = was_asked(&packet->key.src, now);
     }
 }
@@ -307,6 +311,10 @@ static __always_inline void count_signalling(const struct packet* packet, enum s
     }
 }
 
+static __always_inline int begins_connection(const struct packet* packet) {
+    return packet->key.protocol == IPPROTO_TCP && (packet->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+}
+
 /* May this packet go to stemd? Gives an enum stem_reason, STEM_CONTINUE if it may, and sets its lane. */
 __noinline int judge_signalling(struct xdp_md* context, struct packet* packet) {
     const struct stem_thresholds* limits = thresholds_in_force();
@@ -317,7 +325,8 @@ __noinline int judge_signalling(struct xdp_md* context, struct packet* packet) {
     const enum stem_sip_kind kind = sip_kind_of(context, packet);
     const enum stem_reason reason = judge_budgets(packet, limits, kind, now);
     count_signalling(packet, kind, reason);
-    if (reason == STEM_CONTINUE && packet->key.direction == STEM_OUTBOUND && kind < STEM_SIP_KIND_RESPONSE) {
+    if (reason == STEM_CONTINUE && packet->key.direction == STEM_OUTBOUND &&
+        (kind < STEM_SIP_KIND_RESPONSE || begins_connection(packet))) {
         note_asked(packet, now);
     }
     return reason;

@@ -31,9 +31,6 @@ __noinline int judge_slow_path(struct xdp_md* context, struct packet* packet) {
         __u32 flags; /* of the rule that decided */
         reason = judge_rules(packet, set, &flags);
         if (reason == STEM_RULE_STEER) {
-            if (packet->key.protocol == IPPROTO_TCP) {
-                packet->after = AFTER_SIP_CONNECTION;
-            }
             return steer_within_budget(context, packet, reason);
         }
         if (reason == STEM_RULE_PASS && (flags & STEM_RULE_KEEP_STATE)) {

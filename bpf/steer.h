@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * SIP to stemd. What is on a SIP port is told apart by its first octets: keep-alives are forwarded here, on a
- * budget of their own; the rest is stemd's, if stemd is there.
+ * SIP to stemd, UDP and both directions of TCP. UDP on a SIP port is told apart by its first octets:
+ * keep-alives are forwarded here, on a budget of their own; the rest is stemd's, if stemd is there.
  *
  * A keep-alive is no way in: from outside it comes to a SIP port, or from a peer that is known or was asked;
  * and what unknown sources send, which may be forged, has a lane.
  *
  * Reads sip_ports and xsks, writes keepalive, sip_asked and sip_lane. The SIP proxy's part is in proxy.h. Two
- * hash lookups for a UDP packet that is no flow's.
+ * hash lookups for a packet that is no flow's.
  */
 #ifndef STEM_BPF_STEER_H
 #define STEM_BPF_STEER_H
@@ -139,10 +139,12 @@ static __always_inline enum stem_reason steer_or_fall_back(const struct xdp_md* 
     if (away && !stem_fallback_open) {
         return STEM_CONTROLLER_AWAY;
     }
-    if (packet->key.protocol == IPPROTO_UDP) {
-        packet->after = away ? AFTER_SIP_PASSES : AFTER_SIP_DATAGRAM;
+    if (!away) {
+        packet->after = AFTER_SIP_STEERED;
+        return reason;
     }
-    return away ? STEM_FALLBACK_OPEN : reason;
+    packet->after = packet->key.protocol == IPPROTO_TCP ? AFTER_SIP_CONNECTION : AFTER_SIP_PASSES;
+    return STEM_FALLBACK_OPEN;
 }
 
 /* What goes to stemd keeps to its budgets first. */
@@ -153,13 +155,17 @@ static __always_inline enum stem_reason steer_within_budget(struct xdp_md* conte
 }
 
 static __always_inline enum stem_reason judge_steering(struct xdp_md* context, struct packet* packet) {
-    if (packet->key.protocol == IPPROTO_TCP && packet->payload_offset && is_sip_port(packet->key.dport)) {
-        packet->after = AFTER_SIP_CONNECTION; /* if there is no proxy, it is any TCP */
+    const int tcp = packet->key.protocol == IPPROTO_TCP;
+    if ((!tcp && packet->key.protocol != IPPROTO_UDP) ||
+        !(tcp ? packet->l4_offset : packet->payload_offset)) {
         return STEM_CONTINUE;
     }
-    if (packet->key.protocol != IPPROTO_UDP || !packet->payload_offset ||
-        !(is_sip_port(packet->key.dport) || is_sip_port(packet->key.sport))) {
+    /* A client's port says nothing: who begins a connection from a SIP port to another does not talk SIP. */
+    if (!is_sip_port(packet->key.dport) && (begins_connection(packet) || !is_sip_port(packet->key.sport))) {
         return STEM_CONTINUE;
+    }
+    if (tcp) { /* its keep-alives are a part of the stream; a fragment would be one beside it */
+        return packet->fragment ? STEM_FRAGMENT : steer_within_budget(context, packet, STEM_STEER_SIP);
     }
     const enum stem_reason keepalive_kind = is_crlf_keepalive(context, packet) ? STEM_KEEPALIVE_CRLF
                                             : is_stun(context, packet)         ? STEM_KEEPALIVE_STUN

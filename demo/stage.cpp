@@ -90,6 +90,7 @@ Result<> Stage::start_kamailio() {
                                      {"erin", phone::erin}}) {
         std::ranges::copy(contacts(user, host), std::back_inserter(proxy.contacts));
     }
+    proxy.tcp = options_.tcp;
     auto kamailio = lab::Kamailio::start(w.inside(), proxy);
     if (!kamailio) {
         return std::unexpected(kamailio.error());

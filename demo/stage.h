@@ -39,6 +39,7 @@ struct StageOptions {
     lab::Mode mode = lab::Mode::bridge;
     Programs programs;
     std::string config = {}; // stemd's, TOML; "" = its defaults
+    bool tcp = false;        // Kamailio listens with TCP, too
 };
 
 class Stage {

@@ -51,10 +51,11 @@ std::string configuration(const BaresipOptions& options, std::uint16_t control_p
 }
 
 std::string account(const BaresipOptions& options) {
-    return fmt::format("<{};transport=udp>;auth_pass=none;regint={};answermode={};audio_codecs={};ptime=20;"
-                       "outbound=\"sip:{};transport=udp\"\n",
-                       sip_uri(options.user, options.proxy.address), options.registers ? 600 : 0,
-                       options.answers ? "auto" : "manual", options.codec, options.proxy.to_string());
+    return fmt::format(
+        "<{0};transport={1}>;auth_pass=none;regint={2};answermode={3};audio_codecs={4};ptime=20;"
+        "outbound=\"sip:{5};transport={1}\"\n",
+        sip_uri(options.user, options.proxy.address), options.transport, options.registers ? 600 : 0,
+        options.answers ? "auto" : "manual", options.codec, options.proxy.to_string());
 }
 
 } // namespace

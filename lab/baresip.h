@@ -28,6 +28,7 @@ struct BaresipOptions {
     bool answers = true;                  // picks up by itself; false: rings
     std::string codec = "pcma";           // or "pcmu"
     std::uint16_t first_rtp_port = 30000; // of 100
+    std::string transport = "udp";        // or "tcp"
 };
 
 class Baresip {

@@ -94,12 +94,16 @@ request_route {
 )";
 
 std::string configuration(const KamailioOptions& options) {
-    std::string text =
-        "#!KAMAILIO\ndebug=1\nlog_stderror=yes\ndisable_tcp=yes\nauto_aliases=no\ndns=off\nrev_dns=off\n"
-        "server_header=\"Server: Kamailio\"\n";
+    std::string text = "#!KAMAILIO\ndebug=1\nlog_stderror=yes\nauto_aliases=no\ndns=off\nrev_dns=off\n"
+                       "server_header=\"Server: Kamailio\"\n";
+    text += options.tcp ? "tcp_children=1\ntcp_connection_lifetime=3600\n" : "disable_tcp=yes\n";
     for (const auto& address : options.addresses) {
         text +=
             fmt::format("listen=udp:{}\n", Endpoint{.address = address, .port = options.port}.to_string());
+        if (options.tcp) {
+            text += fmt::format("listen=tcp:{}\n",
+                                Endpoint{.address = address, .port = options.port}.to_string());
+        }
     }
     text += modules;
     text += "event_route[htable:mod-init] {\n";

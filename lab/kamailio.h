@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Kamailio as the inside's proxy and registrar: stateful, with Record-Route, UDP, on both families. It knows
-// a user from a static contact, or from a REGISTER (kept in memory, no password asked). A v4 and a v6
-// registration of the same user name are two users, because their domains are the proxy's two addresses.
+// Kamailio as the inside's proxy and registrar: stateful, with Record-Route, UDP (and TCP), on both families.
+// It knows a user from a static contact, or from a REGISTER (kept in memory, no password asked). A v4 and a
+// v6 registration of the same user name are two users, because their domains are the proxy's two addresses.
 #pragma once
 
 #include "lab/process.h"
@@ -29,6 +29,7 @@ struct KamailioOptions {
     // Processes for each address. With more than one, messages that come close together may leave in another
     // order.
     unsigned children = 1;
+    bool tcp = false; // listens with TCP, too
 };
 
 class Kamailio {

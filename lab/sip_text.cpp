@@ -42,13 +42,14 @@ std::string bracketed(const Address& address) {
 
 std::string SipRequest::text() const {
     std::string text = fmt::format("{} {} SIP/2.0\r\n", method, uri);
-    text += fmt::format("Via: SIP/2.0/UDP {};branch={};rport\r\n", via.to_string(), branch);
+    text += fmt::format("Via: SIP/2.0/{} {};branch={};rport\r\n", transport, via.to_string(), branch);
     text += "Max-Forwards: 70\r\n";
     text += fmt::format("From: <{}>;tag={}\r\n", from, from_tag);
     text += fmt::format("To: <{}>{}\r\n", to, to_tag.empty() ? "" : ";tag=" + to_tag);
     text += fmt::format("Call-ID: {}\r\nCSeq: {} {}\r\n", call_id, cseq, method);
     if (method != "CANCEL" && method != "ACK" && method != "BYE") {
-        text += fmt::format("Contact: <sip:{}>\r\n", via.to_string());
+        text += fmt::format("Contact: <sip:{}{}>\r\n", via.to_string(),
+                            transport == "UDP" ? "" : ";transport=tcp");
     }
     for (const auto& header : headers) {
         text += header + "\r\n";

@@ -26,6 +26,7 @@ struct SipRequest {
     std::vector<std::string> headers;             // whole lines, without CRLF: "Route: <sip:192.0.2.5;lr>"
     std::string content_type = "application/sdp"; // written when there is a body
     std::string body;
+    std::string transport = "UDP"; // in Via and, if it is another, in Contact
 
     [[nodiscard]] std::string text() const;
 };

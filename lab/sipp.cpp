@@ -83,6 +83,8 @@ Result<Sipp> Sipp::start(const Netns& netns, const SippOptions& options) {
         {"-sf", fmt::format("{}/{}.xml", STEM_LAB_SCENARIOS, options.scenario)},
         {"-i", options.local.address.to_string()},
         {"-p", std::to_string(options.local.port)},
+        {"-t", options.transport},
+        {"-max_socket", "4000"}, // its own bound is above that of open files
         {"-mi", media_address()},
         {"-mp", std::to_string(options.media_port)},
         {"-s", options.user},

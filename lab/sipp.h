@@ -22,8 +22,9 @@ class Netns;
 
 struct SippOptions {
     std::string scenario;                 // a file of lab/scenarios without ".xml": "uac", "uas"
-    Endpoint local;                       // one socket carries all calls
+    Endpoint local;                       // one socket carries all calls, unless `transport` says otherwise
     std::optional<Endpoint> remote;       // a caller's next hop, the proxy; also the host of the request URI
+    std::string transport = "u1";         // "t1": TCP, one connection; "tn": one for each call
     std::string user = "bob";             // whom it calls
     std::string caller = "alice";         // as whom
     unsigned calls = 1;                   // it ends after so many; 0: it never does by itself

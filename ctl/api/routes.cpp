@@ -9,6 +9,7 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::string_view calls_prefix = "/v1/calls/";
+constexpr std::string_view connections_prefix = "/v1/connections/";
 constexpr std::string_view peers_prefix = "/v1/peers/";
 
 Response ok(const json::object& body) {
@@ -68,6 +69,30 @@ Response one_call(Backend& backend, const Request& request, std::string_view res
     return request.method == "GET" ? show_call(backend, *id) : wrong_method(request, "GET, DELETE");
 }
 
+Response list_connections(Backend& backend) {
+    const Now now = backend.now();
+    json::array connections;
+    for (const auto& connection : backend.connections()) {
+        connections.emplace_back(to_json(connection, now));
+    }
+    return ok({{"connections", std::move(connections)}});
+}
+
+Response one_connection(Backend& backend, const Request& request, std::string_view number) {
+    const auto id = id_from(number);
+    if (!id) {
+        return refusal(400, "'" + std::string(number) +
+                                "' is no connection's number; GET /v1/connections lists them");
+    }
+    if (request.method != "DELETE") {
+        return wrong_method(request, "DELETE");
+    }
+    if (!backend.reset_connection(*id)) {
+        return refusal(404, "there is no open connection " + id_text(*id));
+    }
+    return ok({{"reset", id_text(*id)}});
+}
+
 Response one_peer(Backend& backend, const Request& request, std::string_view text) {
     const auto address = Address::parse(text);
     if (!address) {
@@ -96,12 +121,18 @@ Response answer(Backend& backend, const Request& request) {
     if (path == "/v1/calls") {
         return get ? list_calls(backend) : wrong_method(request, "GET");
     }
+    if (path == "/v1/connections") {
+        return get ? list_connections(backend) : wrong_method(request, "GET");
+    }
     if (path == "/metrics") {
         return get ? Response{.body = backend.metrics(), .content_type = "text/plain; version=0.0.4"}
                    : wrong_method(request, "GET");
     }
     if (path == "/v1/alarms") {
         return get ? ok(backend.alarms()) : wrong_method(request, "GET");
+    }
+    if (path.starts_with(connections_prefix)) {
+        return one_connection(backend, request, path.substr(connections_prefix.size()));
     }
     if (path.starts_with(peers_prefix)) {
         return one_peer(backend, request, path.substr(peers_prefix.size()));

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "ctl/api/call_json.h"
+#include "ctl/api/connection_json.h"
 #include "ctl/api/message.h"
 
 namespace stem::api {
@@ -23,7 +24,9 @@ class Backend {
     virtual boost::json::object status() = 0;
     virtual std::vector<call::DialogInfo> calls() = 0;
     virtual bool drop_call(std::uint64_t id) = 0; // false: there is no such call
-    virtual std::string metrics() = 0;            // Prometheus text format 0.0.4
+    virtual std::vector<tcp::ConnectionInfo> connections() = 0;
+    virtual bool reset_connection(std::uint64_t id) = 0; // false: there is none that is open
+    virtual std::string metrics() = 0;                   // Prometheus text format 0.0.4
     virtual boost::json::object alarms() = 0;
     virtual Result<> add_trunk(const Address& peer) = 0;
     virtual bool remove_trunk(const Address& peer) = 0; // false: it is none
@@ -32,6 +35,7 @@ class Backend {
 };
 
 // GET  /v1/status, /v1/calls, /v1/calls/ID, /v1/alarms, /metrics
+// GET  /v1/connections, DELETE /v1/connections/ID
 // PUT, DELETE /v1/peers/ADDRESS
 // POST /v1/calls/ID/drop, DELETE /v1/calls/ID
 Response answer(Backend& backend, const Request& request);

@@ -33,7 +33,8 @@ std::uint64_t Monitor::Machine::stream_of(const Packet& packet) const {
     const stem_addr source = packet.source.address.raw();
     const stem_addr destination = packet.destination.address.raw();
     return stem_stream_id(settings_.stream_seed, &source, packet.source.port, &destination,
-                          packet.destination.port, IPPROTO_UDP);
+                          packet.destination.port,
+                          packet.transport == Transport::tcp ? IPPROTO_TCP : IPPROTO_UDP);
 }
 
 // Those that nobody knows leave a quarter of the room to those that somebody does.

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// A steered SIP datagram while its fate is open, and what can be done with it.
+// A SIP message while its fate is open, and what can be done with it.
 #pragma once
 
 #include <stem/abi/reason.h>
 #include <stem/abi/signalling.h>
 #include <stem/address.h>
 
+#include <cstdint>
 #include <memory>
 #include <string_view>
 
@@ -13,7 +14,7 @@
 
 namespace stem::call {
 
-// Owns the bytes of a packet: a UMEM frame in stemd, a string in tests.
+// Owns the bytes of a packet: in stemd a UMEM frame, or a message cut from a TCP stream; in tests a string.
 class Carrier {
   public:
     Carrier() = default;
@@ -21,6 +22,8 @@ class Carrier {
     Carrier(const Carrier&) = delete;
     Carrier& operator=(const Carrier&) = delete;
 };
+
+enum class Transport : std::uint8_t { udp, tcp };
 
 // Move-only: whoever holds it decides what becomes of it, and exactly once.
 struct Packet {
@@ -30,6 +33,7 @@ struct Packet {
     std::string_view payload; // the SIP message, in the carrier's bytes
     std::unique_ptr<Carrier> carrier;
     stem_sip_lane lane = STEM_LANE_KNOWN; // by which it came
+    Transport transport = Transport::udp; // and leaves, as does what answers it
 };
 
 // The ways out. All count the packet under the reason given.
@@ -44,7 +48,7 @@ class Egress {
     virtual void release(Packet packet) noexcept = 0;
     // On its way, with `uri` in the place of the bytes of `span` (of the payload).
     virtual void release_rewritten(Packet packet, sip::Span span, std::string_view uri) noexcept = 0;
-    // A SIP message of our own, back to where `to` came from, on the same link.
+    // A SIP message of our own, back to where `to` came from, on the same link and connection.
     virtual void reply(const Packet& to, std::string_view message) noexcept = 0;
     // Gone. `what` is for the log, which is rate-limited.
     virtual void drop(Packet packet, stem_reason reason, std::string_view what) noexcept = 0;

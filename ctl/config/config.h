@@ -2,6 +2,7 @@
 // stemd's configuration: a TOML file, of which every key has a default. ctl/config/table.cpp lists the keys.
 #pragma once
 
+#include <ctl/tcp/settings.h>
 #include <stem/error.h>
 
 #include <chrono>
@@ -51,6 +52,7 @@ struct Frames {
 
 struct Config {
     call::Settings call;
+    tcp::Settings tcp;
     SecurityManager sm;
     Peers peers;
     Frames frames;

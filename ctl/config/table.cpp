@@ -50,6 +50,7 @@ const std::array section_table{
             "Caps on a SIP message, checked before it is parsed. What is above one is dropped as "
             "`sip_over_limit`."},
     Section{"sdp.limits", "Caps on a session description. What is above one is dropped as `sdp_malformed`."},
+    Section{"tcp", "SIP over TCP (docs/tcp.md)."},
     Section{"calls", "How many calls are followed, and for how long."},
     Section{"media", "Where media may flow, and when a pinhole closes."},
     Section{"sm", "The Security Manager inside stemd."},
@@ -86,6 +87,38 @@ const std::array parameter_table{
     Parameter{"sip.limits", "identifier",
               integer<STEM_FIELD(call.sip.identifier)>("octets", 16, STEM_CALL_ID_MAX - 1),
               "Call-ID; tags and branches have half of it."},
+
+    Parameter{
+        "tcp", "max_connections", integer<STEM_FIELD(tcp.max_connections)>("", 16, 1048576),
+        "Connections at once, those included that are only begun and those that ended a moment ago. One "
+        "more is dropped as `tcp_limit`. The last quarter is not for sources that nobody knows."},
+    Parameter{"tcp", "max_per_source", integer<STEM_FIELD(tcp.max_per_source)>("", 1, 1048576),
+              "Connections of one source that nobody knows: an IPv4 address, or an IPv6 /64."},
+    Parameter{
+        "tcp", "buffer", integer<STEM_FIELD(tcp.buffer)>("octets", 16384, 1048576),
+        "Of one direction of a connection: what has come and is no whole message yet, and what the other "
+        "end has not taken. When it is full the sender's window closes."},
+    Parameter{"tcp", "held", integer<STEM_FIELD(tcp.held)>("octets", 8192, 16777216),
+              "Of one direction of a connection: messages that wait for a decision. When there are more the "
+              "sender's window closes."},
+    Parameter{"tcp", "total", integer<STEM_FIELD(tcp.total)>("octets", 1048576, 17179869184),
+              "The same of all connections together. At this no new one is let in, and all windows close."},
+    Parameter{"tcp", "handshake_seconds", integer<STEM_FIELD(tcp.handshake_timeout), seconds>("s", 1, 300),
+              "For a connection to come about."},
+    Parameter{
+        "tcp", "message_seconds", integer<STEM_FIELD(tcp.message_timeout), seconds>("s", 1, 300),
+        "For the headers of a message to come, from its first octet on; and for octets that are missing. "
+        "Then the connection is reset as `tcp_slow`."},
+    Parameter{"tcp", "least_rate", integer<STEM_FIELD(tcp.least_rate)>("octets/s", 1, 1000000),
+              "A message has `message_seconds` and as much more as its octets take at this rate."},
+    Parameter{"tcp", "unacknowledged_seconds",
+              integer<STEM_FIELD(tcp.unacknowledged), seconds>("s", 10, 3600),
+              "An end that takes nothing of what is for it, for so long, has its connection reset as "
+              "`tcp_unacknowledged`."},
+    Parameter{"tcp", "idle_seconds", integer<STEM_FIELD(tcp.idle), seconds>("s", 60, 604800),
+              "A connection that is silent for so long is reset as `tcp_idle` (RFC 5382, REQ-5)."},
+    Parameter{"tcp", "linger_seconds", integer<STEM_FIELD(tcp.linger), seconds>("s", 1, 600),
+              "A connection that is over is remembered, to answer what comes late."},
 
     Parameter{"sdp.limits", "body", integer<STEM_FIELD(call.sdp.body)>("octets", 64, 65507),
               "The description."},

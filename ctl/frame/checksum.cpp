@@ -6,9 +6,7 @@
 #include <netinet/in.h>
 
 namespace stem::frame {
-namespace {
 
-// Sum of 16-bit words; an odd last octet counts as if a zero followed it.
 std::uint64_t sum_of(Bytes octets) noexcept {
     std::uint64_t sum = 0;
     std::size_t at = 0;
@@ -28,8 +26,6 @@ std::uint16_t complement(std::uint64_t sum) noexcept {
     return static_cast<std::uint16_t>(~sum);
 }
 
-} // namespace
-
 void write_ipv4_checksum(MutableBytes frame, std::size_t l3) noexcept {
     const std::size_t header = (frame[l3] & 0x0fU) * std::size_t{4};
     write16(frame, l3 + 10, 0);
@@ -44,6 +40,14 @@ void write_udp_checksum(MutableBytes frame, std::size_t l3, std::size_t l4, bool
         complement(sum_of(addresses) + IPPROTO_UDP + length + sum_of(frame.subspan(l4, length)));
     // Zero would mean "none" (RFC 768), which IPv6 does not allow (RFC 8200, 8.1).
     write16(frame, l4 + 6, checksum == 0 ? 0xffff : checksum);
+}
+
+void write_tcp_checksum(MutableBytes frame, std::size_t l3, std::size_t l4, std::size_t length,
+                        bool v4) noexcept {
+    const Bytes addresses = v4 ? frame.subspan(l3 + 12, 8) : frame.subspan(l3 + 8, 32);
+    write16(frame, l4 + 16, 0);
+    write16(frame, l4 + 16,
+            complement(sum_of(addresses) + IPPROTO_TCP + length + sum_of(frame.subspan(l4, length))));
 }
 
 } // namespace stem::frame

@@ -13,4 +13,13 @@ void write_ipv4_checksum(MutableBytes frame, std::size_t l3) noexcept;
 // addresses are taken from the IP header at `l3`.
 void write_udp_checksum(MutableBytes frame, std::size_t l3, std::size_t l4, bool v4) noexcept;
 
+// The same of the TCP segment of `length` octets at `l4`.
+void write_tcp_checksum(MutableBytes frame, std::size_t l3, std::size_t l4, std::size_t length,
+                        bool v4) noexcept;
+
+// The parts of it: a sum of 16-bit words, of which an odd last octet counts as if a zero followed it; and the
+// checksum of such a sum.
+std::uint64_t sum_of(Bytes octets) noexcept;
+std::uint16_t complement(std::uint64_t sum) noexcept;
+
 } // namespace stem::frame

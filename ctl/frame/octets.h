@@ -21,4 +21,9 @@ inline void write16(std::span<std::uint8_t> octets, std::size_t at, std::size_t 
     octets[at + 1] = static_cast<std::uint8_t>(value);
 }
 
+inline void write32(std::span<std::uint8_t> octets, std::size_t at, std::uint32_t value) noexcept {
+    write16(octets, at, value >> 16U);
+    write16(octets, at + 2, value & 0xffffU);
+}
+
 } // namespace stem::frame

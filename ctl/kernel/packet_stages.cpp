@@ -128,14 +128,19 @@ Found stage_before_rules(const Instance& instance, const PacketDescription& pack
     return found;
 }
 
-Result<stem_reason> stage_after_rules(const Instance& instance, const PacketFields& packet,
+Result<stem_reason> stage_after_rules(const Instance& instance, const PacketDescription& packet,
                                       const std::array<std::uint8_t, STEM_DIRECTIONS>& policy) {
-    if (packet.protocol == IPPROTO_UDP && !packet.fragment) {
+    const PacketFields& fields = packet.fields;
+    const bool tcp = fields.protocol == IPPROTO_TCP;
+    if ((tcp || fields.protocol == IPPROTO_UDP) && !fields.fragment) {
         const auto ports = instance.sip_ports();
         if (!ports) {
             return std::unexpected(ports.error());
         }
-        for (const std::uint16_t port : {packet.destination_port, packet.source_port}) {
+        // Who begins a connection from a SIP port to another port does not talk SIP.
+        const bool either = !tcp || packet.tcp_ack;
+        for (const std::uint16_t port :
+             {fields.destination_port, either ? fields.source_port : fields.destination_port}) {
             const auto sip = ports->get(port);
             if (!sip) {
                 return std::unexpected(sip.error());
@@ -145,7 +150,7 @@ Result<stem_reason> stage_after_rules(const Instance& instance, const PacketFiel
             }
         }
     }
-    return policy_verdict(packet, policy);
+    return policy_verdict(fields, policy);
 }
 
 stem_reason policy_verdict(const PacketFields& packet,

@@ -21,7 +21,7 @@ struct StageHit {
 // The first of fail-safe list, deny list and pinholes that would have the packet; then no rule sees it.
 Result<std::optional<StageHit>> stage_before_rules(const Instance& instance, const PacketDescription& packet);
 // What becomes of a packet that no rule decides: SIP for stemd, or the policy.
-Result<stem_reason> stage_after_rules(const Instance& instance, const PacketFields& packet,
+Result<stem_reason> stage_after_rules(const Instance& instance, const PacketDescription& packet,
                                       const std::array<std::uint8_t, STEM_DIRECTIONS>& policy);
 // The policy alone.
 stem_reason policy_verdict(const PacketFields& packet,

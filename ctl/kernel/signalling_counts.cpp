@@ -35,6 +35,8 @@ std::string_view name_of(stem_sip_kind kind) {
         return "request";
     case STEM_SIP_KIND_RESPONSE:
         return "response";
+    case STEM_SIP_KIND_SEGMENT:
+        return "segment";
     default:
         return "noise";
     }

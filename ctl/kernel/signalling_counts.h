@@ -28,7 +28,8 @@ class SignallingCounters {
 };
 
 inline constexpr std::array sip_kinds = {STEM_SIP_KIND_INVITE,  STEM_SIP_KIND_REGISTER, STEM_SIP_KIND_OPTIONS,
-                                         STEM_SIP_KIND_REQUEST, STEM_SIP_KIND_RESPONSE, STEM_SIP_KIND_NOISE};
-std::string_view name_of(stem_sip_kind kind); // "invite", ..., "noise"
+                                         STEM_SIP_KIND_REQUEST, STEM_SIP_KIND_RESPONSE, STEM_SIP_KIND_NOISE,
+                                         STEM_SIP_KIND_SEGMENT};
+std::string_view name_of(stem_sip_kind kind); // "invite", ..., "noise", "segment"
 
 } // namespace stem::kernel

@@ -48,6 +48,7 @@ std::unique_ptr<CLI::App> make_command_tree(Session& session) {
     add_drops_commands(*root, session);
     add_events_commands(*root, session);
     add_calls_commands(*root, session);
+    add_connections_commands(*root, session);
     add_user_commands(*root, session);
     add_location_commands(*root, session);
     add_profile_commands(*root, session);

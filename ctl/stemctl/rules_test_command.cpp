@@ -122,7 +122,7 @@ Result<Findings> judge(const Session& session, const TestOptions& options,
     }
     if (!findings.hits.decided) {
         const auto after = instance
-                               ? kernel::stage_after_rules(*instance, packet.fields, source->policy)
+                               ? kernel::stage_after_rules(*instance, packet, source->policy)
                                : Result<stem_reason>(kernel::policy_verdict(packet.fields, source->policy));
         if (!after) {
             return std::unexpected(after.error());

@@ -48,6 +48,14 @@ json::object to_json(const DecisionCounts& counts) {
             {"spam", counts.spam}};
 }
 
+json::object to_json(const tcp::Table& connections) {
+    const tcp::Counts& counts = connections.counts();
+    return {
+        {"now", connections.size()}, {"open", connections.open()}, {"octets", connections.stored()},
+        {"opened", counts.opened},   {"resumed", counts.resumed},  {"closed", counts.closed},
+        {"reset", counts.reset},     {"refused", counts.refused},  {"repeated_segments", counts.repeated}};
+}
+
 json::object to_json(const LaneCounts& lanes) {
     return {{"known", lanes.received[STEM_LANE_KNOWN]},
             {"unknown", lanes.received[STEM_LANE_UNKNOWN]},
@@ -114,6 +122,7 @@ json::object Backend::status() {
             {"internal", describe(ports, STEM_PORT_INTERNAL, meta)},
             {"pool", to_json(ports.census())},
             {"calls", to_json(from_.signalling.monitor().totals())},
+            {"connections", to_json(from_.signalling.connections())},
             {"lanes", to_json(from_.signalling.lanes())},
             {"peers", from_.floods.peers().size()},
             {"detector", json::object{{"sip", to_json(from_.floods.detector(), flood::Signal::sip)},
@@ -127,6 +136,14 @@ std::vector<call::DialogInfo> Backend::calls() {
 
 bool Backend::drop_call(std::uint64_t id) {
     return from_.signalling.monitor().drop(id, kernel::monotonic_ns());
+}
+
+std::vector<tcp::ConnectionInfo> Backend::connections() {
+    return from_.signalling.connections().list();
+}
+
+bool Backend::reset_connection(std::uint64_t id) {
+    return from_.signalling.connections().reset(id, "reset by hand", kernel::monotonic_ns());
 }
 
 json::object Backend::alarms() {
@@ -150,6 +167,7 @@ std::string Backend::metrics() {
     return describe_metrics(
         {.instance = from_.instance,
          .totals = from_.signalling.monitor().totals(),
+         .connections = from_.signalling.connections(),
          .decisions = from_.decisions.counts(),
          .bindings = from_.sm.counters(),
          .ports = from_.signalling.ports(),

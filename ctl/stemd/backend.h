@@ -29,6 +29,8 @@ class Backend final : public api::Backend {
     boost::json::object status() override;
     std::vector<call::DialogInfo> calls() override;
     bool drop_call(std::uint64_t id) override;
+    std::vector<tcp::ConnectionInfo> connections() override;
+    bool reset_connection(std::uint64_t id) override;
     std::string metrics() override;
     boost::json::object alarms() override;
     Result<> add_trunk(const Address& peer) override;

@@ -125,6 +125,29 @@ void calls(Page& page, const call::Totals& totals) {
     page.single("stem_pinholes_closed_total", "counter", "Pinholes closed.", totals.pinholes_closed);
 }
 
+void connections(Page& page, const tcp::Table& table) {
+    const tcp::Counts& counts = table.counts();
+    page.single("stem_connections", "gauge",
+                "SIP connections over TCP, those included that are begun or over.", table.size());
+    page.single("stem_connections_octets", "gauge",
+                "Octets of SIP over TCP that wait: for the rest of a message, a decision, or to be sent.",
+                table.stored());
+    page.metric("stem_connections_total", "counter", "SIP connections over TCP, by what became of them.");
+    page.sample(R"(event="opened")", counts.opened);
+    page.sample(R"(event="resumed")", counts.resumed);
+    page.sample(R"(event="closed")", counts.closed);
+    page.sample(R"(event="reset")", counts.reset);
+    page.sample(R"(event="refused")", counts.refused);
+    page.metric("stem_connection_segments_total", "counter", "TCP segments of SIP, in and out of stemd.");
+    page.sample(R"(what="received")", counts.segments_in);
+    page.sample(R"(what="sent")", counts.segments_out);
+    page.sample(R"(what="repeated")", counts.repeated);
+    page.metric("stem_connection_messages_total", "counter", "SIP messages that came over TCP.");
+    for (const stem_direction direction : {STEM_INBOUND, STEM_OUTBOUND}) {
+        page.sample(fmt::format(R"(direction="{}")", label_of(direction)), counts.messages[direction]);
+    }
+}
+
 // Of the flows that are open now, together: one series a flow would be one a call.
 void media(Page& page, const std::vector<kernel::FlowEntry>& flows, const call::Totals& totals) {
     std::uint64_t lowered = 0;
@@ -367,6 +390,7 @@ std::string describe_metrics(const Figures& figures) {
         spdlog::error("{}", kept.error().message());
     }
     calls(page, figures.totals);
+    connections(page, figures.connections);
     if (const auto flows = kernel::list_flows(figures.instance)) {
         media(page, *flows, figures.totals);
     } else {

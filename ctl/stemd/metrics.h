@@ -18,6 +18,7 @@ namespace stem::stemd {
 struct Figures {
     const kernel::Instance& instance;
     call::Totals totals;
+    const tcp::Table& connections;
     DecisionCounts decisions;
     sm::EmbeddedLink::Counters bindings;
     const xsk::Ports& ports;

@@ -32,6 +32,8 @@ class ProxyView {
     // `proxied`: the data plane has marked the frame (STEM_STEER_PROXIED). Nothing: it leaves as it came.
     std::optional<Readdressing> judge(stem_direction direction, bool proxied, const frame::FrameView& view,
                                       std::string_view message, std::uint64_t now_ns);
+    // The proxy of this family, if there is one.
+    [[nodiscard]] std::optional<Endpoint> proxy_of(bool v4) const;
     void expire(std::uint64_t now_ns) { calls_.expire(now_ns); }
 
   private:
@@ -39,7 +41,6 @@ class ProxyView {
     ProxyView(kernel::MappedArray<stem_proxy> proxies, SteeredMap steered)
         : proxies_(std::move(proxies)), steered_(std::move(steered)) {}
 
-    [[nodiscard]] std::optional<Endpoint> proxy_of(bool v4) const;
     [[nodiscard]] std::optional<Endpoint> called_last(const frame::FrameView& view) const;
 
     kernel::MappedArray<stem_proxy> proxies_;

@@ -41,8 +41,8 @@ xsk::PortsConfig ports_config(const Attachment& attachment, const config::Frames
     return config;
 }
 
-Result<XskEgress::Setup> egress_setup(const stem_meta& meta, const xsk::Ports& ports) {
-    XskEgress::Setup setup{.mode = static_cast<stem_mode>(meta.mode), .mtu = {}, .injector = {}};
+Result<Links::Setup> links_setup(const stem_meta& meta, const xsk::Ports& ports) {
+    Links::Setup setup{.mode = static_cast<stem_mode>(meta.mode), .mtu = {}, .injector = {}};
     for (const stem_port port : {STEM_PORT_EXTERNAL, STEM_PORT_INTERNAL}) {
         const auto mtu = read_mtu(ports.interface(port).name);
         if (!mtu) {
@@ -60,6 +60,13 @@ Result<XskEgress::Setup> egress_setup(const stem_meta& meta, const xsk::Ports& p
     return setup;
 }
 
+// Messages have the same caps, however they come.
+tcp::Settings streams_settings(const config::Config& config) {
+    tcp::Settings settings = config.tcp;
+    settings.framing = {.start_line = config.call.sip.start_line, .message = config.call.sip.message};
+    return settings;
+}
+
 std::string_view text(frame::Bytes octets) {
     return {reinterpret_cast<const char*>(octets.data()), octets.size()};
 }
@@ -72,28 +79,41 @@ Result<std::unique_ptr<Signalling>> Signalling::open(Attachment& attachment, con
     if (!ports) {
         return std::unexpected(ports.error());
     }
-    auto setup = egress_setup(attachment.instance.meta(), **ports);
-    if (!setup) {
-        return std::unexpected(setup.error());
+    auto links = links_setup(attachment.instance.meta(), **ports);
+    if (!links) {
+        return std::unexpected(links.error());
     }
     auto proxy = ProxyView::open(attachment.instance);
     if (!proxy) {
         return std::unexpected(proxy.error());
     }
-    return std::unique_ptr<Signalling>(new Signalling(attachment, std::move(*ports), std::move(*setup),
-                                                      std::move(*proxy), config, sm, observer));
+    auto thresholds = kernel::ThresholdMap::open(attachment.instance.pin("thresholds"));
+    if (!thresholds) {
+        return std::unexpected(thresholds.error());
+    }
+    return std::unique_ptr<Signalling>(new Signalling(attachment,
+                                                      {.ports = std::move(*ports),
+                                                       .links = std::move(*links),
+                                                       .proxy = std::move(*proxy),
+                                                       .thresholds = std::move(*thresholds)},
+                                                      config, sm, observer));
 }
 
-Signalling::Signalling(Attachment& attachment, std::unique_ptr<xsk::Ports> ports, XskEgress::Setup setup,
-                       ProxyView proxy, const config::Config& config, sm::Link& sm, call::Observer& observer)
-    : counters_(attachment.counters), bridge_(setup.mode == STEM_MODE_BRIDGE),
+Signalling::Signalling(Attachment& attachment, Parts parts, const config::Config& config, sm::Link& sm,
+                       call::Observer& observer)
+    : counters_(attachment.counters), bridge_(parts.links.mode == STEM_MODE_BRIDGE),
       drop_log_(config.log.drops_per_second),
       flows_(std::move(attachment.flows), std::move(attachment.learning), std::move(attachment.thresholds)),
       notices_(std::move(attachment.notices)), records_(std::move(attachment.dialogs)),
-      ports_(std::move(ports)), egress_(std::move(setup), *ports_, counters_, drop_log_),
-      unknown_(std::min(config.frames.unknown_queue, config.frames.chunks / 8)), proxy_(std::move(proxy)),
+      ports_(std::move(parts.ports)), links_(std::move(parts.links), *ports_),
+      datagrams_(links_, counters_, drop_log_), stream_egress_(counters_, drop_log_),
+      egress_(datagrams_, stream_egress_),
+      streams_(streams_settings(config), links_, counters_, drop_log_, std::move(parts.thresholds)),
+      unknown_(std::min(config.frames.unknown_queue, config.frames.chunks / 8)),
+      proxy_(std::move(parts.proxy)),
       monitor_(std::make_unique<call::Monitor>(with_seed(config.call, attachment.instance), egress_, flows_,
                                                records_, sm)) {
+    streams_.read_with(*monitor_);
     monitor_->watch_with(observer);
     monitor_->adopt(kernel::monotonic_ns());
 }
@@ -116,26 +136,55 @@ void Signalling::sort(xsk::Received& received, std::uint64_t now_ns) noexcept {
 }
 
 void Signalling::take(xsk::Received& received, stem_sip_lane lane, std::uint64_t now_ns) noexcept {
-    const auto direction = static_cast<stem_direction>(received.port);
-    const auto view = frame::parse_frame(received.frame.bytes());
-    if (!view || view->fragment) {
-        counters_.add(STEM_FRAME_UNREADABLE, direction, received.frame.bytes().size());
-        drop_log_.write(STEM_FRAME_UNREADABLE, direction, view ? "a fragment" : "not UDP over IP");
+    if (const auto segment = frame::parse_tcp(received.frame.bytes())) {
+        take_segment(received, *segment, lane, now_ns);
         return;
     }
-    const bool ready =
-        received.steer ? (received.steer->flags & STEM_STEER_READY) != 0 : bridge_; // no metadata: as it came
+    const auto view = frame::parse_frame(received.frame.bytes());
+    if (!view || view->fragment) {
+        const auto direction = static_cast<stem_direction>(received.port);
+        counters_.add(STEM_FRAME_UNREADABLE, direction, received.frame.bytes().size());
+        drop_log_.write(STEM_FRAME_UNREADABLE, direction,
+                        view ? "a fragment" : "neither UDP nor TCP over IP");
+        return;
+    }
+    take_datagram(received, *view, lane, now_ns);
+}
+
+// May leave by the other port as it is. No metadata: as it came.
+bool Signalling::is_ready(const xsk::Received& received) const noexcept {
+    return received.steer ? (received.steer->flags & STEM_STEER_READY) != 0 : bridge_;
+}
+
+void Signalling::take_segment(const xsk::Received& received, const frame::TcpView& view, stem_sip_lane lane,
+                              std::uint64_t now_ns) noexcept {
+    const auto direction = static_cast<stem_direction>(received.port);
+    const auto proxy = proxy_.proxy_of(view.v4);
+    const bool proxied = received.steer && (received.steer->flags & STEM_STEER_PROXIED) != 0;
+    streams_.take(
+        direction, view, received.frame.bytes(),
+        {.lane = lane,
+         .ready = is_ready(received),
+         .proxy = proxied && direction == STEM_INBOUND ? proxy : std::nullopt,
+         .from_proxy = proxy && direction == STEM_OUTBOUND && view.source.address == proxy->address},
+        now_ns);
+}
+
+void Signalling::take_datagram(xsk::Received& received, const frame::FrameView& view, stem_sip_lane lane,
+                               std::uint64_t now_ns) noexcept {
+    const auto direction = static_cast<stem_direction>(received.port);
+    const bool ready = is_ready(received);
     const bool proxied = received.steer && (received.steer->flags & STEM_STEER_PROXIED) != 0;
     const auto change =
-        proxy_.judge(direction, proxied, *view, text(view->payload_of(received.frame.bytes())), now_ns);
-    auto carrier = std::make_unique<FrameCarrier>(std::move(received.frame), *view, received.port, ready,
+        proxy_.judge(direction, proxied, view, text(view.payload_of(received.frame.bytes())), now_ns);
+    auto carrier = std::make_unique<FrameCarrier>(std::move(received.frame), view, received.port, ready,
                                                   change, counters_);
-    const auto payload = text(view->payload_of(carrier->frame().bytes()));
+    const auto payload = text(view.payload_of(carrier->frame().bytes()));
     // The proxy speaks as the address that was called; and that is whom the client speaks to.
     const bool as_called = change && change->end == frame::End::source;
     monitor_->receive({.direction = direction,
-                       .source = as_called ? change->endpoint : view->source,
-                       .destination = view->destination,
+                       .source = as_called ? change->endpoint : view.source,
+                       .destination = view.destination,
                        .payload = payload,
                        .carrier = std::move(carrier),
                        .lane = lane},
@@ -190,10 +239,12 @@ void Signalling::tick() {
         spdlog::error("{}", taken.error().message());
     }
     monitor_->tick(now_ns);
+    streams_.tick(now_ns);
     ports_->flush();
 }
 
 void Signalling::look_around() {
+    streams_.look_around(kernel::monotonic_ns());
     if (++looks_ % looks_per_expiry == 0) {
         proxy_.expire(kernel::monotonic_ns());
     }
@@ -212,6 +263,7 @@ void Signalling::stop() noexcept {
         serve_unknown(unknown_per_turn);
         ports_->flush();
     }
+    streams_.leave(kernel::monotonic_ns());
     ports_->flush();
 }
 

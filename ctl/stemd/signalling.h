@@ -18,7 +18,11 @@
 #include "ctl/stemd/drop_log.h"
 #include "ctl/stemd/kernel_stores.h"
 #include "ctl/stemd/lane_queue.h"
+#include "ctl/stemd/links.h"
+#include "ctl/stemd/message_egress.h"
 #include "ctl/stemd/proxy_view.h"
+#include "ctl/stemd/sip_streams.h"
+#include "ctl/stemd/stream_egress.h"
 #include "ctl/stemd/xsk_egress.h"
 
 namespace stem::stemd {
@@ -53,14 +57,26 @@ class Signalling {
 
     [[nodiscard]] call::Monitor& monitor() noexcept { return *monitor_; }
     [[nodiscard]] const xsk::Ports& ports() const noexcept { return *ports_; }
+    [[nodiscard]] tcp::Table& connections() noexcept { return streams_.table(); }
     [[nodiscard]] DropLog& drop_log() noexcept { return drop_log_; }
     [[nodiscard]] LaneCounts lanes() const noexcept;
 
   private:
-    Signalling(Attachment& attachment, std::unique_ptr<xsk::Ports> ports, XskEgress::Setup setup,
-               ProxyView proxy, const config::Config& config, sm::Link& sm, call::Observer& observer);
+    struct Parts { // that have to be opened, and may refuse
+        std::unique_ptr<xsk::Ports> ports;
+        Links::Setup links;
+        ProxyView proxy;
+        kernel::ThresholdMap thresholds;
+    };
+    Signalling(Attachment& attachment, Parts parts, const config::Config& config, sm::Link& sm,
+               call::Observer& observer);
     void sort(xsk::Received& received, std::uint64_t now_ns) noexcept;
     void take(xsk::Received& received, stem_sip_lane lane, std::uint64_t now_ns) noexcept;
+    void take_datagram(xsk::Received& received, const frame::FrameView& view, stem_sip_lane lane,
+                       std::uint64_t now_ns) noexcept;
+    void take_segment(const xsk::Received& received, const frame::TcpView& view, stem_sip_lane lane,
+                      std::uint64_t now_ns) noexcept;
+    [[nodiscard]] bool is_ready(const xsk::Received& received) const noexcept;
     bool receive_once() noexcept;
     bool serve_unknown(std::size_t most) noexcept;
 
@@ -71,12 +87,16 @@ class Signalling {
     kernel::NoticeStream notices_;
     KernelRecords records_;
     std::unique_ptr<xsk::Ports> ports_;
-    XskEgress egress_;
+    Links links_;
+    XskEgress datagrams_;
+    StreamEgress stream_egress_;
+    MessageEgress egress_;
+    SipStreams streams_;
     LaneQueue<xsk::Received> unknown_; // after the ports, too
     LaneCounts lane_counts_;
     ProxyView proxy_;
     unsigned looks_ = 0;
-    std::unique_ptr<call::Monitor> monitor_; // after the ports: it may hold their frames
+    std::unique_ptr<call::Monitor> monitor_; // after ports and streams: it may hold what is theirs
 };
 
 } // namespace stem::stemd

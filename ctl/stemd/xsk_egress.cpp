@@ -11,42 +11,11 @@ FrameCarrier& carrier_of(const call::Packet& packet) {
     return static_cast<FrameCarrier&>(*packet.carrier);
 }
 
-stem_port other(stem_port port) {
-    return port == STEM_PORT_EXTERNAL ? STEM_PORT_INTERNAL : STEM_PORT_EXTERNAL;
-}
-
 frame::Bytes octets(std::string_view text) {
     return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
 
 } // namespace
-
-XskEgress::Failure XskEgress::transmit(xsk::Frame& frame, stem_port port) noexcept {
-    if (ports_.send(std::move(frame), port)) {
-        return std::nullopt;
-    }
-    ports_.flush(); // makes room, if the link takes anything at all
-    // A frame that was refused is still ours.
-    if (ports_.send(std::move(frame), port)) { // NOLINT(bugprone-use-after-move)
-        return std::nullopt;
-    }
-    return "the port's send ring is full";
-}
-
-XskEgress::Failure XskEgress::route(xsk::Frame& frame) noexcept {
-    if (!setup_.injector) {
-        return "a bridge has no routes";
-    }
-    const auto view = frame::parse_ip(frame.bytes());
-    if (!view) {
-        return "not an IP packet";
-    }
-    const auto sent = setup_.injector->send(frame.bytes().subspan(view->l3, view->ip_length));
-    if (!sent) {
-        return to_string(sent.error().kind);
-    }
-    return std::nullopt;
-}
 
 void XskEgress::forward(const call::Packet& packet, stem_reason reason) noexcept {
     FrameCarrier& carrier = carrier_of(packet);
@@ -54,7 +23,8 @@ void XskEgress::forward(const call::Packet& packet, stem_reason reason) noexcept
     Failure failure = "its address cannot be changed";
     const auto& change = carrier.change();
     if (!change || frame::readdress(carrier.view(), carrier.frame().bytes(), change->end, change->endpoint)) {
-        failure = carrier.ready() ? transmit(carrier.frame(), other(carrier.port())) : route(carrier.frame());
+        failure = carrier.ready() ? links_.transmit(carrier.frame(), other_port(carrier.port()))
+                                  : links_.route(carrier.frame());
     }
     carrier.settle(failure ? STEM_RELEASE_FAILED : reason, length);
     if (failure) {
@@ -70,7 +40,7 @@ void XskEgress::release_rewritten(call::Packet packet, sip::Span span, std::stri
     FrameCarrier& carrier = carrier_of(packet);
     const auto length =
         frame::replace_payload(carrier.view(), carrier.frame().buffer(), {span.offset, span.length},
-                               octets(uri), setup_.mtu[other(carrier.port())]);
+                               octets(uri), links_.mtu(other_port(carrier.port())));
     if (!length || !carrier.frame().resize(*length)) {
         const auto why = length ? std::string_view("no room in its frame") : to_string(length.error());
         carrier.settle(STEM_RELEASE_FAILED);
@@ -84,13 +54,13 @@ void XskEgress::reply(const call::Packet& to, std::string_view message) noexcept
     const FrameCarrier& carrier = carrier_of(to);
     const auto back = to.direction == STEM_INBOUND ? STEM_OUTBOUND : STEM_INBOUND;
     Failure failure = "no frame is free";
-    if (xsk::Frame frame = ports_.allocate()) {
+    if (xsk::Frame frame = links_.allocate()) {
         const auto length = frame::make_reply(carrier.view(), carrier.frame().bytes(), octets(message),
-                                              frame.buffer(), setup_.mtu[carrier.port()]);
+                                              frame.buffer(), links_.mtu(carrier.port()));
         if (!length || !frame.resize(*length)) {
             failure = length ? std::string_view("no room in its frame") : to_string(length.error());
         } else {
-            failure = setup_.mode == STEM_MODE_ROUTER ? route(frame) : transmit(frame, carrier.port());
+            failure = links_.routes() ? links_.route(frame) : links_.transmit(frame, carrier.port());
         }
     }
     if (failure) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The ways out for steered frames.
+// The ways out for steered datagrams.
 //
 // A frame that the data plane made ready leaves by the other port, without a copy. Else (router mode, where
 // the fast path had no next hop) its IP packet goes through the kernel's stack.
@@ -9,30 +9,18 @@
 // goes through the stack, which knows the way back.
 #pragma once
 
-#include <stem/abi/meta.h>
-
-#include <ctl/frame/inject.h>
-#include <ctl/xsk/ports.h>
-
-#include <array>
-#include <optional>
-
 #include "ctl/call/packet.h"
 #include "ctl/stemd/drop_log.h"
 #include "ctl/stemd/frame_carrier.h"
+#include "ctl/stemd/links.h"
 
 namespace stem::stemd {
 
 class XskEgress final : public call::Egress {
   public:
-    struct Setup {
-        stem_mode mode = STEM_MODE_BRIDGE;
-        std::array<std::size_t, STEM_PORTS> mtu{};  // octets of an IP packet, of each port
-        std::optional<frame::RawInjector> injector; // router mode
-    };
     // All must outlive it.
-    XskEgress(Setup setup, xsk::Ports& ports, const VerdictCounters& counters, DropLog& log)
-        : setup_(std::move(setup)), ports_(ports), counters_(counters), log_(log) {}
+    XskEgress(Links& links, const VerdictCounters& counters, DropLog& log)
+        : links_(links), counters_(counters), log_(log) {}
 
     void release(call::Packet packet) noexcept override;
     void release_rewritten(call::Packet packet, sip::Span span, std::string_view uri) noexcept override;
@@ -41,15 +29,11 @@ class XskEgress final : public call::Egress {
     void count(stem_reason reason, stem_direction direction) noexcept override;
 
   private:
-    // Nothing: it has left. Else why not.
-    using Failure = std::optional<std::string_view>;
+    using Failure = Links::Failure;
 
     void forward(const call::Packet& packet, stem_reason reason) noexcept;
-    Failure transmit(xsk::Frame& frame, stem_port port) noexcept;
-    Failure route(xsk::Frame& frame) noexcept;
 
-    Setup setup_;
-    xsk::Ports& ports_;
+    Links& links_;
     const VerdictCounters& counters_;
     DropLog& log_;
 };

@@ -172,8 +172,36 @@ TEST(ProxyChecksum, StaysRight) {
     }
 }
 
-TEST_P(Proxy, CarriesTcpBothWays) {
+// To stemd, which talks to both ends: marked, with the proxy's link address, and as the client wrote it.
+TEST_P(Proxy, MarksTcpForTheController) {
     DataPlane& data_plane = plane();
+    data_plane.add_sip_port(proxy_port);
+    const XdpSocket in;
+    const XdpSocket out;
+    data_plane.set_socket(0, in.fd());
+    data_plane.set_socket(STEM_QUEUES_MAX, out.fd());
+    const TcpTalk talk{.path = path(), .sport = 33000, .dport = 5060};
+    for (const Packet& packet : {talk.syn(), talk.client_data(100)}) {
+        Packet marked = packet;
+        marked.get<Ethernet>().dst = proxy_station;
+        expect(data_plane, STEM_INBOUND, packet,
+               steered(STEM_STEER_SIP).for_proxy().with_output(marked.bytes()));
+    }
+    Packet answer = talk.syn_ack();
+    answer.get<Tcp>().sport = proxy_port;
+    expect(data_plane, STEM_OUTBOUND, from_proxy(answer), steered(STEM_STEER_SIP));
+    Packet direct = talk.syn();
+    set_destination(direct, proxy_address());
+    expect(data_plane, STEM_INBOUND, direct, steered(STEM_STEER_SIP));
+    EXPECT_EQ(data_plane.state_usage().states, 0); // who talks with whom is stemd's to know
+    EXPECT_EQ(data_plane.state_usage().steered, 0);
+    data_plane.set_proxy(family(), proxy(false));
+    expect(data_plane, STEM_INBOUND, talk.syn(), dropped(STEM_PROXY_REFUSED));
+}
+
+// While stemd is away, and the fallback is open.
+TEST_P(Proxy, CarriesTcpBothWays) {
+    DataPlane& data_plane = plane({.fallback_open = true});
     TcpTalk talk{.path = path(), .sport = 33000, .dport = 5060};
     const auto in = [&](const Packet& packet) {
         expect(data_plane, STEM_INBOUND, packet, forwarded(STEM_PROXY).with_output(to_proxy(packet, true)));
@@ -216,15 +244,15 @@ TEST_P(Proxy, CarriesTcpBothWays) {
 }
 
 TEST_P(Proxy, BeginsTcpWithASynToASipPortFromOutside) {
-    DataPlane& data_plane = plane();
+    DataPlane& data_plane = plane({.fallback_open = true});
     const TcpTalk talk{.path = path(), .sport = 33000, .dport = 5060};
     expect(data_plane, STEM_INBOUND, talk.client_data(10), dropped(STEM_STATE_WINDOW));
     expect(data_plane, STEM_INBOUND, TcpTalk{.path = path(), .dport = 5061}.syn(), dropped(STEM_POLICY_DROP));
     expect(data_plane, STEM_OUTBOUND, TcpTalk{.path = path().back(), .dport = 5060}.syn(),
-           dropped(STEM_POLICY_DROP));
-    Packet direct = talk.syn(); // to the proxy itself: a matter of the rules
+           forwarded(STEM_FALLBACK_OPEN));
+    Packet direct = talk.syn(); // to the proxy itself: as it is
     set_destination(direct, proxy_address());
-    expect(data_plane, STEM_INBOUND, direct, dropped(STEM_POLICY_DROP));
+    expect(data_plane, STEM_INBOUND, direct, forwarded(STEM_FALLBACK_OPEN));
     expect(data_plane, STEM_INBOUND, talk.syn(),
            forwarded(STEM_PROXY).with_output(to_proxy(talk.syn(), true)));
     // The same port to another inside address: two that the proxy could not tell apart.

@@ -58,6 +58,7 @@ constexpr std::uint16_t sip_port = 5060;
     limits.sip_requests = 2;
     limits.sip_responses = 1;
     limits.sip_noise = 1;
+    limits.sip_segments = 2;
     limits.sip_known_factor = 4;
     limits.sip_trunk_factor = 200;
     return limits;

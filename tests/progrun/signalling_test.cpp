@@ -238,7 +238,7 @@ TEST_P(FromOutside, NeverBlocksATrunk) {
     }
 }
 
-// What a rule steers is counted, too; a TCP segment that begins inside a message as some request.
+// What a rule steers is counted, too; a TCP segment that begins inside a message as what it is.
 TEST_P(FromOutside, HoldsWhatARuleSteersToItsBudget) {
     const SteeringPlane plane;
     plane->set_rules({to_rule({.action = STEM_ACTION_STEER, .protocol = 6, .dport = PortRange{5060, 5060}})});
@@ -251,7 +251,7 @@ TEST_P(FromOutside, HoldsWhatARuleSteersToItsBudget) {
     EXPECT_EQ(passed, 20);
     plane->refill_event_budget();
     (void)plane->take_events();
-    expect(*plane, STEM_INBOUND, segment, dropped(STEM_SIP_REQUEST_RATE));
+    expect(*plane, STEM_INBOUND, segment, dropped(STEM_SIP_SEGMENT_RATE));
 }
 
 TEST(SignallingFromInside, HasATrunksBudget) {

@@ -36,11 +36,9 @@ TEST_P(SteerEveryPath, GivesSipToTheQueuesSocket) {
     expect(plane, path().direction, path() / (Udp{.sport = 5060, .dport = 5060} / Sip{}),
            steered(STEM_STEER_SIP));
     expect(plane, path().direction, sip(path()).padded_to(1000), steered(STEM_STEER_SIP));
-    // Neither another port nor another protocol is SIP.
+    // Another port is not SIP.
     expect(plane, path().direction, path() / (Udp{.sport = 5062, .dport = 5061} / Sip{}),
            dropped(STEM_NO_PINHOLE));
-    expect(plane, path().direction, path() / (Tcp{.sport = 5062, .dport = 5060} / Sip{}),
-           dropped(STEM_POLICY_DROP));
     // Nobody listens on the next queue, nor on the other port.
     expect(plane, path().direction, sip(path()), dropped(STEM_CONTROLLER_AWAY), 1);
     expect(plane, path().back().direction, sip(path().back()), dropped(STEM_CONTROLLER_AWAY));
@@ -48,6 +46,49 @@ TEST_P(SteerEveryPath, GivesSipToTheQueuesSocket) {
     expect(plane, path().direction, sip(path()), steered(STEM_STEER_SIP), 1);
     plane.remove_socket(slot_of(path().direction, 0));
     expect(plane, path().direction, sip(path()), dropped(STEM_CONTROLLER_AWAY));
+}
+
+// Each segment of a connection to a SIP port, both ways.
+TEST_P(SteerEveryPath, GivesConnectionsToTheController) {
+    DataPlane& plane = DataPlane::with();
+    const XdpSocket socket;
+    plane.set_socket(slot_of(path().direction, 0), socket.fd());
+    const auto segment = [&](Tcp tcp, std::string_view payload = "") {
+        return path() / (tcp / octets(payload));
+    };
+    const Tcp to_server{.sport = 40000, .dport = 5060};
+    const Tcp to_client{.sport = 5060, .dport = 40000};
+    const auto with = [](Tcp tcp, bool syn, bool ack, bool fin = false, bool rst = false) {
+        tcp.syn = syn;
+        tcp.ack = ack;
+        tcp.fin = fin;
+        tcp.rst = rst;
+        return tcp;
+    };
+    for (const auto& packet :
+         {segment(with(to_server, true, false)), segment(with(to_client, true, true)),
+          segment(with(to_server, false, true)), segment(with(to_server, false, true), "INVITE sip:a"),
+          segment(with(to_client, false, true), "SIP/2.0 2"),
+          segment(with(to_server, false, true), "\r\n\r\n"), segment(with(to_client, false, true), "x"),
+          segment(with(to_server, false, true, true)), segment(with(to_client, false, false, false, true))}) {
+        SCOPED_TRACE(packet.scapy());
+        expect(plane, path().direction, packet, steered(STEM_STEER_SIP));
+    }
+    // Who begins a connection from a SIP port to another port does not talk SIP.
+    expect(plane, path().direction, segment(with(to_client, true, false)), dropped(STEM_POLICY_DROP));
+    expect(plane, path().direction, segment(with({.sport = 40000, .dport = 5061}, false, true)),
+           dropped(STEM_POLICY_DROP));
+    plane.remove_socket(slot_of(path().direction, 0));
+    expect(plane, path().direction, segment(with(to_server, false, true)), dropped(STEM_CONTROLLER_AWAY));
+    // An open policy opens no SIP.
+    plane.set_rules({}, STEM_ACTION_PASS, STEM_ACTION_PASS);
+    expect(plane, path().direction, segment(with(to_server, false, true)), dropped(STEM_CONTROLLER_AWAY));
+    expect(plane, path().direction, segment(with({.sport = 40000, .dport = 443}, false, true)),
+           forwarded(STEM_POLICY_PASS));
+    // Rules come before.
+    plane.set_socket(slot_of(path().direction, 0), socket.fd());
+    plane.set_rules({to_rule({.action = STEM_ACTION_PASS, .protocol = 6, .dport = PortRange{5060, 5060}})});
+    expect(plane, path().direction, segment(with(to_server, true, false)), forwarded(STEM_RULE_PASS));
 }
 
 TEST_P(SteerEveryPath, FallsBackWhenTheControllerDies) {

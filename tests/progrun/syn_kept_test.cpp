@@ -85,18 +85,18 @@ TEST_P(SynOfKept, AnAckThatAnswersNothingCompletesNothing) {
     few.syn_half_open = 3;
     few.syn_unknown_rate = 0;
     for (const bool answered : {false, true}) {
-        DataPlane& data_plane = DataPlane::with();
+        DataPlane& data_plane = DataPlane::with({.fallback_open = true});
         data_plane.set_thresholds(few);
         data_plane.set_rules({}, STEM_ACTION_PASS, STEM_ACTION_PASS);
         for (std::uint16_t n = 0; n < 3; n++) {
             TcpTalk talk{.path = path(), .sport = static_cast<std::uint16_t>(40000 + n), .dport = 5060};
-            expect(data_plane, STEM_INBOUND, talk.syn(), forwarded(STEM_POLICY_PASS));
+            expect(data_plane, STEM_INBOUND, talk.syn(), forwarded(STEM_FALLBACK_OPEN));
             if (answered) {
-                expect(data_plane, STEM_OUTBOUND, talk.syn_ack(), forwarded(STEM_POLICY_PASS));
+                expect(data_plane, STEM_OUTBOUND, talk.syn_ack(), forwarded(STEM_FALLBACK_OPEN));
             }
             talk.client++;
             talk.server += 77777; // a guess
-            expect(data_plane, STEM_INBOUND, talk.client_data(0), forwarded(STEM_POLICY_PASS));
+            expect(data_plane, STEM_INBOUND, talk.client_data(0), forwarded(STEM_FALLBACK_OPEN));
         }
         const TcpTalk next{.path = path(), .sport = 50000, .dport = 5060};
         expect(data_plane, STEM_INBOUND, next.syn(), dropped(STEM_SYN_UNKNOWN_LANE));

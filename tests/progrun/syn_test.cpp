@@ -32,8 +32,9 @@ stem_thresholds limits() {
     return thresholds;
 }
 
+// What passes the monitor goes on: by an open policy, on a SIP port by an open fallback.
 DataPlane& open_plane(const stem_thresholds& thresholds, std::uint32_t modules = STEM_MODULES_INITIAL) {
-    DataPlane& plane = DataPlane::with({.modules = modules});
+    DataPlane& plane = DataPlane::with({.modules = modules, .fallback_open = true});
     plane.set_rules({}, STEM_ACTION_PASS, STEM_ACTION_PASS);
     plane.set_thresholds(thresholds);
     return plane;
@@ -217,7 +218,8 @@ TEST_P(SynFromOutside, HalfOpenConnectionsToASipPortAreBounded) {
     DataPlane& plane = open_plane(thresholds);
     plane.set_time(DataPlane::start_ns); // the beginning of an epoch of five seconds
     for (unsigned n = 0; n < 3; n++) {
-        expect(plane, STEM_INBOUND, syn_from(path(), stranger(path(), n), 5060), forwarded(STEM_POLICY_PASS));
+        expect(plane, STEM_INBOUND, syn_from(path(), stranger(path(), n), 5060),
+               forwarded(STEM_FALLBACK_OPEN));
     }
     // Full: a newcomer is refused; a retransmission counts no more than once, but cannot be told apart.
     expect(plane, STEM_INBOUND, syn_from(path(), stranger(path(), 5), 5060), dropped(STEM_SYN_UNKNOWN_LANE));
@@ -226,21 +228,21 @@ TEST_P(SynFromOutside, HalfOpenConnectionsToASipPortAreBounded) {
     expect(plane, STEM_OUTBOUND,
            path().back().network(path().dst(), stranger(path(), 0)) /
                Tcp{.sport = 5060, .dport = 40000, .sequence = 77, .syn = true, .ack = true},
-           forwarded(STEM_POLICY_PASS));
+           forwarded(STEM_FALLBACK_OPEN));
     const Packet ack = path().network(stranger(path(), 0), path().dst()) /
                        Tcp{.dport = 5060, .acknowledged = 78, .ack = true};
-    expect(plane, STEM_INBOUND, ack, forwarded(STEM_POLICY_PASS));
-    expect(plane, STEM_INBOUND, ack, forwarded(STEM_POLICY_PASS));
-    expect(plane, STEM_INBOUND, syn_from(path(), stranger(path(), 5), 5060), forwarded(STEM_POLICY_PASS));
+    expect(plane, STEM_INBOUND, ack, forwarded(STEM_FALLBACK_OPEN));
+    expect(plane, STEM_INBOUND, ack, forwarded(STEM_FALLBACK_OPEN));
+    expect(plane, STEM_INBOUND, syn_from(path(), stranger(path(), 5), 5060), forwarded(STEM_FALLBACK_OPEN));
     expect(plane, STEM_INBOUND, syn_from(path(), stranger(path(), 6), 5060), dropped(STEM_SYN_UNKNOWN_LANE));
     // Known peers do not wait, and what they begin counts.
     plane.set_peer(path().src(), {.expires_ns = 0, .phones = 1, .kinds = STEM_PEER_TRUNK});
-    expect(plane, STEM_INBOUND, syn(path(), 5060), forwarded(STEM_POLICY_PASS));
+    expect(plane, STEM_INBOUND, syn(path(), 5060), forwarded(STEM_FALLBACK_OPEN));
     // The attempts of an epoch are forgotten at the end of the next.
     plane.advance(5 * seconds);
     expect(plane, STEM_INBOUND, syn_from(path(), stranger(path(), 6), 5060), dropped(STEM_SYN_UNKNOWN_LANE));
     plane.advance(5 * seconds);
-    expect(plane, STEM_INBOUND, syn_from(path(), stranger(path(), 6), 5060), forwarded(STEM_POLICY_PASS));
+    expect(plane, STEM_INBOUND, syn_from(path(), stranger(path(), 6), 5060), forwarded(STEM_FALLBACK_OPEN));
 }
 
 std::uint32_t be32_at(const Bytes& octets, std::size_t at) {
@@ -319,20 +321,20 @@ TEST_P(SynFromOutside, AnUnknownSourceProvesItself) {
     };
     // A guess proves nothing (the lowest two bits alone are the kernel's to choose: they tell the MSS), nor
     // does the cookie of another connection.
-    expect(plane, STEM_INBOUND, reset(cookie ^ 0x00800000U, 40000), forwarded(STEM_POLICY_PASS));
-    expect(plane, STEM_INBOUND, reset(cookie, 40001), forwarded(STEM_POLICY_PASS));
+    expect(plane, STEM_INBOUND, reset(cookie ^ 0x00800000U, 40000), forwarded(STEM_FALLBACK_OPEN));
+    expect(plane, STEM_INBOUND, reset(cookie, 40001), forwarded(STEM_FALLBACK_OPEN));
     EXPECT_EQ(plane.run(STEM_INBOUND, syn(path(), 5060).bytes()).action,
               static_cast<std::uint32_t>(XDP_REDIRECT));
     expect(plane, STEM_INBOUND, reset(cookie, 40000), dropped(STEM_SYN_PROVEN));
     EXPECT_EQ(plane.syn_counts()[STEM_SYN_COUNT_PROOF], 1U);
-    expect(plane, STEM_INBOUND, syn(path(), 5060), forwarded(STEM_POLICY_PASS));
+    expect(plane, STEM_INBOUND, syn(path(), 5060), forwarded(STEM_FALLBACK_OPEN));
     expect(plane, STEM_INBOUND, syn(path(), 5061, 40002), forwarded(STEM_POLICY_PASS));
     plane.advance(60 * seconds);
     EXPECT_EQ(plane.run(STEM_INBOUND, syn(path(), 5060).bytes()).action,
               static_cast<std::uint32_t>(XDP_REDIRECT));
     // A known peer is not asked, and nobody is while there is no flood.
     plane.set_posture(0);
-    expect(plane, STEM_INBOUND, syn(path(), 5060), forwarded(STEM_POLICY_PASS));
+    expect(plane, STEM_INBOUND, syn(path(), 5060), forwarded(STEM_FALLBACK_OPEN));
 }
 
 TEST_P(SynFromOutside, WithoutTheModuleNothingIsCounted) {

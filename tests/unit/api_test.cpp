@@ -39,6 +39,8 @@ class FakeBackend : public Backend {
         dropped.push_back(id);
         return id == 0x17;
     }
+    std::vector<tcp::ConnectionInfo> connections() override { return followed; }
+    bool reset_connection(std::uint64_t id) override { return id == 0x2a; }
     std::string metrics() override { return "stem_up 1\n"; }
     json::object alarms() override { return {{"alarms", json::array{}}}; }
     Result<> add_trunk(const Address& peer) override {
@@ -52,6 +54,7 @@ class FakeBackend : public Backend {
     }
 
     std::vector<call::DialogInfo> dialogs;
+    std::vector<tcp::ConnectionInfo> followed;
     std::vector<std::uint64_t> dropped;
     std::vector<Address> trunks;
     Request asked;
@@ -199,6 +202,32 @@ TEST_F(Api, DropsACall) {
     EXPECT_EQ(missing.status, 404);
     EXPECT_EQ(json::parse(missing.body).at("error").at("message"), "there is no call 18");
     EXPECT_THAT(backend_.dropped, ElementsAre(0x17, 0x17, 0x18));
+}
+
+TEST_F(Api, ListsAndResetsConnections) {
+    tcp::ConnectionInfo connection;
+    connection.id = 0x2a;
+    connection.phase = "open";
+    connection.ends.outside = {.address = Address::parse("203.0.113.7").value(), .port = 40112};
+    connection.ends.inside = {.address = Address::parse("192.0.2.50").value(), .port = 5060};
+    connection.ends.served_by = connection.ends.inside;
+    connection.since_ns = 90'000'000'000U;
+    connection.stream[STEM_OUTBOUND].messages = 7;
+    backend_.followed = {connection};
+    start();
+    const auto listed = ask("GET", "/v1/connections");
+    EXPECT_EQ(listed.status, 200);
+    const auto one = json::parse(listed.body).at("connections").at(0);
+    EXPECT_EQ(one.at("id"), "2a");
+    EXPECT_EQ(one.at("outside"), "203.0.113.7:40112");
+    EXPECT_TRUE(one.at("served_by").is_null());
+    EXPECT_EQ(one.at("age_seconds").as_double(), 10.0);
+    EXPECT_EQ(one.at("outbound").at("messages"), 7);
+    EXPECT_EQ(ask("DELETE", "/v1/connections/2a").status, 200);
+    EXPECT_EQ(ask("DELETE", "/v1/connections/2b").status, 404);
+    EXPECT_EQ(ask("DELETE", "/v1/connections/xyz").status, 400);
+    EXPECT_EQ(ask("GET", "/v1/connections/2a").status, 405);
+    EXPECT_EQ(ask("POST", "/v1/connections").status, 405);
 }
 
 TEST_F(Api, NamesTrunksAndTellsAlarms) {

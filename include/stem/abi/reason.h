@@ -33,7 +33,7 @@
     X(RULE_STEER, 10, STEER, "rule_steer", "a static rule gave it to stemd")                                 \
     X(STATE, 11, FORWARD, "state", "belongs to a kept connection, and fits it")                              \
     X(STATE_RELATED, 12, FORWARD, "state_related", "ICMP error about a packet of a kept connection")         \
-    X(PROXY, 13, FORWARD, "proxy", "SIP over TCP between a client and the SIP proxy, steered")               \
+    X(PROXY, 13, FORWARD, "proxy", "SIP over TCP with the SIP proxy, steered while stemd was away")          \
     /* judged, but to be finished by the kernel's stack (router mode) */                                     \
     X(STACK_NEIGHBOUR, 15, STACK, "stack_neighbour", "next hop's link address unknown: the stack asks")      \
     X(STACK_LOCAL, 16, STACK, "stack_local", "for this host itself")                                         \
@@ -98,6 +98,7 @@
     X(REDIRECT_FAILED, 76, DROP, "redirect_failed", "the other port is not there")                           \
     X(INTERNAL, 77, DROP, "internal", "a map that must exist does not: STEM's own defect")                   \
     /* signalling, before stemd sees it */                                                                   \
+    X(SIP_SEGMENT_RATE, 79, DROP, "sip_segment_rate", "more TCP segments of SIP than a source may send")     \
     X(SIP_STREAM_BLOCKED, 80, DROP, "sip_stream_blocked",                                                    \
       "signalling or media of a stream that flooded INVITEs")                                                \
     X(SIP_SOURCE_BLOCKED, 81, DROP, "sip_source_blocked",                                                    \
@@ -147,8 +148,24 @@
     X(MEDIA_ADDRESS, 118, DROP, "media_address", "media address or port that policy does not allow")         \
     X(PINHOLE_LIMIT, 119, DROP, "pinhole_limit", "no room for another pinhole, or the kernel refused it")    \
     X(RELEASE_FAILED, 120, DROP, "release_failed", "could not be sent on (ring full, no frame, no route)")   \
-    X(FRAME_UNREADABLE, 121, DROP, "frame_unreadable", "steered frame that is not UDP over IP")              \
-    X(MEDIA_TOTAL, 140, DROP, "media_total", "a call whose media the firewall has no room for")
+    X(FRAME_UNREADABLE, 121, DROP, "frame_unreadable", "steered frame that is not UDP or TCP over IP")       \
+    X(MEDIA_TOTAL, 140, DROP, "media_total", "a call whose media the firewall has no room for")              \
+    /* the controller's: SIP over TCP. Those from TCP_FRAMING on end their connection, by RST to both ends   \
+     */                                                                                                      \
+    X(TCP_TAKEN, 150, RELEASE, "tcp_taken", "TCP segment of SIP, taken in by stemd as a part of its stream") \
+    X(TCP_CHECKSUM, 151, DROP, "tcp_checksum", "TCP segment of SIP with a wrong checksum")                   \
+    X(TCP_WINDOW, 152, DROP, "tcp_window", "TCP segment of SIP outside its window, signed, or of no state")  \
+    X(TCP_LIMIT, 153, DROP, "tcp_limit", "no room for another SIP connection, or its source has too many")   \
+    X(TCP_UNKNOWN, 154, DROP, "tcp_unknown",                                                                 \
+      "of a SIP connection that stemd does not know: looked into, or reset")                                 \
+    X(TCP_FRAMING, 155, DROP, "tcp_framing",                                                                 \
+      "SIP over TCP whose messages cannot be told apart (RFC 3261, 18.3)")                                   \
+    X(TCP_OVER_LIMIT, 156, DROP, "tcp_over_limit", "SIP over TCP: a message larger than the configured cap") \
+    X(TCP_SLOW, 157, DROP, "tcp_slow", "SIP over TCP: a message that does not come to its end in time")      \
+    X(TCP_UNACKNOWLEDGED, 158, DROP, "tcp_unacknowledged", "SIP over TCP: an end takes nothing any more")    \
+    X(TCP_IDLE, 159, DROP, "tcp_idle", "SIP over TCP: a connection that was silent for too long")            \
+    X(TCP_CUT_SHORT, 160, DROP, "tcp_cut_short", "SIP over TCP: the stream ended inside a message")          \
+    X(TCP_ENDED, 161, DROP, "tcp_ended", "SIP over TCP: ended by hand, or because stemd stops")
 
 enum stem_reason {
     STEM_CONTINUE = 0, /* no verdict yet: the next stage judges */

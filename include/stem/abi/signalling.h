@@ -17,6 +17,7 @@ enum stem_sip_kind {
     STEM_SIP_KIND_REQUEST = 3,   /* any other method */
     STEM_SIP_KIND_RESPONSE = 4,  /* "SIP/2.0 ..." */
     STEM_SIP_KIND_NOISE = 5,     /* none of these */
+    STEM_SIP_KIND_SEGMENT = 6,   /* of TCP: begins none of the named; only stemd can tell */
     STEM_SIP_KIND_KEEPALIVE = 7, /* CRLF or STUN: no message, and not stemd's; a lane of its own */
     STEM_SIP_KINDS = 8,          /* a power of two */
 };

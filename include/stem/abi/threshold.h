@@ -61,7 +61,9 @@
     X(sip_responses, "messages/s", 100, 1, 1000000, "responses of one unknown source")                       \
     X(sip_noise, "messages/s", 10, 1, 1000000,                                                               \
       "packets on SIP ports that are not SIP, of one unknown source")                                        \
-    X(sip_bytes, "octets/s", 500000, 1000, 1000000000, "signalling of one unknown source, UDP payload")      \
+    X(sip_segments, "segments/s", 500, 1, 1000000,                                                           \
+      "TCP segments of one unknown source that begin no INVITE, REGISTER, OPTIONS or response")              \
+    X(sip_bytes, "octets/s", 500000, 1000, 1000000000, "signalling of one unknown source, IP packets")       \
     X(sip_prefix_factor, "number", 8, 0, 1000000,                                                            \
       "budgets of an IPv6 /64 of unknown sources, as a multiple of one source's; 0: not counted")            \
     X(sip_known_factor, "number", 4, 1, 1000000,                                                             \
@@ -78,8 +80,10 @@
       "OPTIONS, other requests and what is not SIP, of all unknown sources together")                        \
     X(sip_unknown_responses, "messages/s", 500, 1, 10000000,                                                 \
       "responses of all unknown sources together that nobody inside asked for")                              \
+    X(sip_unknown_segments, "segments/s", 1000, 1, 10000000,                                                 \
+      "TCP segments of all unknown sources together that begin no INVITE, REGISTER, OPTIONS or response")    \
     X(sip_unknown_bytes, "octets/s", 2500000, 1000, 4000000000u,                                             \
-      "signalling of all unknown sources together, UDP payload")                                             \
+      "signalling of all unknown sources together, IP packets")                                              \
     X(detector_unknown_share, "percent", 10, 0, 100,                                                         \
       "what unknown sources together may still send under an alarm, of what they may else; 0: nothing")      \
     X(detector_interval, "ms", 1000, 100, 60000, "how often the detector compares requests and answers")     \

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a connection begins: the ends' own handshake, passed on (RFC 9293 3.5); or, after stemd was started
+// anew, by asking the ends where they are.
+#include <ctl/tcp/connection.h>
+
+#include <algorithm>
+
+namespace stem::tcp {
+namespace {
+
+constexpr std::uint16_t mss_v4 = 536; // where nobody says (RFC 9293 3.7.1)
+constexpr std::uint16_t mss_v6 = 1220;
+// An AF_XDP frame has 3,840 octets, and that with all headers.
+constexpr std::size_t mss_max = 3600;
+constexpr std::size_t headers_v4 = frame::ipv4_header + frame::tcp_header;
+constexpr std::size_t headers_v6 = frame::ipv6_header + frame::tcp_header;
+constexpr std::uint64_t resume_ns = 3'000'000'000;
+constexpr std::int32_t window_max = 65535;
+
+constexpr std::uint64_t ns_of(std::chrono::nanoseconds duration) {
+    return static_cast<std::uint64_t>(duration.count());
+}
+
+} // namespace
+
+void Connection::begin(stem_direction from, const Segment& segment, const Path& path, std::uint64_t now_ns) {
+    origin_ = from;
+    end_[from].path = path;
+    context_.counts.segments_in++;
+    if (segment.is_syn()) {
+        note_syn(from, segment);
+        phase_ends_ns_ = now_ns + ns_of(context_.settings.handshake_timeout);
+        send_syn(other(from));
+        return;
+    }
+    phase_ = Phase::resuming;
+    phase_ends_ns_ = now_ns + resume_ns;
+    asked_ = segment;
+    asked_.payload = {};
+    ask_to_resume();
+}
+
+void Connection::note_syn(stem_direction from, const Segment& segment) {
+    End& end = end_[from];
+    const bool v4 = ends_.outside.address.is_v4();
+    const std::size_t room = context_.settings.mtu[from] - (v4 ? headers_v4 : headers_v6);
+    end.first = segment.sequence;
+    end.first_window = segment.window;
+    end.mss = static_cast<std::uint16_t>(
+        std::min<std::size_t>({segment.options.mss.value_or(v4 ? mss_v4 : mss_v6), room, mss_max}));
+    end.mss = std::max<std::uint16_t>(end.mss, 64);
+    end.has_timestamps = segment.options.timestamps.has_value();
+    end.clock = end.has_timestamps ? segment.options.timestamps->value : 0;
+}
+
+// The other end's SYN, or SYN-ACK, with those options that both can keep to.
+void Connection::send_syn(stem_direction to_end) {
+    const End& from = end_[other(to_end)];
+    const End& receiver = end_[to_end];
+    const bool answers = phase_ == Phase::answered;
+    Outgoing outgoing = to(to_end);
+    outgoing.segment.flags = answers ? frame::tcp_syn | frame::tcp_ack : frame::tcp_syn;
+    outgoing.segment.sequence = from.first;
+    outgoing.segment.acknowledgment = answers ? receiver.first + 1 : 0;
+    std::optional<Timestamps> timestamps;
+    if (answers ? use_timestamps() : from.has_timestamps) {
+        timestamps = Timestamps{.value = from.clock, .echo = receiver.clock};
+    }
+    outgoing.options = OptionOctets::write(from.mss, timestamps);
+    dispatch(outgoing);
+}
+
+stem_reason Connection::shake(stem_direction from, const Segment& segment, std::uint64_t now_ns) {
+    return phase_ == Phase::opening ? shake_opening(from, segment, now_ns)
+                                    : shake_answered(from, segment, now_ns);
+}
+
+stem_reason Connection::shake_opening(stem_direction from, const Segment& segment, std::uint64_t now_ns) {
+    if (from == origin_) {
+        if (segment.is_syn()) { // again; with another number: its sender began anew
+            note_syn(from, segment);
+            send_syn(other(from));
+            return STEM_TCP_TAKEN;
+        }
+        if (segment.has(frame::tcp_rst) && segment.sequence == end_[from].first + 1) {
+            send_reset(other(from), segment.sequence);
+            end_phase(Phase::over, now_ns);
+            return STEM_TCP_TAKEN;
+        }
+        return STEM_TCP_WINDOW;
+    }
+    if (!segment.has(frame::tcp_ack) || segment.acknowledgment != end_[origin_].first + 1) {
+        return STEM_TCP_WINDOW;
+    }
+    if (segment.has(frame::tcp_rst)) {
+        refuse(origin_, now_ns);
+        return STEM_TCP_TAKEN;
+    }
+    if (!segment.has(frame::tcp_syn) || segment.options.is_signed) {
+        return STEM_TCP_WINDOW;
+    }
+    note_syn(from, segment);
+    phase_ = Phase::answered;
+    send_syn(origin_);
+    return STEM_TCP_TAKEN;
+}
+
+// Nobody listens there: as the other end would have said it.
+void Connection::refuse(stem_direction to_end, std::uint64_t now_ns) {
+    Outgoing outgoing = to(to_end);
+    outgoing.segment.flags = frame::tcp_rst | frame::tcp_ack;
+    outgoing.segment.sequence = 0;
+    outgoing.segment.acknowledgment = end_[to_end].first + 1;
+    outgoing.segment.window = 0;
+    outgoing.options = {};
+    dispatch(outgoing);
+    end_phase(Phase::over, now_ns);
+}
+
+stem_reason Connection::shake_answered(stem_direction from, const Segment& segment, std::uint64_t now_ns) {
+    const End& sender = end_[from];
+    const End& receiver = end_[other(from)];
+    if (segment.has(frame::tcp_syn)) { // again
+        if (segment.sequence != sender.first) {
+            return STEM_TCP_WINDOW;
+        }
+        send_syn(origin_);
+        return STEM_TCP_TAKEN;
+    }
+    if (segment.sequence != sender.first + 1) {
+        return STEM_TCP_WINDOW;
+    }
+    if (segment.has(frame::tcp_rst)) {
+        send_reset(other(from), segment.sequence);
+        end_phase(Phase::over, now_ns);
+        return STEM_TCP_TAKEN;
+    }
+    if (from != origin_ || !segment.has(frame::tcp_ack) || segment.acknowledgment != receiver.first + 1) {
+        return STEM_TCP_WINDOW;
+    }
+    establish(now_ns);
+    return receive_open(from, segment, now_ns);
+}
+
+void Connection::establish(std::uint64_t now_ns) {
+    for (const stem_direction from : {STEM_INBOUND, STEM_OUTBOUND}) {
+        make_streams(from, end_[from].first + 1, end_[other(from)].first + 1);
+        end_[from].out->acknowledge(end_[other(from)].first + 1, end_[from].first_window, false, now_ns);
+    }
+    end_[other(origin_)].ack_due = true;
+    phase_ = Phase::open;
+    phase_ends_ns_ = 0;
+    context_.counts.opened++;
+}
+
+void Connection::make_streams(stem_direction from, Seq next_in, Seq next_out) {
+    End& end = end_[from];
+    const bool v4 = ends_.outside.address.is_v4();
+    const std::size_t options = use_timestamps() ? timestamp_octets : 0;
+    end.in.emplace(next_in, context_.settings.buffer);
+    end.framer.emplace(context_.settings.framing);
+    end.out.emplace(next_out, std::max<std::size_t>(end.mss, 64 + options) - options,
+                    (v4 ? mss_v4 : mss_v6) - options);
+}
+
+// A stemd before this one knew the connection, or none did while the fallback was open. A segment that
+// acknowledges nothing new, and has an old number, makes its receiver say where it is (RFC
+// 9293 3.8.4, 3.10.7.4).
+void Connection::ask_to_resume() {
+    Outgoing outgoing = to(other(origin_));
+    outgoing.segment = asked_;
+    outgoing.segment.flags = frame::tcp_ack;
+    outgoing.segment.sequence = asked_.sequence - 1;
+    outgoing.options = OptionOctets::write({}, asked_.options.timestamps);
+    dispatch(outgoing);
+}
+
+// The two ends' numbers fit each other if nothing was changed in their streams, and nothing of them got lost
+// with the last stemd. What was, is a hole that is never filled, and ends the connection.
+stem_reason Connection::resume(stem_direction from, const Segment& segment, std::uint64_t now_ns) {
+    if (from == origin_) {
+        if (!segment.has(frame::tcp_ack) || segment.has(frame::tcp_syn | frame::tcp_rst)) {
+            return STEM_TCP_WINDOW;
+        }
+        asked_ = segment;
+        asked_.payload = {};
+        ask_to_resume();
+        return STEM_TCP_UNKNOWN;
+    }
+    if (segment.has(frame::tcp_rst)) {
+        send_reset(origin_, asked_.acknowledgment);
+        end_phase(Phase::over, now_ns);
+        return STEM_TCP_UNKNOWN;
+    }
+    if (!segment.has(frame::tcp_ack) || segment.has(frame::tcp_syn)) {
+        return STEM_TCP_WINDOW;
+    }
+    const std::int32_t ahead = distance(segment.acknowledgment, asked_.sequence);
+    const std::int32_t back = distance(asked_.acknowledgment, segment.sequence);
+    if (ahead < -1 || ahead > window_max || back < 0 || back > window_max) {
+        send_reset(origin_, asked_.acknowledgment);
+        send_reset(from, segment.acknowledgment);
+        fail(origin_, STEM_TCP_UNKNOWN, "its ends do not agree on where they are", now_ns);
+        return STEM_TCP_UNKNOWN;
+    }
+    const bool v4 = ends_.outside.address.is_v4();
+    for (const stem_direction each : {STEM_INBOUND, STEM_OUTBOUND}) {
+        end_[each].mss = v4 ? mss_v4 : mss_v6;
+        const auto& timestamps = each == origin_ ? asked_.options.timestamps : segment.options.timestamps;
+        end_[each].has_timestamps = timestamps.has_value();
+        end_[each].clock = timestamps ? timestamps->value : 0;
+    }
+    make_streams(origin_, segment.acknowledgment, asked_.acknowledgment);
+    make_streams(from, asked_.acknowledgment, segment.acknowledgment);
+    end_[origin_].out->acknowledge(asked_.acknowledgment, asked_.window, false, now_ns);
+    phase_ = Phase::open;
+    phase_ends_ns_ = 0;
+    context_.counts.resumed++;
+    end_[origin_].ack_due = true;
+    return receive_open(from, segment, now_ns);
+}
+
+} // namespace stem::tcp

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+// Connections that were there before this table.
+#include "bench.h"
+
+namespace stem::tcp {
+namespace {
+
+using test::Bench;
+using test::ms;
+using test::sip;
+using test::Talk;
+constexpr auto in = STEM_INBOUND;
+constexpr auto out = STEM_OUTBOUND;
+constexpr std::uint8_t ack = frame::tcp_ack;
+constexpr std::uint8_t rst = frame::tcp_rst;
+
+// Two ends that have talked for a while, and agree on where they are but for these differences.
+void know_each_other(Talk& talk, std::int32_t client_ahead = 0, std::int32_t server_ahead = 0) {
+    talk.next_[in] = 5000;
+    talk.next_[out] = 70000;
+    talk.received_[out] = talk.next_[in] - static_cast<Seq>(client_ahead);
+    talk.received_[in] = talk.next_[out] - static_cast<Seq>(server_ahead);
+}
+
+TEST(Resume, AsksTheOtherEndAndGoesOn) {
+    for (const bool timestamps : {false, true}) {
+        Bench bench;
+        Talk talk(bench, {.timestamps = timestamps});
+        know_each_other(talk);
+        const std::string message = sip("OPTIONS", "1");
+        EXPECT_EQ(talk.say_at(in, 5000, message, ack), STEM_TCP_UNKNOWN);
+        ASSERT_NE(bench.last_to(out), nullptr);
+        EXPECT_EQ(bench.last_to(out)->segment.sequence, 4999U); // an old number: it has to say where it is
+        EXPECT_EQ(bench.last_to(out)->octets, "");
+        EXPECT_EQ(bench.last_to(out)->options.timestamps.has_value(), timestamps);
+        EXPECT_EQ(talk.acknowledge(out), STEM_TCP_TAKEN);
+        EXPECT_EQ(bench.table_.counts().resumed, 1U);
+        EXPECT_EQ(bench.table_.open(), 1U);
+        bench.take_sent();
+        talk.say(in, message); // repeated by its sender
+        EXPECT_EQ(talk.hear(out), message);
+        talk.say(out, "SIP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n");
+        EXPECT_EQ(bench.messages_.size(), 2U);
+    }
+}
+
+TEST(Resume, AKeepAliveIsEnough) {
+    Bench bench;
+    Talk talk(bench);
+    know_each_other(talk);
+    talk.say_at(in, 4999, {}, ack);
+    talk.acknowledge(out);
+    EXPECT_EQ(bench.table_.open(), 1U);
+    ASSERT_NE(bench.last_to(in), nullptr);
+    EXPECT_EQ(bench.last_to(in)->segment.acknowledgment, 5000U);
+}
+
+TEST(Resume, WhatWasUnderWayIsRepeatedByItsSender) {
+    Bench bench;
+    Talk talk(bench);
+    know_each_other(talk, 30, 0); // the server lacks thirty octets
+    talk.say_at(in, 5000, {}, ack);
+    talk.acknowledge(out);
+    EXPECT_EQ(bench.table_.open(), 1U);
+    const std::string message = "OPTIONS sip:a SIP/2.0\r\nContent-Length: 0\r\n\r\n";
+    talk.next_[in] = 4970;
+    talk.say(in, message);
+    EXPECT_EQ(talk.hear(out), message);
+}
+
+TEST(Resume, EndsThatDoNotAgreeAreReset) {
+    Bench bench;
+    Talk talk(bench);
+    know_each_other(talk, -20, 0); // octets were put into the client's stream
+    talk.say_at(in, 5000, {}, ack);
+    bench.take_sent();
+    EXPECT_EQ(talk.acknowledge(out), STEM_TCP_UNKNOWN);
+    ASSERT_NE(bench.last_to(in), nullptr);
+    ASSERT_NE(bench.last_to(out), nullptr);
+    EXPECT_TRUE(bench.last_to(in)->segment.has(rst));
+    EXPECT_EQ(bench.last_to(in)->segment.sequence, 70000U); // what each waits for
+    EXPECT_TRUE(bench.last_to(out)->segment.has(rst));
+    EXPECT_EQ(bench.last_to(out)->segment.sequence, 5020U);
+}
+
+TEST(Resume, WhatAStemdTookInAndLostEndsTheConnection) {
+    Bench bench;
+    Talk talk(bench);
+    know_each_other(talk, 500, 0); // acknowledged to the client, and never sent on
+    talk.say_at(in, 5000, {}, ack);
+    talk.acknowledge(out);
+    talk.say(in, sip("OPTIONS", "1")); // goes on behind the hole
+    EXPECT_TRUE(bench.messages_.empty());
+    bench.advance(11'000 * ms);
+    ASSERT_EQ(bench.ended_.size(), 1U);
+    EXPECT_EQ(bench.ended_[0].second, STEM_TCP_SLOW);
+}
+
+TEST(Resume, AnEndThatKnowsNothingResetsTheOther) {
+    Bench bench;
+    Talk talk(bench);
+    know_each_other(talk);
+    talk.say_at(in, 5000, {}, ack);
+    bench.take_sent();
+    talk.say_at(out, 5000, {}, rst, 0);
+    ASSERT_NE(bench.last_to(in), nullptr);
+    EXPECT_TRUE(bench.last_to(in)->segment.has(rst));
+    EXPECT_EQ(bench.last_to(in)->segment.sequence, 70000U);
+    EXPECT_EQ(bench.table_.size(), 0U);
+}
+
+TEST(Resume, AnEndThatSaysNothingIsReset) {
+    Bench bench;
+    Talk talk(bench);
+    know_each_other(talk);
+    talk.say_at(in, 5000, {}, ack);
+    bench.take_sent();
+    bench.advance(3'001 * ms);
+    ASSERT_NE(bench.last_to(in), nullptr);
+    EXPECT_TRUE(bench.last_to(in)->segment.has(rst));
+    EXPECT_EQ(bench.table_.size(), 0U);
+}
+
+TEST(Resume, IsBoundedInASecond) {
+    Bench bench;
+    std::size_t asked = 0;
+    for (std::uint16_t port = 1; port < 1000; ++port) {
+        Talk talk(bench, {.port = port});
+        know_each_other(talk);
+        talk.say_at(in, 5000, {}, ack);
+        asked += bench.take_sent().size();
+    }
+    EXPECT_EQ(asked, Table::resumptions_per_second);
+}
+
+} // namespace
+} // namespace stem::tcp
