@@ -93,7 +93,7 @@ enum stem_jitter_state {
  * The token buckets are kept as the time at which they are full again (the generic cell rate algorithm,
  * equivalent to a token bucket): one word each, and no fraction of a token is ever lost.
  *
- * A packet in order and within its rate touches the first 128 octets. In the kernel's hash table a value lies
+ * A packet in order and within its rate touches the first 160 octets. In the kernel's hash table a value lies
  * 96 octets behind the start of a cache line pair: so octets 32 to 159 are two whole lines, and 0 to 31 share
  * one with the key.
  */
@@ -117,22 +117,23 @@ struct stem_flow {
     __u8 state;    /* kernel; enum stem_flow_state */
     __u8 reaction; /* enum stem_reaction */
 
-    struct stem_source source[STEM_SOURCES_MAX]; /* kernel */
-    __u64 stream;              /* hash of the signalling stream that opened it; 0 = not known */
-    __u64 restarts_full_at_ns; /* kernel; bucket of new sources and sequence jumps */
-    __u32 transit;             /* kernel; arrival less timestamp of the last packet (RFC 3550 A.8) */
-    __u32 jitter_16;           /* kernel; in sixteenths of a timestamp unit */
-    __u16 bad_sequence;        /* kernel; what would confirm a jump (RFC 3550 A.1) */
-    __u8 repeats;              /* kernel; repeated packets beyond what new ones made up for */
-    __u8 jitter_state;         /* kernel; enum stem_jitter_state */
-    __u8 jitter_clock;         /* kernel; index of the clock that `transit` and `jitter_16` count in */
-    __u8 restarting;           /* kernel; 1: bad_sequence holds */
-    __u8 zero[2];
-    __u8 clock_of[32]; /* two bits a payload type, lowest first: index of clock_hz; 3 = not measured */
+    __u64 stream;       /* hash of the signalling stream that opened it; 0 = not known */
+    __u32 transit;      /* kernel; arrival less timestamp of the last packet (RFC 3550 A.8) */
+    __u32 jitter_16;    /* kernel; in sixteenths of a timestamp unit */
+    __u16 bad_sequence; /* kernel; what would confirm a jump (RFC 3550 A.1) */
+    __u8 repeats;       /* kernel; repeated packets beyond what new ones made up for */
+    __u8 jitter_state;  /* kernel; enum stem_jitter_state */
+    __u8 jitter_clock;  /* kernel; index of the clock that `transit` and `jitter_16` count in */
+    __u8 jitter_type;   /* kernel; payload type that has this clock, while jitter_state is RUNNING */
+    __u8 restarting;    /* kernel; 1: bad_sequence holds */
+    __u8 zero;
     __u32 clock_hz[STEM_CLOCKS_MAX];
-    __u32 max_jitter_us; /* kernel */
+    __u32 max_jitter_us;                         /* kernel */
+    __u64 restarts_full_at_ns;                   /* kernel; bucket of new sources and sequence jumps */
+    struct stem_source source[STEM_SOURCES_MAX]; /* kernel */
 
-    __u64 dialog; /* id of the dialog that opened it first */
+    __u8 clock_of[32]; /* two bits a payload type, lowest first: index of clock_hz; 3 = not measured */
+    __u64 dialog;      /* id of the dialog that opened it first */
     __u64 opened_ns;
     __u32 offered_ns_per_kib;           /* ns_per_kib as negotiated */
     __u16 media_index;                  /* which m= line, from 0 */
@@ -151,7 +152,7 @@ struct stem_flow {
     char denied_note[STEM_DENY_FLOW_NOTE_MAX]; /* why, for people; NUL-terminated */
 };
 STEM_ABI_ASSERT(__builtin_offsetof(struct stem_flow, packets) == 32);
-STEM_ABI_ASSERT(__builtin_offsetof(struct stem_flow, source) == 96);
+STEM_ABI_ASSERT(__builtin_offsetof(struct stem_flow, source) == 144);
 STEM_ABI_ASSERT(sizeof(struct stem_flow) == 400);
 
 /* Context of program deny_flow, which changes an entry of flows in place: stemd and the data plane write into
