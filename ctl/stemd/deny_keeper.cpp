@@ -58,14 +58,15 @@ void DenyKeeper::carry_out(kernel::Denials& denials, const SourceGuard& guard, c
 // A flood of calls that are refused must not fill the disk.
 void DenyKeeper::tell(spdlog::level::level_enum level, const std::string& text) {
     const auto now = std::chrono::steady_clock::now();
-    if (now < next_told_) {
-        untold_++;
+    Told& told = told_[level];
+    if (now < told.next) {
+        told.left_out++;
         return;
     }
-    next_told_ = now + std::chrono::seconds(1);
-    const std::uint64_t untold = std::exchange(untold_, 0);
+    told.next = now + std::chrono::seconds(1);
+    const std::uint64_t left_out = std::exchange(told.left_out, 0);
     spdlog::log(level, "{}{}", text,
-                untold == 0 ? "" : fmt::format(" ({} more orders were not told)", untold));
+                left_out == 0 ? "" : fmt::format(" ({} more orders were not told)", left_out));
 }
 
 void DenyKeeper::run(const std::stop_token& stop, kernel::Denials denials, const SourceGuard& guard,

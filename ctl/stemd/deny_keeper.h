@@ -38,7 +38,8 @@ class DenyKeeper {
     // From any thread; done soon. False: as many wait as may.
     bool order(DenyOrder order);
     // Orders that were carried out; that were not, for others' calls come from there (SourceGuard); and that
-    // could not be: no room, or the kernel refused. The log says what it was, of one order a second.
+    // could not be: no room, or the kernel refused. The log says what it was, of one order of each kind a
+    // second.
     struct Counts {
         std::uint64_t done = 0;
         std::uint64_t spared = 0;
@@ -58,8 +59,11 @@ class DenyKeeper {
     std::atomic<std::uint64_t> done_ = 0;
     std::atomic<std::uint64_t> spared_ = 0;
     std::atomic<std::uint64_t> failed_ = 0;
-    std::chrono::steady_clock::time_point next_told_;
-    std::uint64_t untold_ = 0;
+    struct Told {
+        std::chrono::steady_clock::time_point next;
+        std::uint64_t left_out = 0;
+    };
+    std::array<Told, spdlog::level::n_levels> told_{};
     std::jthread thread_; // last: it uses the others
 };
 
