@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 
 namespace stem::channel {
@@ -106,6 +107,21 @@ Result<Manifest> check_snapshot(const SnapshotHead& head, std::string_view conte
     return manifest;
 }
 
+std::vector<std::string_view> parts_of(std::string_view content) {
+    std::vector<std::string_view> parts;
+    while (!content.empty()) {
+        std::size_t length = std::min(default_part_limit, content.size());
+        // Between characters: each part is UTF-8 of its own.
+        while (length > 1 && length < content.size() &&
+               (static_cast<unsigned char>(content[length]) & 0xc0U) == 0x80U) {
+            --length;
+        }
+        parts.push_back(content.substr(0, length));
+        content.remove_prefix(length);
+    }
+    return parts;
+}
+
 std::string to_text(const SnapshotHead& head, std::string_view content) {
     return json::serialize(to_body(head)) + "\n" + std::string(content);
 }
@@ -113,7 +129,7 @@ std::string to_text(const SnapshotHead& head, std::string_view content) {
 Result<StoredSnapshot> snapshot_from_text(std::string_view text) {
     const auto end = text.find('\n');
     json::error_code error;
-    const json::value value = json::parse(json::string_view(text.data(), std::min(end, text.size())), error);
+    const json::value value = json::parse(text.substr(0, end), error);
     const auto* object = error ? nullptr : value.if_object();
     if (object == nullptr || end == std::string_view::npos) {
         return fail("read a stored snapshot", "its first line is no JSON object");

@@ -31,6 +31,9 @@ Result<Manifest> check_snapshot(const SnapshotHead& head, std::string_view conte
 Result<Manifest> check_manifest(const SnapshotHead& head, const pki::Trust& trust, sm::TimePoint now,
                                 std::chrono::milliseconds skew);
 
+// The content in pieces that fit into a snapshot_part each; they refer to it.
+std::vector<std::string_view> parts_of(std::string_view content);
+
 // For the file in which a firewall keeps it.
 std::string to_text(const SnapshotHead& head, std::string_view content);
 struct StoredSnapshot {
