@@ -34,8 +34,9 @@ struct Forward {
 };
 
 struct Reject {
-    int status = 403;   // 400..699
-    std::string phrase; // "" = RFC 3261's
+    int status = 403;                    // 400..699
+    std::string phrase;                  // "" = RFC 3261's
+    std::chrono::seconds retry_after{0}; // for the header Retry-After (RFC 3261 20.33); 0 = without
 };
 
 struct Drop {

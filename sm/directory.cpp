@@ -43,6 +43,12 @@ Result<std::unique_ptr<Directory>> Directory::open(const std::filesystem::path& 
     return directory;
 }
 
+std::unique_ptr<Directory> Directory::copy_of(Store::Contents contents) {
+    std::unique_ptr<Directory> directory(new Directory(Store::none()));
+    directory->fill(std::move(contents));
+    return directory;
+}
+
 void Directory::fill(Store::Contents contents) {
     for (Profile& profile : contents.profiles) {
         std::string name = profile.name;

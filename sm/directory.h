@@ -30,6 +30,9 @@ class Directory {
     // As Store::open(). Locations that expired before `now` are forgotten.
     static Result<std::unique_ptr<Directory>> open(const std::filesystem::path& file, TimePoint now);
 
+    // Of what a Security Manager has said (sm/snapshot.h); keeps nothing.
+    static std::unique_ptr<Directory> copy_of(Store::Contents contents);
+
     // What a decision needs of one user.
     struct Entry {
         User user;

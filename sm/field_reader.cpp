@@ -28,6 +28,16 @@ FieldReader::FieldReader(const boost::json::value& value, std::string_view what,
                      .error();
         return;
     }
+    look_for_unknown(known);
+}
+
+FieldReader::FieldReader(const boost::json::object& object, std::string_view what,
+                         std::initializer_list<std::string_view> known)
+    : what_(what), object_(&object) {
+    look_for_unknown(known);
+}
+
+void FieldReader::look_for_unknown(std::initializer_list<std::string_view> known) {
     for (const auto& item : *object_) {
         const std::string_view key(item.key().data(), item.key().size());
         if (std::ranges::find(known, key) == known.end()) {
@@ -88,6 +98,18 @@ std::optional<std::int64_t> FieldReader::integer(std::string_view field, std::in
         return std::nullopt;
     }
     return value->get_int64();
+}
+
+std::optional<bool> FieldReader::boolean(std::string_view field) {
+    const auto* value = any(field);
+    if (value == nullptr) {
+        return std::nullopt;
+    }
+    if (!value->is_bool()) {
+        wrong_type(field, "true or false");
+        return std::nullopt;
+    }
+    return value->get_bool();
 }
 
 std::vector<std::string> FieldReader::texts(std::string_view field) {

@@ -21,11 +21,17 @@ class FieldReader {
     // `what` is read: "user". A field that is not in `known` is a fault.
     FieldReader(const boost::json::value& value, std::string_view what,
                 std::initializer_list<std::string_view> known);
+    FieldReader(const boost::json::object& object, std::string_view what,
+                std::initializer_list<std::string_view> known);
+    // It refers to what it reads.
+    FieldReader(boost::json::value&&, std::string_view, std::initializer_list<std::string_view>) = delete;
+    FieldReader(boost::json::object&&, std::string_view, std::initializer_list<std::string_view>) = delete;
 
     std::string required_text(std::string_view field);
     // null counts as absent in all optional ones.
     std::optional<std::string> text(std::string_view field);
     std::optional<std::int64_t> integer(std::string_view field, std::int64_t least, std::int64_t most);
+    std::optional<bool> boolean(std::string_view field);
     std::vector<std::string> texts(std::string_view field);
     // nullptr = absent.
     const boost::json::value* any(std::string_view field);
@@ -37,6 +43,7 @@ class FieldReader {
     [[nodiscard]] const std::optional<Error>& fault() const noexcept { return fault_; }
 
   private:
+    void look_for_unknown(std::initializer_list<std::string_view> known);
     void wrong(std::string_view field, std::string cause);
     void wrong_type(std::string_view field, std::string_view wanted);
 

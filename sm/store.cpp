@@ -126,6 +126,10 @@ Result<Store> Store::open(const std::filesystem::path& file) {
     }
 }
 
+Store Store::none() {
+    return Store(std::make_unique<Session>("(none)", UniqueFd()));
+}
+
 Result<> Store::add_user(const User& user) {
     return session_->attempt("add user " + user.name, [&] {
         soci::session& sql = session_->sql;

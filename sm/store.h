@@ -24,6 +24,8 @@ class Store {
     // Opens the file, or makes it with mode 0600; brings an older schema up to date. Fails on a file that is
     // no SQLite database, is damaged, belongs to something else, is of a newer schema, or is in use.
     static Result<Store> open(const std::filesystem::path& file);
+    // Keeps nothing: every write succeeds without a trace. For a directory that is a copy.
+    static Store none();
     Store(Store&&) noexcept;
     Store& operator=(Store&&) noexcept;
     Store(const Store&) = delete;

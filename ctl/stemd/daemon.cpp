@@ -8,6 +8,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
+#include <stem/service_manager.h>
 
 #include <csignal>
 #include <list>
@@ -21,7 +22,6 @@
 #include "ctl/stemd/deny_keeper.h"
 #include "ctl/stemd/flood_monitor.h"
 #include "ctl/stemd/log.h"
-#include "ctl/stemd/service_manager.h"
 #include "ctl/stemd/state_sweeper.h"
 #include "ctl/stemd/threshold_sink.h"
 

@@ -4,8 +4,8 @@
 
 #include <string_view>
 
-namespace stem::stemd {
+namespace stem {
 
 void notify_service_manager(std::string_view state); // "READY=1", "STOPPING=1"
 
-} // namespace stem::stemd
+} // namespace stem

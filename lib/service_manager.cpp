@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ctl/stemd/service_manager.h"
+#include <stem/service_manager.h>
 
 #include <stem/unique_fd.h>
 
@@ -10,7 +10,7 @@
 #include <cstdlib>
 #include <string_view>
 
-namespace stem::stemd {
+namespace stem {
 
 void notify_service_manager(std::string_view state) {
     const char* variable = std::getenv("NOTIFY_SOCKET"); // NOLINT(concurrency-mt-unsafe)
@@ -31,4 +31,4 @@ void notify_service_manager(std::string_view state) {
                                reinterpret_cast<const sockaddr*>(&address), length));
 }
 
-} // namespace stem::stemd
+} // namespace stem

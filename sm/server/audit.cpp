@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sm/server/audit.h"
+
+#include <fmt/format.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <cstdlib>
+
+namespace stem::smd {
+namespace {
+
+spdlog::logger& audit_log() {
+    static const auto logger = [] {
+        auto found = spdlog::get("audit");
+        return found ? found : spdlog::default_logger(); // in tests
+    }();
+    return *logger;
+}
+
+} // namespace
+
+void open_log() {
+    // The journal has a time of its own (systemd.exec(5), JOURNAL_STREAM).
+    const bool journal = std::getenv("JOURNAL_STREAM") != nullptr; // NOLINT(concurrency-mt-unsafe)
+    const std::string time = journal ? "" : "%Y-%m-%dT%H:%M:%S.%e%z ";
+    auto own = spdlog::stderr_logger_mt("stem-smd");
+    auto audit = spdlog::stderr_logger_mt("audit");
+    own->set_pattern(time + "%l: %v");
+    audit->set_pattern(time + "audit: %v");
+    own->flush_on(spdlog::level::trace);
+    audit->flush_on(spdlog::level::trace);
+    spdlog::set_default_logger(std::move(own));
+}
+
+std::string printable(std::string_view text) {
+    constexpr std::size_t longest = 300;
+    std::string out;
+    for (const char c : text.substr(0, longest)) {
+        if (c >= ' ' && c < '\x7f') {
+            out += c;
+        } else {
+            out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+        }
+    }
+    return text.size() > longest ? out + "..." : out;
+}
+
+void Audit::refused(std::string_view who, std::string_view what) {
+    if (written_ >= limit_) {
+        ++left_out_;
+        return;
+    }
+    ++written_;
+    audit_log().info("refused {}: {}", who, printable(what));
+}
+
+void Audit::done(std::string_view who, std::string_view what) {
+    audit_log().info("{}: {}", who, printable(what));
+}
+
+void Audit::tick() {
+    if (left_out_ > 0) {
+        audit_log().info("refused: {} more in this second", left_out_);
+    }
+    written_ = 0;
+    left_out_ = 0;
+}
+
+} // namespace stem::smd

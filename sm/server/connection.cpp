@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sm/server/connection.h"
+
+#include <boost/beast/http.hpp>
+#include <boost/beast/websocket/rfc6455.hpp>
+#include <boost/json.hpp>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "sm/json.h"
+
+namespace stem::smd {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+using boost::system::error_code;
+
+constexpr std::size_t read_buffer = 65536;
+
+} // namespace
+
+Connection::Connection(asio::ip::tcp::socket socket, std::string address, Connections& connections)
+    : connections_(connections), credentials_(connections.service().credentials()),
+      stream_(std::in_place, beast::tcp_stream(std::move(socket)), credentials_->context()),
+      address_(std::move(address)), buffer_(read_buffer) {
+}
+
+Connection::~Connection() {
+    connections_.forget(*this);
+}
+
+std::string Connection::who() const {
+    return (peer_ ? peer_->identity.text() : std::string("someone")) + " at " + address_;
+}
+
+void Connection::cut() {
+    if (stream_) {
+        error_code ignored;
+        beast::get_lowest_layer(*stream_).socket().close(ignored);
+    }
+}
+
+void Connection::shake_hands() {
+    beast::get_lowest_layer(*stream_).expires_after(connections_.service().config().server.timeout);
+    stream_->async_handshake(asio::ssl::stream_base::server,
+                             [self = shared_from_this()](error_code error) { self->shaken(error); });
+}
+
+void Connection::shaken(error_code error) {
+    Service& service = connections_.service();
+    if (error) {
+        ++service.counts().handshake_failed;
+        service.audit().refused(who(), "handshake: " + error.message());
+        return;
+    }
+    auto peer = tls::peer_of(stream_->native_handle());
+    if (!peer) {
+        ++service.counts().no_role;
+        service.audit().refused(who(), peer.error().message());
+        return;
+    }
+    peer_.emplace(std::move(*peer));
+    // The list may have changed while hands were shaken.
+    if (const auto believed = service.credentials()->trust().verify(peer_->certificate, pki::Purpose::client);
+        !believed) {
+        ++service.counts().revoked;
+        service.audit().refused(who(), believed.error().message());
+        return;
+    }
+    place_ = connections_.place(*this);
+    if (!place_) {
+        service.audit().refused(who(), "as many connections as [server] connections allows");
+        return;
+    }
+    read();
+}
+
+void Connection::read() {
+    const auto& settings = connections_.service().config().server;
+    parser_.emplace();
+    parser_->header_limit(settings.header);
+    parser_->body_limit(sm::max_body_length);
+    beast::get_lowest_layer(*stream_).expires_after(settings.timeout);
+    http::async_read(
+        *stream_, buffer_, *parser_,
+        [self = shared_from_this()](error_code error, std::size_t /*octets*/) { self->received(error); });
+}
+
+void Connection::received(error_code error) {
+    if (!error) {
+        answer();
+    } else if (error == http::error::body_limit) {
+        refuse(413, fmt::format("the body is longer than {} octets", sm::max_body_length));
+    } else if (error == http::error::header_limit || error == http::error::buffer_overflow) {
+        refuse(431, fmt::format("the header is longer than {} octets",
+                                connections_.service().config().server.header));
+    } else if (error.category() == http::make_error_code(http::error::bad_method).category() &&
+               error != http::error::end_of_stream && error != http::error::partial_message) {
+        refuse(400, "not an HTTP/1.1 request: " + error.message());
+    }
+    // Else the peer went away or was too slow.
+}
+
+void Connection::refuse(int status, const std::string& what) {
+    Service& service = connections_.service();
+    ++service.counts().malformed;
+    service.audit().refused(who(), what);
+    keep_alive_ = false; // what follows on the stream cannot be told
+    write({.status = status, .body = boost::json::serialize(sm::to_json(Error{.attempt = what}))});
+}
+
+void Connection::answer() {
+    const auto& message = parser_->get();
+    keep_alive_ = message.keep_alive();
+    if (beast::websocket::is_upgrade(message) && message.target() == "/v1/channel") {
+        if (connections_.service().may_begin_channel(*peer_)) {
+            become_channel();
+            return;
+        }
+        keep_alive_ = false;
+        write({.status = 403,
+               .body = boost::json::serialize(sm::to_json(
+                   Error{.attempt = "begin a control channel",
+                         .cause = fmt::format("not for the role {}", label_of(peer_->identity.role)),
+                         .remedy = "only firewalls have one"}))});
+        return;
+    }
+    const std::string_view method = message.method_string();
+    const std::string_view target = message.target();
+    write(
+        connections_.service().answer(*peer_, {.method = method, .target = target, .body = message.body()}));
+}
+
+void Connection::become_channel() {
+    const auto session = std::make_shared<FirewallSession>(std::move(*stream_), std::move(*peer_), address_,
+                                                           connections_.service(), std::move(place_));
+    connections_.forget(*this);
+    stream_.reset();
+    peer_.reset();
+    connections_.watch(session);
+    session->begin(parser_->get());
+}
+
+void Connection::write(Service::Reply reply) {
+    response_ = {};
+    response_.version(11);
+    response_.result(static_cast<unsigned>(reply.status));
+    response_.set(http::field::server, "stem-smd");
+    response_.keep_alive(keep_alive_);
+    if (!reply.allow.empty()) {
+        response_.set(http::field::allow, reply.allow);
+    }
+    if (!reply.body.empty()) {
+        response_.set(http::field::content_type, reply.content_type);
+        response_.body() = std::move(reply.body);
+    }
+    response_.prepare_payload();
+    beast::get_lowest_layer(*stream_).expires_after(connections_.service().config().server.timeout);
+    http::async_write(*stream_, response_,
+                      [self = shared_from_this()](error_code error, std::size_t /*octets*/) {
+                          if (error) {
+                              return;
+                          }
+                          if (self->keep_alive_) {
+                              self->read();
+                              return;
+                          }
+                          self->stream_->async_shutdown([self](error_code /*error*/) {});
+                      });
+}
+
+} // namespace stem::smd

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sm/channel/refusal.h"
+#include "sm/server/service.h"
+
+#include <fmt/format.h>
+
+#include <iterator>
+
+namespace stem::smd {
+namespace {
+
+void metric(std::string& text, std::string_view name, std::string_view type, std::string_view help) {
+    fmt::format_to(std::back_inserter(text), "# HELP {} {}\n# TYPE {} {}\n", name, help, name, type);
+}
+
+} // namespace
+
+std::string describe_metrics(const ServiceFigures& figures, std::string_view name) {
+    std::string text;
+    const auto out = [&] { return std::back_inserter(text); };
+    metric(text, "stem_smd_info", "gauge", "Always 1; the labels say what runs.");
+    fmt::format_to(out(), "stem_smd_info{{version=\"{}\",name=\"{}\"}} 1\n", STEM_VERSION, name);
+    metric(text, "stem_smd_uptime_seconds", "gauge", "Since stem-smd started.");
+    fmt::format_to(out(), "stem_smd_uptime_seconds {}\n", figures.uptime_seconds);
+    metric(text, "stem_smd_firewalls", "gauge", "Firewalls that are connected.");
+    fmt::format_to(out(), "stem_smd_firewalls {}\n", figures.firewalls);
+    metric(text, "stem_smd_total", "counter", "Connections, requests and messages, by what became of them.");
+#define STEM_SMD_COUNT(member, label, help)                                                                  \
+    fmt::format_to(out(), "stem_smd_total{{what=\"{}\"}} {}\n", label, figures.counts.member);
+    STEM_SMD_COUNTS(STEM_SMD_COUNT)
+#undef STEM_SMD_COUNT
+    metric(text, "stem_channel_refusals_total", "counter",
+           "Messages of the control channel that were refused, by reason (docs/control-channel.md).");
+    for (std::size_t i = 0; i < channel::refusal_count; ++i) {
+        fmt::format_to(out(), "stem_channel_refusals_total{{reason=\"{}\"}} {}\n",
+                       label_of(static_cast<channel::Refusal>(i)), figures.refusals[i]);
+    }
+    return text;
+}
+
+} // namespace stem::smd
