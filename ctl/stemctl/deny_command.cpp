@@ -216,6 +216,7 @@ int run_list(const Session& session, const ListOptions& options) {
 
 std::vector<std::string> origin_names() {
     std::vector<std::string> names;
+    names.reserve(std::size(kernel::deny_origins));
     for (const auto origin : kernel::deny_origins) {
         names.emplace_back(kernel::name_of_origin(origin));
     }

@@ -30,6 +30,8 @@ using Clock = std::chrono::steady_clock;
 constexpr unsigned calls = 15;
 constexpr double calls_per_second = 5;
 constexpr std::uint64_t flood_rate = 2000;
+constexpr std::uint64_t flood_least = 400; // that a loaded machine makes of it
+constexpr std::uint32_t syn_burst = 100;   // below that
 
 class Floods : public testing::TestWithParam<lab::Family> {
   protected:
@@ -45,6 +47,7 @@ class Floods : public testing::TestWithParam<lab::Family> {
         // dave, whom the flood calls, is at his phone and does not answer; our caller is one that STEM knows.
         ASSERT_OK(stage_->stemctl({"user", "set", "dave", "--profile", "office"}));
         ASSERT_OK(stage_->stemctl({"peers", "add", caller().to_string()}));
+        ASSERT_OK(stage_->stemctl({"thresholds", "set", "syn_burst", std::to_string(syn_burst)}));
     }
     [[nodiscard]] Address caller() const {
         return world().outside_address(lab::host::first_caller + 1, family());
@@ -178,7 +181,7 @@ TEST_P(Floods, RtpInsideAPinhole) {
     EXPECT_EQ(outcome->calls.failed, 0U);
     // Nothing else sends media, and nothing else is dropped.
     const auto passed = outcome->counted.at(STEM_FLOW);
-    EXPECT_GT(outcome->made, 1000U);
+    EXPECT_GT(outcome->made, flood_least);
     EXPECT_EQ(passed + outcome->dropped(), outcome->made);
     EXPECT_GT(outcome->counted.at(STEM_FLOW_BYTE_RATE) + outcome->counted.at(STEM_FLOW_PACKET_RATE), 0U);
     EXPECT_LE(passed, allowance(*pinhole, outcome->seconds));
@@ -196,12 +199,12 @@ TEST_P(Floods, SynsOfOneSource) {
     EXPECT_EQ(outcome->calls.successful, calls);
     EXPECT_EQ(outcome->calls.failed, 0U);
     const auto passed = outcome->counted.at(STEM_RULE_PASS);
-    EXPECT_GT(outcome->made, 1000U);
+    EXPECT_GT(outcome->made, flood_least);
     EXPECT_EQ(passed + outcome->counted.at(STEM_SYN_CHALLENGED) + outcome->dropped(), outcome->made);
     EXPECT_GT(outcome->sum({STEM_SYN_SOURCE_RATE, STEM_SYN_BLOCKED}), 0U);
     stem_thresholds limits{};
     stem_default_thresholds(&limits);
-    EXPECT_LE(passed, limits.syn_burst + static_cast<std::uint64_t>(limits.syn_rate * outcome->seconds) + 1);
+    EXPECT_LE(passed, syn_burst + static_cast<std::uint64_t>(limits.syn_rate * outcome->seconds) + 1);
 }
 
 TEST_P(Floods, SynsOfManySources) {
@@ -213,7 +216,7 @@ TEST_P(Floods, SynsOfManySources) {
     ASSERT_OK(outcome);
     EXPECT_EQ(outcome->calls.successful, calls);
     EXPECT_EQ(outcome->calls.failed, 0U);
-    EXPECT_GT(outcome->made, 1000U);
+    EXPECT_GT(outcome->made, flood_least);
     EXPECT_EQ(outcome->sum({STEM_RULE_PASS, STEM_SYN_CHALLENGED}) + outcome->dropped(), outcome->made);
     // Once half-open connections are too many, unknown sources share one lane.
     EXPECT_LE(outcome->counted.at(STEM_RULE_PASS),
@@ -228,7 +231,7 @@ TEST_P(Floods, InvitesOfOneSource) {
     ASSERT_OK(outcome);
     EXPECT_EQ(outcome->calls.successful, calls);
     EXPECT_EQ(outcome->calls.failed, 0U);
-    EXPECT_GT(outcome->made, 1000U);
+    EXPECT_GT(outcome->made, flood_least);
     EXPECT_EQ(outcome->counted.at(STEM_STEER_SIP) + outcome->dropped(), outcome->made + outcome->of_calls());
     EXPECT_GT(outcome->sum({STEM_SIP_INVITE_RATE, STEM_SIP_SOURCE_BLOCKED}), 0U);
     EXPECT_LE(outcome->counted.at(STEM_STEER_SIP) - outcome->of_calls(),
@@ -249,7 +252,7 @@ TEST_P(Floods, InvitesOfManySources) {
     ASSERT_OK(outcome);
     EXPECT_EQ(outcome->calls.successful, calls);
     EXPECT_EQ(outcome->calls.failed, 0U);
-    EXPECT_GT(outcome->made, 1000U);
+    EXPECT_GT(outcome->made, flood_least);
     EXPECT_EQ(outcome->counted.at(STEM_STEER_SIP) + outcome->dropped(), outcome->made + outcome->of_calls());
     // The IPv6 ones are all of one /64, which has a budget of its own.
     EXPECT_GT(family() == lab::Family::v4 ? outcome->counted.at(STEM_SIP_UNKNOWN_LANE)
