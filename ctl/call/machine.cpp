@@ -43,6 +43,10 @@ Dialog* Call::dialog(std::string_view tag) {
     return found == dialogs.end() ? nullptr : &*found;
 }
 
+std::string Call::own_tag() const {
+    return fmt::format("stem-{:x}", id);
+}
+
 Monitor::Machine::Machine(Settings settings, Egress& egress, FlowStore& flows, RecordStore& records,
                           sm::Link& sm)
     : settings_(std::move(settings)), egress_(egress), flows_(flows), records_(records), sm_(sm),
@@ -53,7 +57,7 @@ void Monitor::Machine::receive(Packet packet, std::uint64_t now_ns) {
     now_ns_ = now_ns;
     const auto message = sip::parse(packet.payload, settings_.sip);
     if (!message) {
-        egress_.drop(std::move(packet), message.error().reason, message.error().what);
+        reject(std::move(packet), nullptr, {message.error().reason, message.error().what});
         return;
     }
     if (message->request) {
@@ -67,8 +71,13 @@ void Monitor::Machine::receive(Packet packet, std::uint64_t now_ns) {
 void Monitor::Machine::on_request(Packet packet, const sip::Message& message) {
     if (std::ranges::find(settings_.refused_methods, message.method_name) !=
         settings_.refused_methods.end()) {
-        egress_.drop(std::move(packet), STEM_SIP_METHOD,
-                     message.method_name + " is refused by configuration");
+        reject(std::move(packet), &message,
+               {STEM_SIP_METHOD, message.method_name + " is refused by configuration"});
+        return;
+    }
+    if (message.replaces && message.method != sip::Method::invite) { // RFC 3891 3
+        reject(std::move(packet), &message,
+               {STEM_SIP_MALFORMED, "Replaces in " + message.method_name + ", and not in INVITE"});
         return;
     }
     switch (message.method) {
@@ -91,16 +100,17 @@ void Monitor::Machine::on_request(Packet packet, const sip::Message& message) {
 // REGISTER, OPTIONS and the like: not part of a call; followed so that their responses find the way back.
 void Monitor::Machine::on_outside_request(Packet packet, const sip::Message& message) {
     if (begins_no_dialog(message.method)) {
-        egress_.drop(std::move(packet), STEM_SIP_NO_DIALOG, message.method_name + " without a To tag");
+        reject(std::move(packet), &message,
+               {STEM_SIP_NO_DIALOG, message.method_name + " without a To tag"});
         return;
     }
     if (transactions_.find(Transactions::key_of(message, packet.direction)) != nullptr) {
         release(std::move(packet), message, nullptr); // a retransmission; what counts is what came first
         return;
     }
-    Transaction* transaction = begin_transaction(message, packet.direction, {});
+    Transaction* transaction = begin_transaction(packet, message, {});
     if (transaction == nullptr) {
-        egress_.drop(std::move(packet), STEM_CALL_LIMIT, "no room for another transaction");
+        reject(std::move(packet), &message, {STEM_CALL_LIMIT, "no room for another transaction"});
         return;
     }
     if (message.method == sip::Method::register_) {
@@ -108,7 +118,6 @@ void Monitor::Machine::on_outside_request(Packet packet, const sip::Message& mes
         transaction->contacts = message.contacts;
         transaction->expires = message.expires;
         transaction->registrant = packet.source.address;
-        transaction->source = packet.source.address;
         transaction->direction = packet.direction;
         // Came through a proxy: then the source is the proxy's, and only the Contact says where the phone is.
         if (message.vias.size() > 1 && !message.contacts.empty()) {
@@ -120,23 +129,38 @@ void Monitor::Machine::on_outside_request(Packet packet, const sip::Message& mes
     release(std::move(packet), message, nullptr);
 }
 
+// A call whose dialog the message names; else the leg that has its branch, else any of its Call-ID and tag.
 Monitor::Machine::Place Monitor::Machine::place_of(const sip::Message& message,
                                                    stem_direction request_direction) {
     Place place;
-    if (const auto found = calls_.find(call_key(request_direction, message.call_id, message.from_tag));
-        found != calls_.end()) {
-        place.call = found->second.get();
-        place.dialog = place.call->dialog(message.to_tag);
+    const std::string& branch = message.vias.front().branch;
+    const auto [first, last] =
+        calls_.equal_range(call_key(request_direction, message.call_id, message.from_tag));
+    for (auto each = first; each != last; ++each) {
+        Call* call = each->second.get();
+        if (Dialog* dialog = message.to_tag.empty() ? nullptr : call->dialog(message.to_tag);
+            dialog != nullptr) {
+            place.call = call;
+            place.dialog = dialog;
+            return place;
+        }
+        if (place.call == nullptr || call->legs.contains(branch)) {
+            place.call = call;
+        }
+    }
+    if (place.call != nullptr || message.to_tag.empty()) {
         return place;
     }
-    if (message.to_tag.empty()) {
-        return place;
-    }
-    const auto found = calls_.find(call_key(opposite(request_direction), message.call_id, message.to_tag));
-    if (found != calls_.end()) {
-        place.call = found->second.get();
-        place.dialog = place.call->dialog(message.from_tag);
-        place.party = STEM_CALLEE;
+    const auto [begin, end] =
+        calls_.equal_range(call_key(opposite(request_direction), message.call_id, message.to_tag));
+    for (auto each = begin; each != end; ++each) {
+        Dialog* dialog = each->second->dialog(message.from_tag);
+        if (place.call == nullptr || dialog != nullptr) {
+            place = {.call = each->second.get(), .dialog = dialog, .party = STEM_CALLEE};
+        }
+        if (dialog != nullptr) {
+            break;
+        }
     }
     return place;
 }
@@ -158,9 +182,9 @@ void Monitor::Machine::release(Packet packet, const sip::Message& message, const
 }
 
 // Finds the transaction that a repeated request belongs to, or opens one. Null: no room.
-Transaction* Monitor::Machine::begin_transaction(const sip::Message& message, stem_direction direction,
+Transaction* Monitor::Machine::begin_transaction(const Packet& packet, const sip::Message& message,
                                                  const Place& place) {
-    const std::string key = Transactions::key_of(message, direction);
+    const std::string key = Transactions::key_of(message, packet.direction);
     if (Transaction* there = transactions_.find(key); there != nullptr) {
         return there;
     }
@@ -171,6 +195,12 @@ Transaction* Monitor::Machine::begin_transaction(const sip::Message& message, st
     transaction.method = message.method;
     transaction.cseq = message.cseq;
     transaction.party = place.party;
+    transaction.from_tag = message.from_tag;
+    transaction.to_tag = message.to_tag;
+    transaction.request_uri = message.request_uri.text;
+    transaction.rack = message.rack;
+    transaction.source = packet.source;
+    transaction.destination = packet.destination;
     if (place.call != nullptr) {
         transaction.call = place.call->id;
     }
@@ -223,6 +253,8 @@ std::vector<DialogInfo> Monitor::Machine::dialogs() const {
             info.target = call->target;
             info.call_id = call->call_id;
             info.decision = call->why;
+            info.refer_to = dialog.refer_to;
+            info.replaces = call->replaces;
             info.started_ns = call->started_ns;
             info.answered_ns = dialog.answered_ns;
             for (const auto& flow_key : pinholes_.keys_of(dialog.id)) {
@@ -244,6 +276,7 @@ Totals Monitor::Machine::totals() const {
                (entry.second->state == CallState::held || entry.second->state == CallState::going);
     }));
     totals.held = held_;
+    totals.byes_waiting = byes_waiting_;
     totals.transactions = transactions_.size();
     totals.pinholes = pinholes_.size();
     for (const auto direction : {STEM_INBOUND, STEM_OUTBOUND}) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The state behind Monitor. One file a concern: machine_invite.cpp (a call begins), machine_dialog.cpp
-// (requests inside it), machine_response.cpp, machine_media.cpp (offers, answers, pinholes),
+// The state behind Monitor. One file a concern: machine_invite.cpp (a call begins), machine_cancel.cpp,
+// machine_ack.cpp, machine_dialog.cpp (requests inside it), machine_flow.cpp (do they come from where their leg
+// signals?), machine_response.cpp, machine_answer.cpp (what a response means for its dialog),
+// machine_media.cpp (offers, answers, pinholes), machine_watch.cpp (peers that are only monitored),
 // machine_peer.cpp (who showed himself to be somebody),
 // machine_notice.cpp (what the data plane tells of them),
 // machine_record.cpp (what survives stemd), machine_timer.cpp.
@@ -16,6 +18,7 @@
 #include <vector>
 
 #include "ctl/call/deadlines.h"
+#include "ctl/call/leg_flow.h"
 #include "ctl/call/monitor.h"
 #include "ctl/call/pinholes.h"
 #include "ctl/call/transactions.h"
@@ -26,6 +29,22 @@ namespace stem::call {
 struct ResponseOffer {
     stem_party by = STEM_CALLEE;
     std::vector<stem_media> media;
+    std::uint32_t cseq = 0; // of the INVITE; 0 = not known (adopted)
+};
+
+// A provisional response that was sent reliably, and that a PRACK has to acknowledge (RFC 3262).
+struct Reliable {
+    std::uint32_t rseq = 0;
+    std::uint32_t cseq = 0;
+    stem_party asker = STEM_CALLER; // who sent the INVITE, and sends the PRACK
+};
+
+// The answer to a re-INVITE in a reliable provisional response: in force when its PRACK is answered.
+struct Preview {
+    std::uint32_t cseq = 0;
+    stem_party offerer = STEM_CALLER;
+    std::vector<stem_media> offer;
+    std::vector<stem_media> answer;
 };
 
 struct Dialog {
@@ -39,6 +58,33 @@ struct Dialog {
     std::uint64_t changed_ns = 0;
     // Set by adopt(), until the side's next request: its last one may be repeated, and is not known here.
     bool may_repeat[STEM_PARTIES] = {false, false};
+    bool adopted = false; // its reliable responses are not known
+    // CSeq of each side's INVITEs: the last one, and the one before, whose ACK may be late. 0 = none.
+    std::uint32_t last_invite[STEM_PARTIES] = {0, 0};
+    std::uint32_t earlier_invite[STEM_PARTIES] = {0, 0};
+    std::string pending_invite[STEM_PARTIES] = {}; // re-INVITE: key of its transaction; "" = none
+    std::vector<std::string> offers = {}; // keys of transactions that carry one, oldest first; some are over
+    std::vector<Reliable> reliable = {};
+    std::optional<Preview> preview = {};
+    std::uint32_t settled_invite = 0; // CSeq of one whose offer in a response is answered
+    std::uint32_t session_seconds = 0; // Session-Expires in force (RFC 4028); 0 = none
+    std::uint64_t refreshed_ns = 0;
+    bool session_watched = false; // a timer runs for it
+    std::string refer_to = {};    // the last REFER's
+};
+
+// A BYE from elsewhere than where its leg signals (docs/decisions/0015).
+struct WaitingBye {
+    Packet packet;
+    sip::Message message;
+    stem_party party = STEM_CALLER;
+    std::uint64_t since_ns = 0;
+};
+
+// Where a REGISTER that was answered with 200 came from.
+struct Registered {
+    Endpoint source;
+    std::uint64_t until_ns = 0;
 };
 
 enum class CallState : std::uint8_t {
@@ -79,7 +125,11 @@ struct Call {
     std::string why;
     std::vector<Address> terminals;
     std::optional<std::vector<stem_media>> offer; // of the INVITE in force
-    Endpoint signalling[STEM_PARTIES];
+    LegFlow leg[STEM_PARTIES];
+    std::string address_of_record[STEM_PARTIES];
+    unsigned repeats = 0;     // of its INVITE, that went on
+    bool watched = false;     // went on undecided: its peer is only monitored
+    std::uint64_t replaces = 0; // id of the dialog that it takes the place of
     std::uint64_t stream[STEM_PARTIES] = {0, 0}; // stem_stream_id() of each party's messages; 0 = not known
     bool challenged = false;                     // the last attempt was answered with 401 or 407
     bool answer_told = false;                    // to the observer, of the INVITE in force
@@ -90,6 +140,7 @@ struct Call {
     std::uint64_t reserved = 0; // bytes per second that its offer announced, until its media are agreed on
 
     Dialog* dialog(std::string_view tag);
+    [[nodiscard]] std::string own_tag() const; // To tag of what we answer ourselves
 };
 
 class Monitor::Machine {
@@ -110,8 +161,11 @@ class Monitor::Machine {
     enum class Alarm : std::uint8_t {
         trying,
         decision,
+        unheard,
         ringing,
         unacknowledged,
+        session,
+        suspected,
         silence,
         closing,
         forks,
@@ -129,6 +183,19 @@ class Monitor::Machine {
         stem_party party = STEM_CALLER; // who sent the request
     };
 
+    // Why a message is not let through.
+    struct Objection {
+        stem_reason reason;
+        std::string what;
+    };
+
+    enum class Sdp : std::uint8_t { none, usable, malformed, refused };
+    struct Described {
+        Sdp sdp = Sdp::none;
+        std::vector<stem_media> media;
+        std::string what;
+    };
+
     // machine.cpp
     void on_request(Packet packet, const sip::Message& message);
     void on_outside_request(Packet packet, const sip::Message& message);
@@ -136,42 +203,85 @@ class Monitor::Machine {
     Call* call_of(std::uint64_t id);
     void release(Packet packet, const sip::Message& message, const Call* call);
     bool make_room();
-    Transaction* begin_transaction(const sip::Message& message, stem_direction direction, const Place& place);
+    Transaction* begin_transaction(const Packet& packet, const sip::Message& message, const Place& place);
 
     // machine_invite.cpp
+    using Calls = std::unordered_multimap<std::string, std::unique_ptr<Call>>;
     void on_invite(Packet packet, const sip::Message& message);
+    void begin_call(Packet packet, const sip::Message& message, const std::string& key);
+    void on_known_invite(Packet packet, const sip::Message& message, const std::vector<Call*>& kin);
+    void on_new_branch(Packet packet, const sip::Message& message, const std::vector<Call*>& kin);
     void on_repeated_invite(Packet packet, const sip::Message& message, Call& call);
+    bool join_as_leg(Packet& packet, const sip::Message& message, Call& call);
+    void try_again(Packet packet, const sip::Message& message, Call& call);
+    std::uint64_t replaced_by(const sip::Message& message);
     void hold(Packet packet, const sip::Message& message, Call& call);
     void ask(const Call& call, const sip::Message& message);
     Held take_held(Call& call);
     void decided(std::uint64_t call_id, std::uint64_t serial, const sm::Decision& decision);
-    void let_go(Call& call, const std::string& target, std::vector<Address> terminals);
+    void let_go(Call& call, const std::string& target, std::vector<Address> terminals,
+                const std::optional<Objection>& objection = {});
     void refuse(Call& call, int status, std::string_view phrase, stem_reason reason, std::string_view what);
+
+    // machine_cancel.cpp
     void on_cancel(Packet packet, const sip::Message& message);
+    void cancel_held(Packet packet, const sip::Message& message, Call& call);
+
+    // machine_ack.cpp
+    void on_ack(Packet packet, const sip::Message& message);
+    bool acknowledges_failure(const sip::Message& message, const Call& call) const;
+    void acknowledge(Packet packet, const sip::Message& message, const Place& place);
 
     // machine_dialog.cpp
-    void on_ack(Packet packet, const sip::Message& message);
     void on_inside_request(Packet packet, const sip::Message& message);
+    void on_request_of_no_dialog(Packet packet, const sip::Message& message, const Call* call);
+    std::optional<Objection> object_to(const sip::Message& message, const Dialog& dialog, stem_party party);
+    void take_in(Packet packet, const sip::Message& message, const Place& place);
     bool follows(const Dialog& dialog, stem_party party, std::uint32_t cseq) const;
+    bool is_pending(const std::string& transaction_key);
     bool is_of_cut_dialog(const sip::Message& message) const;
+    void presume_acknowledged(const Call& call, Dialog& dialog);
+
+    // machine_flow.cpp
+    [[nodiscard]] Origin origin_of(const Call& call, stem_party party, const Endpoint& source);
+    [[nodiscard]] bool is_answerer(const Packet& packet, const Transaction& transaction, const Call* call);
+    void learn_leg(Call& call, stem_party party, const Packet& packet, const sip::Message& message);
+    void suspect_bye(Packet packet, const sip::Message& message, const Place& place);
+    void judge_suspected(Call& call, Dialog& dialog);
+    void let_byes_go(std::uint64_t dialog_id);
+    void remember_registration(const Transaction& transaction, std::uint32_t lifetime_s);
+    void forget_registrations();
+
+    // machine_watch.cpp
+    [[nodiscard]] bool is_only_monitored(const Packet& packet) const;
+    void reject(Packet packet, const sip::Message* message, const Objection& objection);
+    void absorb(Packet packet, std::string_view what);
+    void watch_decision(const Call& call, const sm::Decision& decision);
 
     // machine_response.cpp
     void on_response(Packet packet, const sip::Message& message);
-    void on_first_invite_response(const Packet& packet, const sip::Message& message, Call& call,
-                                  Transaction& transaction);
-    void on_dialog_response(const sip::Message& message, Call& call, Dialog& dialog,
-                            Transaction& transaction);
+    std::optional<Objection> object_to(const Packet& packet, const sip::Message& message,
+                                       const Transaction& transaction, Call* call);
+    void follow_response(const Packet& packet, const sip::Message& message, Call& call,
+                         Transaction& transaction, const Described& session);
     void learn_registration(const Packet& packet, const sip::Message& message,
                             const Transaction& transaction);
+
+    // machine_answer.cpp
+    void on_first_invite_response(const sip::Message& message, Call& call, Transaction& transaction);
+    void on_answer(const sip::Message& message, Call& call, Transaction& transaction);
+    void on_failure(const sip::Message& message, Call& call);
+    void on_dialog_response(const sip::Message& message, Call& call, Dialog& dialog,
+                            Transaction& transaction);
     Dialog& dialog_for(Call& call, const std::string& tag);
+    void note_reliable(const sip::Message& message, Dialog& dialog, const Transaction& transaction);
+    bool negotiate(const sip::Message& message, Call& call, Dialog& dialog, Transaction& transaction,
+                   const std::vector<stem_media>& session);
+    bool is_glare(const Call& call, Dialog& dialog, const std::string& own_key);
+    void settle_preview(Call& call, Dialog& dialog, std::uint32_t cseq);
+    void refresh_session(const sip::Message& message, Call& call, Dialog& dialog);
 
     // machine_media.cpp
-    enum class Sdp : std::uint8_t { none, usable, malformed, refused };
-    struct Described {
-        Sdp sdp = Sdp::none;
-        std::vector<stem_media> media;
-        std::string what;
-    };
     Described describe(const Packet& packet, const sip::Message& message, const Call* call, stem_party party);
     void agree(Call& call, Dialog& dialog, stem_party offerer, const std::vector<stem_media>& offer,
                const std::vector<stem_media>& answer);
@@ -210,6 +320,9 @@ class Monitor::Machine {
     void set_timer(std::chrono::nanoseconds after, Alarm alarm, std::uint64_t call, std::uint64_t serial);
     void ring(const Timer& timer);
     void check_silence(Call& call, Dialog& dialog);
+    void watch_session(Call& call, Dialog& dialog);
+    void check_session(Call& call, Dialog& dialog);
+    void ring_out(Call& call, const Timer& timer);
     void forget(Call& call);
 
     Settings settings_;
@@ -221,12 +334,18 @@ class Monitor::Machine {
     Observer* observer_ = &nobody_;
     Pinholes pinholes_;
     Transactions transactions_;
-    std::unordered_map<std::string, std::unique_ptr<Call>> calls_; // by key
+    // By key. More than one: legs that a proxy before us made of one INVITE, with request URIs of their own.
+    Calls calls_;
     std::unordered_map<std::uint64_t, Call*> by_id_;
     std::set<std::pair<std::uint64_t, std::uint64_t>> lingering_; // over: since when, and the call's id
     // Dialogs that we ended and their parties did not; a BYE may still come. Key: cut_key(), value: until
     // when.
     std::unordered_map<std::string, std::uint64_t> cut_;
+    std::unordered_map<std::uint64_t, std::vector<WaitingBye>> suspected_; // by the dialog's id
+    std::size_t byes_waiting_ = 0;
+    std::unordered_map<std::string, std::vector<Registered>> registered_; // by address of record
+    std::size_t registrations_ = 0;
+    std::uint64_t registrations_swept_ns_ = 0;
     Deadlines<Timer> timers_;
     std::uint64_t now_ns_ = 0;
     std::uint64_t next_id_;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A call begins: the INVITE is held, the Security Manager asked, and the INVITE released, rewritten, refused
-// or dropped. What is repeated meanwhile is absorbed, and CANCEL works at any time.
+// or dropped. What is repeated meanwhile is absorbed.
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -11,15 +11,11 @@ namespace stem::call {
 namespace {
 
 constexpr int status_trying = 100;
-constexpr int status_ok = 200;
-constexpr int status_terminated = 487;
 constexpr int status_not_acceptable = 488;
 constexpr int status_unavailable = 503;
 constexpr std::size_t max_legs = 16; // of one call, forked by a proxy before us
-
-std::string own_tag(const Call& call) {
-    return fmt::format("stem-{:x}", call.id);
-}
+// RFC 3261 17.1.1.2: a client sends an INVITE seven times at most, whatever its T1. Duplicates may come on top.
+constexpr unsigned max_repeats = 10;
 
 std::string identity_of(const sip::Message& invite) {
     return invite.request_uri.text + '\n' + invite.from.text + '\n' + invite.to.text;
@@ -35,18 +31,45 @@ std::string sent_by_of(const sip::Message& message) {
     return fmt::format("{} {}", via.host, via.port);
 }
 
+// A proxy that forks changes the request URI and the branch, and nothing of these (16.6).
+bool is_same_caller(const Call& call, const sip::Message& invite) {
+    return call.identity &&
+           call.identity->ends_with('\n' + invite.from.text + '\n' + invite.to.text);
+}
+
+bool is_over(const Call& call) {
+    return call.state == CallState::failed || call.state == CallState::refused ||
+           call.state == CallState::ignored || call.dead_since_ns != 0;
+}
+
+bool is_answered(const Call& call) {
+    return std::ranges::any_of(call.dialogs,
+                               [](const Dialog& dialog) { return dialog.answered_ns != 0; });
+}
+
 } // namespace
 
 void Monitor::Machine::on_invite(Packet packet, const sip::Message& message) {
     const std::string key = call_key(packet.direction, message.call_id, message.from_tag);
-    if (const auto there = calls_.find(key); there != calls_.end()) {
-        on_repeated_invite(std::move(packet), message, *there->second);
-        return;
+    std::vector<Call*> kin;
+    const auto [first, last] = calls_.equal_range(key);
+    for (auto each = first; each != last; ++each) {
+        kin.push_back(each->second.get());
     }
+    if (kin.empty()) {
+        begin_call(std::move(packet), message, key);
+    } else {
+        on_known_invite(std::move(packet), message, kin);
+    }
+}
+
+void Monitor::Machine::begin_call(Packet packet, const sip::Message& message, const std::string& key) {
     if (calls_.size() >= room_for_calls(packet) && !make_room()) {
-        egress_.reply(packet, sip::make_response(packet.payload, message, status_unavailable,
-                                                 sip::phrase_of(status_unavailable), "stem-full"));
-        egress_.drop(std::move(packet), STEM_CALL_LIMIT, "as many calls as [calls] max allows");
+        if (!is_only_monitored(packet)) {
+            egress_.reply(packet, sip::make_response(packet.payload, message, status_unavailable,
+                                                     sip::phrase_of(status_unavailable), "stem-full"));
+        }
+        reject(std::move(packet), &message, {STEM_CALL_LIMIT, "as many calls as [calls] max_calls allows"});
         return;
     }
     auto call = std::make_unique<Call>();
@@ -56,7 +79,7 @@ void Monitor::Machine::on_invite(Packet packet, const sip::Message& message) {
     call->call_id = message.call_id;
     call->caller_tag = message.from_tag;
     call->started_ns = now_ns_;
-    call->dialogs.push_back({.id = call->id});
+    call->dialogs.push_back(Dialog{.id = call->id});
     Call& begun = *call;
     by_id_[begun.id] = call.get();
     calls_.emplace(key, std::move(call));
@@ -88,16 +111,35 @@ void Monitor::Machine::hold(Packet packet, const sip::Message& message, Call& ca
     call.legs = {call.branch};
     call.failed_legs.clear();
     call.target.clear();
+    call.repeats = 0;
     lingering_.erase({call.dead_since_ns, call.id});
     call.dead_since_ns = 0;
-    call.signalling[STEM_CALLER] = packet.source;
-    call.signalling[STEM_CALLEE] = packet.destination;
+    call.leg[STEM_CALLER] = LegFlow(packet.source);
+    call.leg[STEM_CALLER].learn_hops(message);
+    call.leg[STEM_CALLEE] = LegFlow(packet.destination);
+    call.address_of_record[STEM_CALLER] = message.from.address_of_record();
+    call.address_of_record[STEM_CALLEE] = message.to.address_of_record();
     call.stream[STEM_CALLER] = stream_of(packet);
     call.answer_told = false;
+    call.replaces = message.replaces ? replaced_by(message) : 0;
+    call.watched = is_only_monitored(packet);
 
     Described session = describe(packet, message, nullptr, STEM_CALLER);
     call.held.emplace(Held{.packet = std::move(packet), .message = message});
     held_++;
+    call.offer.reset();
+    if (session.sdp == Sdp::usable) {
+        call.offer = std::move(session.media);
+    }
+    if (call.watched) {
+        std::optional<Objection> objection;
+        if (session.sdp == Sdp::malformed || session.sdp == Sdp::refused) {
+            objection = {session.sdp == Sdp::malformed ? STEM_SDP_MALFORMED : STEM_MEDIA_ADDRESS, session.what};
+        }
+        let_go(call, {}, {}, objection);
+        ask(call, message);
+        return;
+    }
     if (held_ > settings_.max_held) {
         refuse(call, status_unavailable, {}, STEM_HOLD_LIMIT,
                "as many held INVITEs as [calls] max_held allows");
@@ -111,10 +153,6 @@ void Monitor::Machine::hold(Packet packet, const sip::Message& message, Call& ca
         refuse(call, status_not_acceptable, {}, STEM_MEDIA_ADDRESS, session.what);
         return;
     }
-    call.offer.reset();
-    if (session.sdp == Sdp::usable) {
-        call.offer = std::move(session.media);
-    }
     if (!has_room_for_media(call)) {
         totals_.calls_over_total++;
         refuse(call, status_unavailable, {}, STEM_MEDIA_TOTAL,
@@ -126,6 +164,25 @@ void Monitor::Machine::hold(Packet packet, const sip::Message& message, Call& ca
         set_timer(settings_.trying_after, Alarm::trying, call.id, call.serial);
         set_timer(settings_.decision_timeout, Alarm::decision, call.id, call.serial);
     }
+}
+
+// RFC 3891 3: the tags as the called party knows them, so that its own is the To tag. 0: a dialog that does not
+// cross us, or none; the called party answers for it.
+std::uint64_t Monitor::Machine::replaced_by(const sip::Message& message) {
+    const auto& wanted = *message.replaces;
+    for (const auto direction : {STEM_INBOUND, STEM_OUTBOUND}) {
+        for (const auto& [caller, callee] :
+             {std::pair(&wanted.from_tag, &wanted.to_tag), std::pair(&wanted.to_tag, &wanted.from_tag)}) {
+            const auto [first, last] = calls_.equal_range(call_key(direction, wanted.call_id, *caller));
+            for (auto each = first; each != last; ++each) {
+                if (const Dialog* dialog = each->second->dialog(*callee);
+                    dialog != nullptr && dialog->state != STEM_DIALOG_DEAD) {
+                    return dialog->id;
+                }
+            }
+        }
+    }
+    return 0;
 }
 
 Held Monitor::Machine::take_held(Call& call) {
@@ -151,6 +208,11 @@ void Monitor::Machine::ask(const Call& call, const sip::Message& message) {
 
 void Monitor::Machine::decided(std::uint64_t call_id, std::uint64_t serial, const sm::Decision& decision) {
     Call* call = call_of(call_id);
+    if (call != nullptr && call->serial == serial && call->watched) {
+        call->why = decision.why;
+        watch_decision(*call, decision);
+        return;
+    }
     if (call == nullptr || call->state != CallState::held || call->serial != serial) {
         return; // cancelled, timed out, or asked anew meanwhile
     }
@@ -175,10 +237,11 @@ void Monitor::Machine::decided(std::uint64_t call_id, std::uint64_t serial, cons
     }
 }
 
-void Monitor::Machine::let_go(Call& call, const std::string& target, std::vector<Address> terminals) {
+void Monitor::Machine::let_go(Call& call, const std::string& target, std::vector<Address> terminals,
+                              const std::optional<Objection>& objection) {
     Place place;
     place.call = &call;
-    Transaction* transaction = begin_transaction(call.held->message, call.direction, place);
+    Transaction* transaction = begin_transaction(call.held->packet, call.held->message, place);
     if (transaction == nullptr) {
         refuse(call, status_unavailable, {}, STEM_CALL_LIMIT, "no room for another transaction");
         return;
@@ -192,154 +255,176 @@ void Monitor::Machine::let_go(Call& call, const std::string& target, std::vector
     if (call.terminals.size() > STEM_TERMINALS_MAX) {
         call.terminals.resize(STEM_TERMINALS_MAX);
     }
+    for (const Address& terminal : call.terminals) {
+        call.leg[STEM_CALLEE].learn_hop(terminal);
+    }
     call.dialogs.clear(); // of an earlier attempt (401, 407): nothing of it is left
-    call.dialogs.push_back({.id = call.id, .changed_ns = now_ns_});
+    call.dialogs.push_back(Dialog{.id = call.id, .changed_ns = now_ns_});
     call.dialogs.front().cseq[STEM_CALLER] = call.cseq;
+    call.dialogs.front().last_invite[STEM_CALLER] = call.cseq;
     reserve(call);
     call.ring_until_ns = now_ns_ + ns_of(settings_.ring_timeout);
+    set_timer(settings_.linger, Alarm::unheard, call.id, call.serial);
     set_timer(settings_.ring_timeout, Alarm::ringing, call.id, call.serial);
     spdlog::info("call {:x} {} -> {}: {}{}: {}", call.id, call.caller, call.callee,
                  target.empty() ? "accepted" : "forwarded to ", target, call.why);
     remember(call, call.dialogs.front());
-    release(std::move(packet), message, &call);
+    if (objection) {
+        reject(std::move(packet), &message, *objection);
+    } else {
+        release(std::move(packet), message, &call);
+    }
 }
 
 // Answers a held INVITE ourselves, and keeps the answer for its retransmissions.
 void Monitor::Machine::refuse(Call& call, int status, std::string_view phrase, stem_reason reason,
                               std::string_view what) {
     auto [packet, message] = take_held(call);
+    if (call.watched) {
+        call.state = CallState::ignored;
+        reject(std::move(packet), &message, {reason, described(call, what)});
+        bury_when_over(call);
+        return;
+    }
     call.state = CallState::refused;
     call.refusal = sip::make_response(packet.payload, message, status,
-                                      phrase.empty() ? sip::phrase_of(status) : phrase, own_tag(call));
+                                      phrase.empty() ? sip::phrase_of(status) : phrase, call.own_tag());
     egress_.reply(packet, call.refusal);
     egress_.drop(std::move(packet), reason, described(call, what));
     bury_when_over(call);
 }
 
-void Monitor::Machine::on_repeated_invite(Packet packet, const sip::Message& message, Call& call) {
-    if (!call.identity && call.state == CallState::going && message.cseq == call.cseq) {
+void Monitor::Machine::on_known_invite(Packet packet, const sip::Message& message,
+                                       const std::vector<Call*>& kin) {
+    const std::string& branch = message.vias.front().branch;
+    const auto adopted = std::ranges::find_if(kin, [&](const Call* call) {
+        return !call->identity && call->state == CallState::going && message.cseq == call->cseq;
+    });
+    if (adopted != kin.end()) {
+        Call& call = **adopted;
         // Adopted after a restart, and of what its decision was made is not known. Where nobody answered yet
         // it is made anew; else the INVITE has arrived, and need not be repeated.
         if (call.dialogs.size() == 1 && call.dialogs.front().state == STEM_DIALOG_CALLING) {
             forget(call);
             on_invite(std::move(packet), message);
-            return;
+        } else {
+            absorb(std::move(packet), "INVITE repeated after a restart");
         }
-        egress_.drop(std::move(packet), STEM_SIP_ABSORBED, "INVITE repeated after a restart");
         return;
     }
+    const auto owner = std::ranges::find_if(kin, [&](const Call* call) { return call->legs.contains(branch); });
+    if (owner == kin.end()) {
+        on_new_branch(std::move(packet), message, kin);
+        return;
+    }
+    Call& call = **owner;
     // The decision holds for what it was made of. A Call-ID, a tag and a branch are easily borrowed.
-    const bool meant = call.identity == identity_of(message);
-    const std::string& branch = message.vias.front().branch;
-    const bool same =
-        meant && message.cseq == call.cseq &&
-        (branch == call.branch ? sent_by_of(message) == call.sent_by : call.legs.contains(branch));
-    if (!same) {
-        // A new attempt after a failure (401, 407, 422: RFC 3261 8.1.3.5), with a CSeq that rose.
-        const bool over =
-            call.state == CallState::failed || call.state == CallState::refused || call.dead_since_ns != 0;
-        if (over && message.cseq > call.cseq) {
-            if (std::exchange(call.challenged, false) && call.direction == STEM_INBOUND) {
-                observer_->invite_retried();
-            }
-            hold(std::move(packet), message, call);
+    const bool same = call.identity == identity_of(message) && message.cseq == call.cseq &&
+                      (branch != call.branch || sent_by_of(message) == call.sent_by);
+    if (same) {
+        on_repeated_invite(std::move(packet), message, call);
+    } else if (is_over(call) && message.cseq > call.cseq) { // by one older than RFC 3261, without a branch
+        try_again(std::move(packet), message, call);
+    } else {
+        reject(std::move(packet), &message, {STEM_SIP_STATE, "INVITE for a call that is there already"});
+    }
+}
+
+// The same Call-ID and tag with another branch: another leg of the attempt that a proxy before us has forked, or
+// a new attempt.
+void Monitor::Machine::on_new_branch(Packet packet, const sip::Message& message,
+                                     const std::vector<Call*>& kin) {
+    std::size_t legs = 0;
+    for (const Call* call : kin) {
+        legs += call->legs.size();
+    }
+    for (Call* call : kin) {
+        if (!is_over(*call) && call->identity == identity_of(message) && legs < max_legs &&
+            join_as_leg(packet, message, *call)) {
             return;
         }
-        // Another branch of the same attempt: a proxy before us forked, and both legs come this way.
-        if (meant && call.state == CallState::going && message.cseq == call.cseq && branch != call.branch &&
-            call.legs.size() < max_legs) {
-            Place place;
-            place.call = &call;
-            if (Transaction* transaction = begin_transaction(message, packet.direction, place);
-                transaction != nullptr) {
-                transaction->offer = call.offer;
-                call.legs.insert(branch);
-                release(std::move(packet), message, &call);
-                return;
-            }
+    }
+    const auto alive = std::ranges::find_if(kin, [](const Call* call) { return !is_over(*call); });
+    if (alive != kin.end()) {
+        // A leg with a request URI of its own is a call of its own: it needs its own decision. Not once the
+        // attempt was answered, and not where it is the same as one that waits: that one will do (8.2.2.2).
+        const Call& call = **alive;
+        if (is_same_caller(call, message) && call.identity != identity_of(message) &&
+            message.cseq == call.cseq && !is_answered(call) && legs < max_legs) {
+            begin_call(std::move(packet), message, call.key);
+            return;
         }
-        egress_.drop(std::move(packet), STEM_SIP_STATE, "INVITE for a call that is there already");
+        reject(std::move(packet), &message, {STEM_SIP_STATE, "INVITE for a call that is there already"});
         return;
     }
+    // A new attempt after a failure: with a CSeq that rose (401, 407, 422, 3xx: 8.1.3), or with the same one
+    // from a proxy that tries the next target (16.7, step 4 and 5).
+    Call& call = *kin.front();
+    const auto highest = std::ranges::max(kin, {}, [](const Call* each) { return each->cseq; })->cseq;
+    const bool next_target =
+        message.cseq == highest && !is_answered(call) && is_same_caller(call, message);
+    if (message.cseq > highest || next_target) {
+        try_again(std::move(packet), message, call);
+        return;
+    }
+    reject(std::move(packet), &message, {STEM_SIP_STATE, "INVITE for a call that was there before"});
+}
+
+void Monitor::Machine::try_again(Packet packet, const sip::Message& message, Call& call) {
+    if (std::exchange(call.challenged, false) && call.direction == STEM_INBOUND) {
+        observer_->invite_retried();
+    }
+    hold(std::move(packet), message, call);
+}
+
+// A proxy before us forked to the same request URI: what was decided of one leg holds for the other. False: it
+// cannot, and the packet is still the caller's.
+bool Monitor::Machine::join_as_leg(Packet& packet, const sip::Message& message, Call& call) {
+    if (call.state != CallState::going || message.cseq != call.cseq || is_answered(call)) {
+        return false;
+    }
+    Place place;
+    place.call = &call;
+    Transaction* transaction = begin_transaction(packet, message, place);
+    if (transaction == nullptr) {
+        return false;
+    }
+    transaction->offer = call.offer;
+    call.legs.insert(message.vias.front().branch);
+    release(std::move(packet), message, &call);
+    return true;
+}
+
+void Monitor::Machine::on_repeated_invite(Packet packet, const sip::Message& message, Call& call) {
     switch (call.state) {
     case CallState::held:
         if (call.trying_sent) {
             egress_.reply(packet, sip::make_response(packet.payload, message, status_trying,
                                                      sip::phrase_of(status_trying), {}));
         }
-        egress_.drop(std::move(packet), STEM_SIP_ABSORBED, "INVITE repeated while held");
+        absorb(std::move(packet), "INVITE repeated while held");
         return;
     case CallState::refused:
         egress_.reply(packet, call.refusal);
-        egress_.drop(std::move(packet), STEM_SIP_ABSORBED, "INVITE repeated after its refusal");
+        absorb(std::move(packet), "INVITE repeated after its refusal");
         return;
     case CallState::ignored:
-        egress_.drop(std::move(packet), STEM_SIP_ABSORBED, "INVITE repeated after it was dropped");
+        absorb(std::move(packet), "INVITE repeated after it was dropped");
         return;
     case CallState::going:
-    case CallState::failed:
-        release(std::move(packet), message, &call);
-        return;
-    }
-}
-
-// CANCEL cannot be challenged (RFC 3261 22.1): it must name the INVITE exactly, and come from where it came.
-void Monitor::Machine::on_cancel(Packet packet, const sip::Message& message) {
-    const auto found = calls_.find(call_key(packet.direction, message.call_id, message.from_tag));
-    if (found == calls_.end()) {
-        // A re-INVITE can be cancelled by either side, and is then a transaction of its dialog.
-        sip::Message invite = message;
-        invite.method_name = sip::name_of(sip::Method::invite);
-        if (transactions_.find(Transactions::key_of(invite, packet.direction)) == nullptr) {
-            egress_.drop(std::move(packet), STEM_SIP_NO_TRANSACTION, "CANCEL for no INVITE that is pending");
+        // The callee repeats its 2xx by itself (13.3.1.4), and absorbs this (RFC 6026 7.1).
+        if (is_answered(call) || call.dead_since_ns != 0) {
+            absorb(std::move(packet), "INVITE repeated after its answer");
             return;
         }
-        if (begin_transaction(message, packet.direction, {}) == nullptr) {
-            egress_.drop(std::move(packet), STEM_CALL_LIMIT, "no room for another transaction");
-            return;
-        }
-        release(std::move(packet), message, nullptr);
+        break;
+    case CallState::failed: // its answer may have been lost: it is repeated for this one (17.2.1)
+        break;
+    }
+    if (++call.repeats > max_repeats) {
+        absorb(std::move(packet), "INVITE repeated more often than any timer does");
         return;
     }
-    Call& call = *found->second;
-    const bool pending_reinvite = message.vias.front().branch != call.branch && [&] {
-        sip::Message invite = message;
-        invite.method_name = sip::name_of(sip::Method::invite);
-        return transactions_.find(Transactions::key_of(invite, packet.direction)) != nullptr;
-    }();
-    if (!pending_reinvite && (message.vias.front().branch != call.branch || message.cseq != call.cseq)) {
-        egress_.drop(std::move(packet), STEM_SIP_STATE, "CANCEL with another branch or CSeq than the INVITE");
-        return;
-    }
-    if (packet.source.address != call.signalling[STEM_CALLER].address) {
-        const std::string what =
-            fmt::format("CANCEL from {}, but the INVITE came from {}", packet.source.to_string(),
-                        call.signalling[STEM_CALLER].to_string());
-        egress_.drop(std::move(packet), STEM_SIP_STATE, what);
-        return;
-    }
-    if (call.state == CallState::held) {
-        egress_.reply(packet, sip::make_response(packet.payload, message, status_ok,
-                                                 sip::phrase_of(status_ok), own_tag(call)));
-        egress_.drop(std::move(packet), STEM_SIP_ANSWERED, "CANCEL of a held INVITE");
-        refuse(call, status_terminated, {}, STEM_SIP_ANSWERED, "cancelled while held");
-        return;
-    }
-    if (call.state == CallState::refused || call.state == CallState::ignored) {
-        if (call.state == CallState::refused) {
-            egress_.reply(packet, sip::make_response(packet.payload, message, status_ok,
-                                                     sip::phrase_of(status_ok), own_tag(call)));
-        }
-        egress_.drop(std::move(packet), STEM_SIP_ABSORBED, "CANCEL of an INVITE that was refused");
-        return;
-    }
-    Place place;
-    place.call = &call;
-    if (begin_transaction(message, packet.direction, place) == nullptr) {
-        egress_.drop(std::move(packet), STEM_CALL_LIMIT, "no room for another transaction");
-        return;
-    }
-    // Pinholes stay: a 200 may be crossing (9.1). The final response decides.
     release(std::move(packet), message, &call);
 }
 

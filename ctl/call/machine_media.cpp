@@ -50,17 +50,17 @@ Monitor::Machine::Described Monitor::Machine::describe(const Packet& packet, con
 // party is then the image of one outside, and where that one's media are is an outsider's word: it must open
 // no way to an inside host. Media of such a call pass here only by a relay.
 bool Monitor::Machine::is_image(const Call& call, const Dialog& dialog) const {
-    const auto found = calls_.find(call_key(opposite(call.direction), call.call_id, call.caller_tag));
-    if (found == calls_.end()) {
-        return false;
-    }
-    const Call& other = *found->second;
-    if (other.state != CallState::going && other.state != CallState::failed) {
-        return false; // it never went on
-    }
-    return call.direction == STEM_OUTBOUND ||
-           (!dialog.tag.empty() &&
-            std::ranges::find(other.dialogs, dialog.tag, &Dialog::tag) != other.dialogs.end());
+    const auto [first, last] =
+        calls_.equal_range(call_key(opposite(call.direction), call.call_id, call.caller_tag));
+    return std::any_of(first, last, [&](const auto& entry) {
+        const Call& other = *entry.second;
+        if (other.state != CallState::going && other.state != CallState::failed) {
+            return false; // it never went on
+        }
+        return call.direction == STEM_OUTBOUND ||
+               (!dialog.tag.empty() &&
+                std::ranges::find(other.dialogs, dialog.tag, &Dialog::tag) != other.dialogs.end());
+    });
 }
 
 // Both sides have spoken: what they agreed on replaces what was. New pinholes open first; old ones stay for a
@@ -155,6 +155,7 @@ void Monitor::Machine::end(Call& call, Dialog& dialog, std::uint64_t close_at_ns
         return;
     }
     dialog.state = STEM_DIALOG_DEAD;
+    let_byes_go(dialog.id);
     observer_->call_over(dialog.id, now_ns_);
     give_back(call);
     pinholes_.close(dialog.id, close_at_ns);

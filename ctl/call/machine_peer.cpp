@@ -47,7 +47,7 @@ std::size_t Monitor::Machine::room_for_calls(const Packet& packet) const {
 // of ours, and will call it.
 void Monitor::Machine::tell_registered(const Packet& response, const Transaction& transaction,
                                        const sip::Contact& asked, std::uint32_t lifetime_s) {
-    const Address peer = transaction.direction == STEM_INBOUND ? transaction.source : response.source.address;
+    const Address peer = transaction.direction == STEM_INBOUND ? transaction.source.address : response.source.address;
     observer_->registered(peer, transaction.address_of_record + ' ' + asked.uri.text,
                           std::chrono::seconds(lifetime_s), now_ns_);
 }
@@ -63,7 +63,7 @@ void Monitor::Machine::tell_answer(Call& call, int status) {
 
 void Monitor::Machine::tell_up(const Call& call, const Dialog& dialog) {
     const stem_party outside = call.direction == STEM_INBOUND ? STEM_CALLER : STEM_CALLEE;
-    observer_->call_up(dialog.id, call.signalling[outside].address, now_ns_);
+    observer_->call_up(dialog.id, call.leg[outside].source().address, now_ns_);
 }
 
 } // namespace stem::call

@@ -52,10 +52,16 @@ void Monitor::Machine::remember(const Call& call, const Dialog& dialog) {
     std::ranges::transform(call.terminals, record.terminal, &Address::raw);
     for (const auto party : {STEM_CALLER, STEM_CALLEE}) {
         record.cseq[party] = dialog.cseq[party];
-        record.signalling[party] = call.signalling[party].address.raw();
-        record.signalling_port[party] = call.signalling[party].port;
+        const LegFlow& leg = call.leg[party];
+        record.signalling[party] = leg.source().address.raw();
+        record.signalling_port[party] = leg.source().port;
+        record.hop_count[party] = static_cast<std::uint32_t>(leg.hops().size());
+        std::ranges::transform(leg.hops(), record.hop[party], &Address::raw);
+        record.last_invite[party] = dialog.last_invite[party];
         record.media_count[party] = write_media(record.media[party], dialog.media[party]);
     }
+    record.session_seconds = dialog.session_seconds;
+    record.refreshed_ns = dialog.refreshed_ns;
     record.offerer = STEM_PARTIES;
     if (dialog.response_offer) {
         record.offerer = static_cast<std::uint8_t>(dialog.response_offer->by);
@@ -84,9 +90,14 @@ void Monitor::Machine::await_answer(Call& call) {
     invite.cseq = call.cseq;
     invite.method = sip::Method::invite;
     invite.method_name = sip::name_of(sip::Method::invite);
+    invite.from_tag = call.caller_tag;
+    Packet packet; // only where it went and came from
+    packet.direction = call.direction;
+    packet.source = call.leg[STEM_CALLER].source();
+    packet.destination = call.leg[STEM_CALLEE].source();
     Place place;
     place.call = &call;
-    if (Transaction* transaction = begin_transaction(invite, call.direction, place); transaction != nullptr) {
+    if (Transaction* transaction = begin_transaction(packet, invite, place); transaction != nullptr) {
         transaction->offer = call.offer;
     }
 }
@@ -99,9 +110,12 @@ std::size_t Monitor::Machine::adopt(std::uint64_t now_ns) {
         const std::string call_id = read_text(record.call_id);
         const std::string caller_tag = read_text(record.tag[STEM_CALLER]);
         const std::string key = call_key(direction, call_id, caller_tag);
-        auto& slot = calls_[key];
-        if (!slot) {
-            slot = std::make_unique<Call>();
+        const std::string branch = read_text(record.invite_branch);
+        const auto [first, last] = calls_.equal_range(key);
+        auto place = std::find_if(first, last, [&](const auto& entry) { return entry.second->branch == branch; });
+        if (place == last) {
+            place = calls_.emplace(key, std::make_unique<Call>());
+            const auto& slot = place->second;
             slot->id = id;
             slot->key = key;
             slot->direction = direction;
@@ -110,7 +124,7 @@ std::size_t Monitor::Machine::adopt(std::uint64_t now_ns) {
             slot->caller = read_text(record.uri[STEM_CALLER]);
             slot->callee = read_text(record.uri[STEM_CALLEE]);
             slot->state = CallState::going;
-            slot->branch = read_text(record.invite_branch);
+            slot->branch = branch;
             slot->legs = {slot->branch};
             slot->cseq = record.invite_cseq;
             slot->target = read_text(record.target);
@@ -121,12 +135,17 @@ std::size_t Monitor::Machine::adopt(std::uint64_t now_ns) {
                 slot->terminals.emplace_back(record.terminal[i]);
             }
             for (const auto party : {STEM_CALLER, STEM_CALLEE}) {
-                slot->signalling[party] = {.address = Address(record.signalling[party]),
-                                           .port = record.signalling_port[party]};
+                slot->leg[party] = LegFlow({.address = Address(record.signalling[party]),
+                                            .port = record.signalling_port[party]});
+                for (std::size_t i = 0; i < std::min<std::size_t>(record.hop_count[party], STEM_HOPS_MAX); i++) {
+                    slot->leg[party].learn_hop(Address(record.hop[party][i]));
+                }
+                const auto uri = sip::parse_uri(read_text(record.uri[party]));
+                slot->address_of_record[party] = uri ? uri->address_of_record() : std::string();
             }
             by_id_[id] = slot.get();
         }
-        Call& call = *slot;
+        Call& call = *place->second;
         Dialog dialog{.id = id,
                       .tag = read_text(record.tag[STEM_CALLEE]),
                       .state = static_cast<stem_dialog_state>(record.state),
@@ -135,8 +154,12 @@ std::size_t Monitor::Machine::adopt(std::uint64_t now_ns) {
         for (const auto party : {STEM_CALLER, STEM_CALLEE}) {
             dialog.cseq[party] = record.cseq[party];
             dialog.may_repeat[party] = true;
+            dialog.last_invite[party] = record.last_invite[party];
             dialog.media[party] = read_media(record.media[party], record.media_count[party]);
         }
+        dialog.adopted = true;
+        dialog.session_seconds = record.session_seconds;
+        dialog.refreshed_ns = record.refreshed_ns;
         const bool unanswered = dialog.state == STEM_DIALOG_CALLING || dialog.state == STEM_DIALOG_EARLY;
         if (record.offerer == STEM_CALLER && unanswered) {
             call.offer = read_media(record.offer, record.offer_count);
@@ -172,6 +195,7 @@ std::size_t Monitor::Machine::adopt(std::uint64_t now_ns) {
         if (dialog.state == STEM_DIALOG_UP) {
             tell_up(call, dialog);
         }
+        watch_session(call, dialog);
         call.dialogs.push_back(std::move(dialog));
         adopted++;
     });

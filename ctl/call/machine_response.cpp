@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Responses: each must answer a request that went by; what it means for the call follows from that request.
+// Responses: each must answer a request that went by, from where that request went.
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -9,8 +9,6 @@
 namespace stem::call {
 namespace {
 
-// Called parties that one INVITE may reach before we stop opening media for more of them.
-constexpr std::size_t max_forks = 16;
 constexpr std::uint32_t default_registration_s = 3600; // where nobody says (RFC 3261 10.2.1.1 leaves it open)
 
 bool is_provisional(int status) {
@@ -19,166 +17,126 @@ bool is_provisional(int status) {
 bool is_success(int status) {
     return status >= 200 && status < 300;
 }
-// May this tag have a dialog: one that is there, the first, or another fork?
-bool has_room_for(Call& call, std::string_view tag) {
-    return call.dialog(tag) != nullptr || call.dialog("") != nullptr || call.dialogs.size() < max_forks;
-}
-bool asks_for_credentials(int status) {
-    return status == 401 || status == 407;
+
+// RFC 3261 17.1.1.2 and 13.2.2.4, RFC 6026 7.2: what may follow the final response of a transaction.
+// `acknowledged`: the dialog that a provisional response names is past its answer.
+bool may_follow(const sip::Message& message, const Transaction& transaction, bool acknowledged) {
+    const int before = transaction.final_status;
+    if (before == 0) {
+        return true;
+    }
+    if (is_provisional(message.status)) { // overtaken by its final response: harmless, as long as it is fresh
+        return is_success(before) && message.status > 100 && !message.to_tag.empty() && !acknowledged;
+    }
+    if (is_success(message.status)) { // repeated; another fork's; or crossing a CANCEL
+        return is_success(before) || transaction.cancelled;
+    }
+    return message.status == before;
 }
 
 } // namespace
 
 void Monitor::Machine::on_response(Packet packet, const sip::Message& message) {
-    const stem_direction request_direction = opposite(packet.direction);
-    const std::string key = Transactions::key_of(message, request_direction);
+    const std::string key = Transactions::key_of(message, opposite(packet.direction));
     Transaction* transaction = transactions_.find(key);
     if (transaction == nullptr) {
-        egress_.drop(std::move(packet), STEM_SIP_NO_TRANSACTION,
-                     fmt::format("{} {} answers no request seen", message.status, message.method_name));
+        reject(std::move(packet), &message,
+               {STEM_SIP_NO_TRANSACTION,
+                fmt::format("{} {} answers no request seen", message.status, message.method_name)});
         return;
     }
     Call* call = transaction->call == 0 ? nullptr : call_of(transaction->call);
+    if (auto objection = object_to(packet, message, *transaction, call); objection) {
+        reject(std::move(packet), &message, *objection);
+        return;
+    }
     if (call != nullptr) {
-        const bool first_invite =
-            transaction->method == sip::Method::invite && transaction->callee_tag.empty();
         const Described session = describe(packet, message, call, other_party(transaction->party));
         if (session.sdp == Sdp::malformed) {
-            egress_.drop(std::move(packet), STEM_SDP_MALFORMED, session.what);
+            reject(std::move(packet), &message, {STEM_SDP_MALFORMED, session.what});
             return;
         }
-        // 13.3.1.4: a 2xx is repeated until the ACK comes. What differs in it is no new answer, nor is what a
-        // late provisional response says.
-        const Dialog* spoken = call->dialog(message.to_tag);
-        const bool repeated =
-            first_invite ? spoken != nullptr && spoken->answered_ns != 0 : transaction->answered;
-        call->stream[other_party(transaction->party)] = stream_of(packet);
-        if (first_invite) {
-            tell_answer(*call, message.status);
-            on_first_invite_response(packet, message, *call, *transaction);
-        } else if (Dialog* dialog = call->dialog(transaction->callee_tag); dialog != nullptr) {
-            on_dialog_response(message, *call, *dialog, *transaction);
-        }
-        // After the state, and before the message goes on: the pinholes are open when the answer arrives.
-        Dialog* dialog =
-            call->dialog(transaction->party == STEM_CALLER ? message.to_tag : transaction->callee_tag);
-        if (session.sdp == Sdp::refused) {
-            egress_.count(STEM_MEDIA_ADDRESS, packet.direction);
-            spdlog::warn("call {:x}: no pinhole: {}", call->id, session.what);
-        }
-        bool agreed = false; // and so remembered
-        if (dialog != nullptr && !repeated && session.sdp == Sdp::usable &&
-            dialog->state != STEM_DIALOG_DEAD && message.status > 100 && message.status < 300) {
-            if (transaction->offer) {
-                agreed = true;
-                agree(*call, *dialog, transaction->party, *transaction->offer, session.media);
-            } else if (transaction->method == sip::Method::invite) {
-                dialog->response_offer = {.by = other_party(transaction->party), .media = session.media};
-            }
-        }
-        if (!first_invite && is_success(message.status)) {
-            transaction->answered = true;
-        }
-        if (dialog != nullptr && first_invite && !agreed && message.status > 100 && message.status < 300) {
-            remember(*call, *dialog);
-        }
+        follow_response(packet, message, *call, *transaction, session);
     } else if (transaction->method == sip::Method::register_ && is_success(message.status)) {
         learn_registration(packet, message, *transaction);
     }
-    if (message.status >= 200) {
+    if (is_provisional(message.status)) {
+        transaction->heard = true;
+    } else {
+        if (transaction->final_status == 0 || is_success(message.status)) {
+            transaction->final_status = message.status;
+        }
         transactions_.finish(key, now_ns_ + ns_of(settings_.linger));
     }
     release(std::move(packet), message, nullptr);
 }
 
-// The dialog that a To tag names; the one that was opened with the INVITE takes the first tag.
-Dialog& Monitor::Machine::dialog_for(Call& call, const std::string& tag) {
-    if (Dialog* there = call.dialog(tag); there != nullptr) {
-        return *there;
+std::optional<Monitor::Machine::Objection> Monitor::Machine::object_to(const Packet& packet,
+                                                                       const sip::Message& message,
+                                                                       const Transaction& transaction,
+                                                                       Call* call) {
+    // RFC 3261 8.2.6.2: From and, inside a dialog, To are the request's.
+    if (message.from_tag != transaction.from_tag ||
+        (!transaction.to_tag.empty() && message.to_tag != transaction.to_tag)) {
+        return Objection{STEM_SIP_NO_TRANSACTION,
+                         fmt::format("{} {} with other tags than its request", message.status,
+                                     message.method_name)};
     }
-    if (Dialog* untagged = call.dialog(""); untagged != nullptr) {
-        untagged->tag = tag;
-        return *untagged;
+    if (!is_answerer(packet, transaction, call)) {
+        return Objection{STEM_SIP_FLOW,
+                         fmt::format("{} {} from {}, but its request went to {}", message.status,
+                                     message.method_name, packet.source.to_string(),
+                                     transaction.destination.to_string())};
     }
-    Dialog fork{.id = ++next_id_, .tag = tag, .changed_ns = now_ns_};
-    fork.cseq[STEM_CALLER] = call.cseq;
-    call.dialogs.push_back(std::move(fork));
-    return call.dialogs.back();
+    if (call == nullptr) {
+        return std::nullopt;
+    }
+    const Dialog* dialog = message.to_tag.empty() ? nullptr : call->dialog(message.to_tag);
+    const bool acknowledged = dialog != nullptr && dialog->state >= STEM_DIALOG_UP;
+    if (!may_follow(message, transaction, acknowledged)) {
+        return Objection{STEM_SIP_STATE, fmt::format("{} {} after {}", message.status, message.method_name,
+                                                     transaction.final_status)};
+    }
+    return std::nullopt;
 }
 
-void Monitor::Machine::on_first_invite_response(const Packet& packet, const sip::Message& message, Call& call,
-                                                Transaction& transaction) {
-    if (call.state != CallState::going || transaction.cseq != call.cseq) {
+void Monitor::Machine::follow_response(const Packet& packet, const sip::Message& message, Call& call,
+                                       Transaction& transaction, const Described& session) {
+    const bool first_invite = transaction.method == sip::Method::invite && transaction.callee_tag.empty();
+    const stem_party answerer = other_party(transaction.party);
+    if (session.sdp == Sdp::refused) { // the call goes on, and has no media here: its ends cannot be told
+        egress_.count(STEM_MEDIA_ADDRESS, packet.direction);
+        spdlog::warn("call {:x}: no pinhole: {}", call.id, session.what);
+    }
+    // 13.3.1.4: a 2xx is repeated until the ACK comes. What differs in it is no new answer, nor is what a
+    // late provisional response says.
+    const Dialog* spoken = call.dialog(message.to_tag);
+    const bool repeated = first_invite ? spoken != nullptr && spoken->answered_ns != 0
+                                       : is_success(transaction.final_status);
+    const bool too_late = first_invite && call.state == CallState::failed; // it failed, and was cancelled
+    call.stream[answerer] = stream_of(packet);
+    learn_leg(call, answerer, packet, message);
+    if (first_invite) {
+        tell_answer(call, message.status);
+        on_first_invite_response(message, call, transaction);
+    } else if (Dialog* dialog = call.dialog(transaction.callee_tag); dialog != nullptr) {
+        on_dialog_response(message, call, *dialog, transaction);
+    }
+    // After the state, and before the message goes on: the pinholes are open when the answer arrives. Without
+    // a To tag there is no dialog that could have any.
+    const std::string& tag = transaction.party == STEM_CALLER ? message.to_tag : transaction.callee_tag;
+    Dialog* dialog = tag.empty() ? nullptr : call.dialog(tag);
+    if (dialog == nullptr || dialog->state == STEM_DIALOG_DEAD || message.status <= 100 ||
+        message.status >= 300) {
         return;
     }
-    call.signalling[STEM_CALLEE] = packet.source;
-    if (is_provisional(message.status)) {
-        call.ring_until_ns = now_ns_ + ns_of(settings_.ring_timeout);
-        transaction.expires_ns = call.ring_until_ns + ns_of(settings_.linger);
-        if (message.status > 100 && !message.to_tag.empty() && has_room_for(call, message.to_tag)) {
-            Dialog& dialog = dialog_for(call, message.to_tag);
-            if (dialog.state == STEM_DIALOG_CALLING) {
-                dialog.state = STEM_DIALOG_EARLY;
-            }
-        }
-        return;
+    const bool agreed = !repeated && !too_late && session.sdp == Sdp::usable &&
+                        negotiate(message, call, *dialog, transaction, session.media);
+    if (is_success(message.status) && !repeated) {
+        refresh_session(message, call, *dialog);
     }
-    if (is_success(message.status)) {
-        if (message.to_tag.empty()) {
-            return; // an answer without a dialog: the caller cannot use it either
-        }
-        if (!has_room_for(call, message.to_tag)) {
-            return;
-        }
-        Dialog& dialog = dialog_for(call, message.to_tag);
-        if (dialog.state == STEM_DIALOG_CALLING || dialog.state == STEM_DIALOG_EARLY) {
-            dialog.state = STEM_DIALOG_ANSWERED;
-            dialog.answered_ns = now_ns_;
-            totals_.calls_answered++;
-            learn_media(call, dialog); // it may have rung for long, and many phones send only now
-            spdlog::info("call {:x} {} -> {}: answered", dialog.id, call.caller, call.callee);
-            set_timer(settings_.linger, Alarm::unacknowledged, call.id, dialog.id);
-            // Other branches may still answer for a while (13.2.2.4).
-            set_timer(settings_.linger, Alarm::forks, call.id, 0);
-        }
-        return;
-    }
-    const bool answered = std::ranges::any_of(call.dialogs, [](const Dialog& dialog) {
-        return dialog.state == STEM_DIALOG_ANSWERED || dialog.state == STEM_DIALOG_UP ||
-               dialog.state == STEM_DIALOG_CLOSING;
-    });
-    if (answered) {
-        return; // another branch's failure, after one said yes
-    }
-    call.failed_legs.insert(message.vias.front().branch);
-    if (call.failed_legs.size() < call.legs.size()) {
-        return; // another leg still rings
-    }
-    spdlog::info("call {:x} {} -> {}: failed with {}", call.id, call.caller, call.callee, message.status);
-    call.state = CallState::failed;
-    for (auto& dialog : call.dialogs) {
-        end(call, dialog, now_ns_, {});
-    }
-    bury_when_over(call);
-}
-
-void Monitor::Machine::on_dialog_response(const sip::Message& message, Call& call, Dialog& dialog,
-                                          Transaction& transaction) {
-    if (is_provisional(message.status)) {
-        return;
-    }
-    if (transaction.method == sip::Method::bye) {
-        if (!asks_for_credentials(message.status)) {
-            end(call, dialog, now_ns_ + ns_of(settings_.close_grace), "ended by BYE");
-        } else if (dialog.state == STEM_DIALOG_CLOSING) { // the other side asks whose BYE that is
-            dialog.state = dialog.answered_ns != 0 ? STEM_DIALOG_UP : STEM_DIALOG_EARLY;
-            remember(call, dialog);
-            set_timer(settings_.silence, Alarm::silence, call.id, dialog.id);
-        }
-        return;
-    }
-    if (transaction.method == sip::Method::invite && is_success(message.status)) {
-        dialog.changed_ns = now_ns_;
+    if (!agreed && first_invite) {
+        remember(call, *dialog);
     }
 }
 
@@ -193,6 +151,7 @@ void Monitor::Machine::learn_registration(const Packet& packet, const sip::Messa
                        .address = transaction.registrant,
                        .lifetime = std::chrono::seconds(0),
                        .all = true});
+            remember_registration(transaction, 0);
             continue;
         }
         std::uint32_t lifetime = 0;
@@ -209,6 +168,7 @@ void Monitor::Machine::learn_registration(const Packet& packet, const sip::Messa
                    .address = transaction.registrant,
                    .lifetime = std::chrono::seconds(lifetime)});
         tell_registered(packet, transaction, asked, lifetime);
+        remember_registration(transaction, lifetime);
     }
 }
 

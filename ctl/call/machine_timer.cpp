@@ -7,6 +7,12 @@
 #include "ctl/call/machine.h"
 
 namespace stem::call {
+namespace {
+
+constexpr std::chrono::minutes longest_watch{10};
+constexpr std::chrono::seconds talks_within{10}; // a side whose media were seen in this time is alive
+
+} // namespace
 
 void Monitor::Machine::set_timer(std::chrono::nanoseconds after, Alarm alarm, std::uint64_t call,
                                  std::uint64_t serial) {
@@ -20,6 +26,7 @@ void Monitor::Machine::tick(std::uint64_t now_ns) {
     }
     pinholes_.run(now_ns);
     transactions_.erase_expired(now_ns);
+    forget_registrations();
 }
 
 // Timers are never taken back: each looks whether its cause still stands.
@@ -48,24 +55,21 @@ void Monitor::Machine::ring(const Timer& timer) {
             refuse(*call, 503, {}, STEM_SM_TIMEOUT, "no decision in time");
         }
         return;
-    case Alarm::ringing: {
-        const bool ringing = call->state == CallState::going && call->serial == timer.serial &&
-                             std::ranges::all_of(call->dialogs, [](const Dialog& d) {
-                                 return d.state == STEM_DIALOG_CALLING || d.state == STEM_DIALOG_EARLY;
-                             });
-        if (!ringing) {
-            return;
-        }
-        if (call->ring_until_ns > now_ns_) {
-            set_timer(std::chrono::nanoseconds(call->ring_until_ns - now_ns_), Alarm::ringing, call->id,
-                      call->serial);
-            return;
-        }
-        for (auto& each : call->dialogs) {
-            end(*call, each, now_ns_, "nobody answered");
+    case Alarm::unheard:
+    case Alarm::ringing:
+        ring_out(*call, timer);
+        return;
+    case Alarm::session:
+        if (dialog != nullptr) {
+            dialog->session_watched = false;
+            check_session(*call, *dialog);
         }
         return;
-    }
+    case Alarm::suspected:
+        if (dialog != nullptr) {
+            judge_suspected(*call, *dialog);
+        }
+        return;
     case Alarm::unacknowledged:
         if (dialog == nullptr || dialog->state != STEM_DIALOG_ANSWERED) {
             return;
@@ -127,16 +131,86 @@ void Monitor::Machine::check_silence(Call& call, Dialog& dialog) {
     set_timer(std::chrono::nanoseconds(wait), Alarm::silence, call.id, dialog.id);
 }
 
+// Nobody answered: not even with a 100 in the time that a client waits for it (timer B: 17.1.1.2), or not with a
+// final response in that of a proxy (timer C: 16.8).
+void Monitor::Machine::ring_out(Call& call, const Timer& timer) {
+    const bool rings = call.state == CallState::going && call.serial == timer.serial &&
+                       std::ranges::all_of(call.dialogs, [](const Dialog& dialog) {
+                           return dialog.state == STEM_DIALOG_CALLING || dialog.state == STEM_DIALOG_EARLY;
+                       });
+    if (!rings) {
+        return;
+    }
+    if (timer.alarm == Alarm::unheard) {
+        const bool heard = std::ranges::any_of(call.legs, [&](const std::string& branch) {
+            sip::Message invite;
+            invite.vias.push_back({.transport = {}, .host = {}, .port = 0, .branch = branch});
+            invite.call_id = call.call_id;
+            invite.cseq = call.cseq;
+            const Transaction* transaction =
+                transactions_.find(Transactions::key_of_invite(invite, call.direction));
+            return transaction == nullptr || transaction->heard || transaction->final_status != 0;
+        });
+        if (heard) {
+            return;
+        }
+    } else if (call.ring_until_ns > now_ns_) {
+        set_timer(std::chrono::nanoseconds(call.ring_until_ns - now_ns_), Alarm::ringing, call.id, call.serial);
+        return;
+    }
+    for (auto& each : call.dialogs) {
+        end(call, each, now_ns_, "nobody answered");
+    }
+}
+
+// Timers are never taken back: so one that runs for hours is set anew every few minutes.
+void Monitor::Machine::watch_session(Call& call, Dialog& dialog) {
+    if (dialog.session_seconds == 0 || dialog.session_watched) {
+        return;
+    }
+    const std::uint64_t due_ns =
+        dialog.refreshed_ns + ns_of(std::chrono::seconds(dialog.session_seconds)) + ns_of(settings_.linger);
+    const std::uint64_t wait_ns = due_ns > now_ns_ ? due_ns - now_ns_ : 0;
+    dialog.session_watched = true;
+    set_timer(std::min(std::chrono::nanoseconds(wait_ns), std::chrono::nanoseconds(longest_watch)), Alarm::session,
+              call.id, dialog.id);
+}
+
+// RFC 4028 10: nobody refreshed the session, and whoever noticed should have said BYE. Media of both sides show
+// that the refresh went another way.
+void Monitor::Machine::check_session(Call& call, Dialog& dialog) {
+    const bool running = dialog.state == STEM_DIALOG_UP || dialog.state == STEM_DIALOG_ANSWERED;
+    if (!running || dialog.session_seconds == 0) {
+        return;
+    }
+    const std::uint64_t due_ns =
+        dialog.refreshed_ns + ns_of(std::chrono::seconds(dialog.session_seconds)) + ns_of(settings_.linger);
+    if (due_ns <= now_ns_) {
+        const std::uint64_t last_ns = std::min(pinholes_.last_seen_ns(dialog.id, STEM_INBOUND),
+                                               pinholes_.last_seen_ns(dialog.id, STEM_OUTBOUND));
+        if (last_ns + ns_of(talks_within) <= now_ns_) {
+            totals_.calls_expired++;
+            spdlog::warn("call {:x} {} -> {}: its session of {} s was not refreshed", dialog.id, call.caller,
+                         call.callee, dialog.session_seconds);
+            cut(call, dialog, "its session expired");
+            return;
+        }
+        dialog.refreshed_ns = now_ns_ - ns_of(std::chrono::seconds(dialog.session_seconds)); // asked again in 32 s
+    }
+    watch_session(call, dialog);
+}
+
 void Monitor::Machine::forget(Call& call) {
     give_back(call);
     for (const auto& dialog : call.dialogs) {
+        let_byes_go(dialog.id);
         pinholes_.close(dialog.id, now_ns_);
         records_.erase(dialog.id);
     }
     lingering_.erase({call.dead_since_ns, call.id});
     by_id_.erase(call.id);
-    const std::string key = call.key;
-    calls_.erase(key);
+    const auto [first, last] = calls_.equal_range(call.key);
+    calls_.erase(std::find_if(first, last, [&](const auto& entry) { return entry.second.get() == &call; }));
 }
 
 } // namespace stem::call

@@ -33,6 +33,8 @@ struct DialogInfo {
     std::string target; // request URI after a forward decision, else ""
     std::string call_id;
     std::string decision; // why it was let in, in the Security Manager's words
+    std::string refer_to;       // where one of its parties was last referred to (RFC 3515), else ""
+    std::uint64_t replaces = 0; // id of the dialog that its INVITE takes the place of (RFC 3891); 0 = none
     std::uint64_t started_ns = 0;
     std::uint64_t answered_ns = 0; // 0 = not yet
     std::vector<MediaInfo> media;
@@ -43,6 +45,12 @@ struct Totals {
     std::uint64_t calls_answered = 0;
     std::uint64_t calls_refused = 0;    // by a decision
     std::uint64_t calls_silent = 0;     // ended because their media stopped
+    std::uint64_t calls_expired = 0;    // ended because nobody refreshed their session (RFC 4028)
+    std::uint64_t byes_suspected = 0;   // made to wait: not from where their leg signals
+    std::uint64_t byes_refused = 0;     // of those: their leg's media went on
+    std::uint64_t byes_early = 0;       // of the callee's, before the ACK
+    std::uint64_t peers_moved = 0;      // legs that went on signalling from another address or port
+    std::uint64_t would_drop = 0;       // messages of peers that are only monitored
     std::uint64_t calls_over_total = 0; // refused: more media than the firewall may carry
     std::uint64_t streams_lowered = 0;  // by the data plane, for their excess
     std::uint64_t streams_ended = 0;
@@ -52,6 +60,7 @@ struct Totals {
     std::uint64_t pinholes_closed = 0;
     std::size_t calls = 0; // now, without lingering ones
     std::size_t held = 0;
+    std::size_t byes_waiting = 0;
     std::size_t transactions = 0;
     std::size_t pinholes = 0;
 };

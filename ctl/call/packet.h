@@ -52,6 +52,12 @@ class Egress {
     virtual void reply(const Packet& to, std::string_view message) noexcept = 0;
     // Gone. `what` is for the log, which is rate-limited.
     virtual void drop(Packet packet, stem_reason reason, std::string_view what) noexcept = 0;
+    // On its way although `reason` speaks against it: its peer is only monitored. Counted as what would have
+    // been dropped, and logged.
+    virtual void release_monitored(Packet packet, stem_reason reason, std::string_view what) noexcept = 0;
+    // The same of a message that went on before that was known: a decision that came after it.
+    virtual void note_monitored(stem_reason reason, stem_direction direction,
+                                std::string_view what) noexcept = 0;
     // Counts something that happened to no packet of its own: a refused pinhole.
     virtual void count(stem_reason reason, stem_direction direction) noexcept = 0;
 };

@@ -476,8 +476,15 @@ std::size_t Pinholes::sweep_orphans() {
 }
 
 std::uint64_t Pinholes::last_seen_ns(std::uint64_t dialog) {
+    return std::max(last_seen_ns(dialog, STEM_INBOUND), last_seen_ns(dialog, STEM_OUTBOUND));
+}
+
+std::uint64_t Pinholes::last_seen_ns(std::uint64_t dialog, stem_direction direction) {
     std::uint64_t last = 0;
     for (const auto& key : keys_of(dialog)) {
+        if (key.direction != direction) {
+            continue;
+        }
         if (const auto flow = store_.get(key); flow) {
             last = std::max<std::uint64_t>(last, flow->last_seen_ns);
         }

@@ -82,6 +82,8 @@ class Pinholes {
 
     // When the dialog's media were last seen; 0 = never.
     std::uint64_t last_seen_ns(std::uint64_t dialog);
+    // The same of what goes one way.
+    std::uint64_t last_seen_ns(std::uint64_t dialog, stem_direction direction);
     [[nodiscard]] std::vector<stem_flow_key> keys_of(std::uint64_t dialog) const;
     [[nodiscard]] bool holds(const stem_flow_key& key) const { return holders_.contains(key); }
     // What all RTP pinholes of a direction may carry, bytes per second at IP level.

@@ -43,6 +43,12 @@ struct Settings {
     std::vector<Cidr> nat_networks; // NATs that send signalling and media from several addresses
     std::chrono::milliseconds learning_window{20000}; // from the answer on
     bool end_call_on_excess = false;                  // when the data plane ended one of its streams
+    // Networks whose hosts signal for one another, beside nat_networks: an SBC or a PBX of several machines.
+    std::vector<Cidr> clusters;
+    // A BYE from elsewhere than its leg waits until no media came from that leg for so long.
+    std::chrono::milliseconds bye_quiet{2000};
+    bool monitor_only = false;         // nothing is dropped, everything is reported
+    std::vector<Cidr> monitored_peers; // the same of calls with these, outside
 };
 
 } // namespace stem::call

@@ -4,8 +4,9 @@
 #include <utility>
 
 namespace stem::call {
+namespace {
 
-std::string Transactions::key_of(const sip::Message& message, stem_direction request_direction) {
+std::string key_with(const sip::Message& message, stem_direction request_direction, std::string_view method) {
     // A branch is unique over space and time (8.1.1.7). Elements older than RFC 3261 have none: Call-ID and
     // CSeq then tell their requests apart. CANCEL shares its INVITE's branch, so the method counts (17.2.3).
     std::string key = message.vias.front().branch;
@@ -14,8 +15,18 @@ std::string Transactions::key_of(const sip::Message& message, stem_direction req
     key += '\n';
     key += std::to_string(message.cseq);
     key += request_direction == STEM_INBOUND ? '>' : '<';
-    key += message.method_name;
+    key += method;
     return key;
+}
+
+} // namespace
+
+std::string Transactions::key_of(const sip::Message& message, stem_direction request_direction) {
+    return key_with(message, request_direction, message.method_name);
+}
+
+std::string Transactions::key_of_invite(const sip::Message& cancel, stem_direction request_direction) {
+    return key_with(cancel, request_direction, sip::name_of(sip::Method::invite));
 }
 
 Transaction* Transactions::find(const std::string& key) {

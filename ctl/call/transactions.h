@@ -24,13 +24,20 @@ struct Transaction {
     stem_party party = STEM_CALLER;               // who asked
     std::string callee_tag;                       // names the dialog; "" = none yet
     std::optional<std::vector<stem_media>> offer; // the request's SDP, if it was an offer
-    bool answered = false;                        // a 2xx went by; what comes after only repeats it
+    bool heard = false;                           // a provisional response went by
+    int final_status = 0;                         // the first final response; 0 = none yet
+    bool cancelled = false;                       // a CANCEL for it went by
+    std::string from_tag;                         // its responses have the same
+    std::string to_tag;                           // and this one, where it is not ""
+    std::string request_uri;
+    std::optional<sip::ReliableAck> rack; // of a PRACK
+    Endpoint source;      // of its packet
+    Endpoint destination; // where its responses have to come from
     // REGISTER: what a 2xx will make known.
     std::string address_of_record;
     std::vector<sip::Contact> contacts;
     std::optional<std::uint32_t> expires;
     Address registrant;
-    Address source; // of the REGISTER's packet
     stem_direction direction = STEM_INBOUND;
 
     std::uint64_t expires_ns = 0;
@@ -42,6 +49,8 @@ class Transactions {
 
     // The key of a request that travels in `direction`, or of a response that travels against it.
     static std::string key_of(const sip::Message& message, stem_direction request_direction);
+    // That of the INVITE which a CANCEL names: the same but for the method (9.1).
+    static std::string key_of_invite(const sip::Message& cancel, stem_direction request_direction);
 
     Transaction* find(const std::string& key);
     // Null when there is no room.

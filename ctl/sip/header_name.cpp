@@ -23,7 +23,9 @@ constexpr std::array<std::string_view, header_kinds> names = {
     "Expires",
     "Session-Expires",
     "RSeq",
+    "RAck",
     "Replaces",
+    "Refer-To",
     "Timestamp",
     "User-Agent",
     "Authorization",
@@ -31,7 +33,7 @@ constexpr std::array<std::string_view, header_kinds> names = {
     "other",
 };
 
-// s, k, e, r, b, o, u and the later a, d, j, n, y name headers that only their form matters of.
+// s, k, e, b, o, u and the later a, d, j, n, y name headers that only their form matters of.
 HeaderKind kind_of_compact(char letter) noexcept {
     switch (lower(letter)) {
     case 'v':
@@ -50,6 +52,8 @@ HeaderKind kind_of_compact(char letter) noexcept {
         return HeaderKind::content_type;
     case 'x':
         return HeaderKind::session_expires;
+    case 'r':
+        return HeaderKind::refer_to;
     default:
         return HeaderKind::other;
     }

@@ -169,6 +169,101 @@ Failure read_number(const Scan& scan, HeaderKind kind, std::optional<std::uint32
     return std::nullopt;
 }
 
+// RAck = response-num LWS CSeq-num LWS Method
+Failure read_rack(const Scan& scan, std::optional<ReliableAck>& rack) {
+    const Header* header = scan.find(HeaderKind::rack);
+    if (header == nullptr) {
+        return std::nullopt;
+    }
+    std::string_view rest = header->value;
+    const auto next = [&rest] {
+        const std::size_t end = std::min(rest.find_first_of(" \t"), rest.size());
+        const std::string_view word = rest.substr(0, end);
+        rest = trimmed(rest.substr(end));
+        return word;
+    };
+    constexpr std::uint64_t most = 0xffffffff;
+    const auto rseq = number_up_to(next(), most);
+    const auto cseq = number_up_to(next(), most);
+    if (!rseq || !cseq || *rseq > most || *cseq > most || !all_of_class(rest, class_token)) {
+        return malformed(fmt::format("RAck: {}: not two numbers and a method", quoted(header->value)));
+    }
+    rack = ReliableAck{.rseq = static_cast<std::uint32_t>(*rseq),
+                       .cseq = static_cast<std::uint32_t>(*cseq),
+                       .method = std::string(rest)};
+    return std::nullopt;
+}
+
+// Replaces = callid *( SEMI replaces-param ); both tags must be there, and once (RFC 3891 6.1).
+Failure read_replaces(const Scan& scan, std::optional<ReplacedDialog>& replaces) {
+    const Header* header = scan.find(HeaderKind::replaces);
+    if (header == nullptr) {
+        return std::nullopt;
+    }
+    std::string_view rest = header->value;
+    const auto next = [&rest] {
+        const std::size_t end = std::min(rest.find(';'), rest.size());
+        const std::string_view part = trimmed(rest.substr(0, end));
+        rest = end == rest.size() ? std::string_view() : rest.substr(end + 1);
+        return part;
+    };
+    ReplacedDialog dialog{.call_id = std::string(next()), .to_tag = {}, .from_tag = {}};
+    bool twice = false;
+    while (!rest.empty()) {
+        const std::string_view part = next();
+        const std::size_t equals = part.find('=');
+        const std::string_view name = trimmed(part.substr(0, equals));
+        const std::string_view value =
+            equals == std::string_view::npos ? std::string_view() : trimmed(part.substr(equals + 1));
+        if (same_ignoring_case(name, "to-tag")) {
+            twice = twice || !dialog.to_tag.empty();
+            dialog.to_tag = value;
+        } else if (same_ignoring_case(name, "from-tag")) {
+            twice = twice || !dialog.from_tag.empty();
+            dialog.from_tag = value;
+        } else if (same_ignoring_case(name, "early-only")) {
+            dialog.early_only = true;
+        }
+    }
+    if (twice || dialog.call_id.empty() || dialog.to_tag.empty() || dialog.from_tag.empty()) {
+        return malformed(fmt::format("Replaces: {}: not a Call-ID, one to-tag and one from-tag",
+                                     quoted(header->value)));
+    }
+    replaces = std::move(dialog);
+    return std::nullopt;
+}
+
+// Refer-To = ( name-addr / addr-spec ): one, and nothing but a URI is read of it.
+Failure read_refer_to(const Scan& scan, std::optional<Uri>& refer_to) {
+    const Header* header = scan.find(HeaderKind::refer_to);
+    if (header == nullptr) {
+        return std::nullopt;
+    }
+    std::string_view text = header->value;
+    if (const std::size_t open = text.rfind('<'); open != std::string_view::npos) {
+        text = text.substr(open + 1);
+        text = text.substr(0, text.find('>'));
+    } else {
+        text = trimmed(text.substr(0, text.find(';')));
+    }
+    refer_to = parse_uri(text);
+    if (!refer_to) {
+        return malformed(fmt::format("Refer-To: {} is no URI", quoted(header->value)));
+    }
+    return std::nullopt;
+}
+
+// What cannot be read is no hop that we could recognise; libosip2 has looked at its form.
+void read_record_route(const Scan& scan, std::vector<std::string>& hosts) {
+    for (const HeaderValue& value : scan.values) {
+        if (value.kind == HeaderKind::record_route) {
+            if (auto uri = parse_uri(value.address); uri) {
+                hosts.push_back(std::move(uri->host));
+            }
+        }
+    }
+}
+
 // media-type = type SLASH subtype *( SEMI parameter )
 Failure read_content_type(const Scan& scan, std::string& content_type) {
     const Header* header = scan.find(HeaderKind::content_type);
@@ -209,7 +304,6 @@ Failure read_scalars(const Scan& scan, Message& message) {
     message.call_id = scan.find(HeaderKind::call_id)->value;
     message.authorized = scan.find(HeaderKind::authorization) != nullptr ||
                          scan.find(HeaderKind::proxy_authorization) != nullptr;
-    message.replaces = scan.find(HeaderKind::replaces) != nullptr;
     if (const Header* agent = scan.find(HeaderKind::user_agent)) {
         message.user_agent = agent->value.substr(0, 128);
     }
@@ -223,6 +317,16 @@ Failure read_scalars(const Scan& scan, Message& message) {
     if (auto bad = read_number(scan, HeaderKind::rseq, message.rseq)) {
         return bad;
     }
+    if (auto bad = read_rack(scan, message.rack)) {
+        return bad;
+    }
+    if (auto bad = read_replaces(scan, message.replaces)) {
+        return bad;
+    }
+    if (auto bad = read_refer_to(scan, message.refer_to)) {
+        return bad;
+    }
+    read_record_route(scan, message.record_route);
     return read_content_type(scan, message.content_type);
 }
 

@@ -90,6 +90,21 @@ struct Contact {
     std::optional<std::uint32_t> expires; // seconds
 };
 
+// RFC 3262 7.2: which reliable provisional response a PRACK acknowledges.
+struct ReliableAck {
+    std::uint32_t rseq = 0;
+    std::uint32_t cseq = 0;
+    std::string method;
+};
+
+// RFC 3891 6.1: the dialog that an INVITE takes the place of.
+struct ReplacedDialog {
+    std::string call_id;
+    std::string to_tag;   // the tags as whoever gets the INVITE knows them: its own is the To tag
+    std::string from_tag;
+    bool early_only = false;
+};
+
 struct Message {
     bool request = false;
     Method method = Method::other; // of a request; of a response: CSeq's
@@ -108,8 +123,11 @@ struct Message {
     std::optional<std::uint32_t> expires;         // Expires
     std::optional<std::uint32_t> session_expires; // RFC 4028
     std::optional<std::uint32_t> rseq;            // RFC 3262: a reliable provisional response
-    bool authorized = false;                      // carries Authorization or Proxy-Authorization
-    bool replaces = false;                        // carries Replaces (RFC 3891)
+    std::optional<ReliableAck> rack;              // of a PRACK
+    std::optional<ReplacedDialog> replaces;
+    std::optional<Uri> refer_to;           // RFC 3515
+    std::vector<std::string> record_route; // hosts, as in Uri; topmost first
+    bool authorized = false;               // carries Authorization or Proxy-Authorization
     std::string user_agent;                       // User-Agent, or "" ; at most 128 octets
     std::string content_type;                     // lower case, parameters left away; "" = none
     Span body;                                    // as Content-Length has it; length 0 = none

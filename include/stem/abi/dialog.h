@@ -14,6 +14,7 @@
 #define STEM_URI_MAX 256
 #define STEM_BRANCH_MAX 128
 #define STEM_MEDIA_MAX 4     /* m= lines of one session that can have pinholes */
+#define STEM_HOPS_MAX 6      /* addresses that a leg may signal from, beside its last one */
 #define STEM_TERMINALS_MAX 4 /* addresses that one decision can bind the callee's media to */
 
 /* The two ends of a dialog: who sent the first INVITE, and who answers it. */
@@ -82,7 +83,11 @@ struct stem_dialog {
     struct stem_addr signalling[STEM_PARTIES];     /* source of each party's messages, as seen here */
     __u16 signalling_port[STEM_PARTIES];           /* host byte order */
     __u32 media_count[STEM_PARTIES];
-    __u32 zero2;
+    __u32 session_seconds;             /* Session-Expires in force (RFC 4028); 0 = none */
+    __u64 refreshed_ns;                /* when it last began anew */
+    __u32 last_invite[STEM_PARTIES];   /* CSeq of each side's last INVITE in the dialog: its ACK has it too */
+    __u32 hop_count[STEM_PARTIES];     /* addresses in `hop` */
+    struct stem_addr hop[STEM_PARTIES][STEM_HOPS_MAX]; /* Contact, Record-Route and Via of each leg */
     struct stem_media media[STEM_PARTIES][STEM_MEDIA_MAX]; /* agreed */
     struct stem_media offer[STEM_MEDIA_MAX];               /* pending */
     char call_id[STEM_CALL_ID_MAX];
@@ -91,6 +96,6 @@ struct stem_dialog {
     char uri[STEM_PARTIES][STEM_URI_MAX]; /* From and To, for people */
     char target[STEM_URI_MAX];            /* request URI after a forward decision; "" = as it came */
 };
-STEM_ABI_ASSERT(sizeof(struct stem_dialog) == 3008);
+STEM_ABI_ASSERT(sizeof(struct stem_dialog) == 3224);
 
 #endif

@@ -34,6 +34,8 @@
     X(STATE, 11, FORWARD, "state", "belongs to a kept connection, and fits it")                              \
     X(STATE_RELATED, 12, FORWARD, "state_related", "ICMP error about a packet of a kept connection")         \
     X(PROXY, 13, FORWARD, "proxy", "SIP over TCP with the SIP proxy, steered while stemd was away")          \
+    X(MONITORED, 14, FORWARD, "monitored",                                                                   \
+      "media that would have been dropped, but their peer is only monitored")                                \
     /* judged, but to be finished by the kernel's stack (router mode) */                                     \
     X(STACK_NEIGHBOUR, 15, STACK, "stack_neighbour", "next hop's link address unknown: the stack asks")      \
     X(STACK_LOCAL, 16, STACK, "stack_local", "for this host itself")                                         \
@@ -165,7 +167,10 @@
     X(TCP_UNACKNOWLEDGED, 158, DROP, "tcp_unacknowledged", "SIP over TCP: an end takes nothing any more")    \
     X(TCP_IDLE, 159, DROP, "tcp_idle", "SIP over TCP: a connection that was silent for too long")            \
     X(TCP_CUT_SHORT, 160, DROP, "tcp_cut_short", "SIP over TCP: the stream ended inside a message")          \
-    X(TCP_ENDED, 161, DROP, "tcp_ended", "SIP over TCP: ended by hand, or because stemd stops")
+    X(TCP_ENDED, 161, DROP, "tcp_ended", "SIP over TCP: ended by hand, or because stemd stops")                 \
+    X(SIP_FLOW, 170, DROP, "sip_flow", "from elsewhere than where that leg of its call signals from")        \
+    X(SIP_MONITORED, 171, RELEASE, "sip_monitored",                                                          \
+      "SIP message that would have been dropped, but its peer is only monitored")
 
 enum stem_reason {
     STEM_CONTINUE = 0, /* no verdict yet: the next stage judges */

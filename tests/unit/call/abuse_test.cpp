@@ -43,10 +43,14 @@ TEST_F(AbuseTest, DecisionHoldsForTheInviteThatItWasMadeOf) {
     // Its branch from another port is another transaction (RFC 3261 17.2.3).
     expect_dropped(from_caller(invite_in_its_name(":5060;branch", ":5061;branch")), STEM_SIP_STATE);
     script.branch = "z9hG4bK-other";
-    expect_dropped(from_caller(invite_in_its_name("INVITE sip:bob@", "INVITE sip:carol@")), STEM_SIP_STATE);
     expect_dropped(from_caller(invite_in_its_name("<sip:alice@example.org>;tag", "<sip:eve@evil.org>;tag")),
                    STEM_SIP_STATE);
     EXPECT_EQ(sm.queries.size(), 1U);
+    // With a request URI and a branch of its own it is another target of a proxy that forks: asked anew.
+    sm.decision.action = sm::Drop{};
+    expect_dropped(from_caller(invite_in_its_name("INVITE sip:bob@", "INVITE sip:carol@")), STEM_SM_DROPPED);
+    ASSERT_EQ(sm.queries.size(), 2U);
+    EXPECT_EQ(sm.queries[1].callee, "sip:carol@192.0.2.5");
 }
 
 // A fork of the same call goes where the decision sends the call.
@@ -180,7 +184,8 @@ TEST_F(AbuseTest, HairpinOpensNoWayToAnInsideHost) {
         return replaced(std::move(text), "192.0.2.11:5060;branch=z9hG4bK-1",
                         "192.0.2.5:5060;branch=z9hG4bK-p");
     };
-    expect_released(feed(STEM_OUTBOUND, second_leg(script.request("INVITE", 1, offer)), "192.0.2.5"));
+    expect_released(
+        feed(STEM_OUTBOUND, second_leg(script.request("INVITE", 1, offer)), "192.0.2.5", "198.51.100.9"));
     const std::string answer = script.sdp("198.51.100.9", "20000");
     expect_released(feed(STEM_INBOUND,
                          second_leg(script.response(200, "INVITE", 1, script.callee_tag, answer)),
@@ -206,7 +211,7 @@ TEST_F(AbuseTest, HairpinLeavesInsidePhonesAndRelaysAlone) {
     expect_released(from_caller(script.request("INVITE", 1, script.caller_sdp())));
     expect_released(feed(STEM_OUTBOUND,
                          second_leg(script.request("INVITE", 1, script.sdp("192.0.2.200", "40000"))),
-                         "192.0.2.5"));
+                         "192.0.2.5", "198.51.100.9"));
     expect_released(
         feed(STEM_INBOUND,
              second_leg(script.response(183, "INVITE", 1, "outside", script.sdp("198.51.100.9", "20000"))),

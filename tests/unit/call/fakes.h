@@ -26,7 +26,7 @@ class TextCarrier final : public Carrier {
 };
 
 struct Sent {
-    enum class How { released, rewritten, replied, dropped } how;
+    enum class How { released, rewritten, replied, dropped, monitored } how;
     std::string text;
     stem_reason reason = STEM_CONTINUE;
     stem_direction direction = STEM_INBOUND;
@@ -49,6 +49,12 @@ class FakeEgress final : public Egress {
     void drop(Packet packet, stem_reason reason, std::string_view) noexcept override {
         sent.push_back({Sent::How::dropped, std::string(packet.payload), reason, packet.direction});
     }
+    void release_monitored(Packet packet, stem_reason reason, std::string_view) noexcept override {
+        sent.push_back({Sent::How::monitored, std::string(packet.payload), reason, packet.direction});
+    }
+    void note_monitored(stem_reason reason, stem_direction, std::string_view) noexcept override {
+        noted[reason]++;
+    }
     void count(stem_reason reason, stem_direction) noexcept override { counted[reason]++; }
 
     // What the last message led to; the list is emptied.
@@ -56,6 +62,7 @@ class FakeEgress final : public Egress {
 
     std::vector<Sent> sent;
     std::map<stem_reason, int> counted;
+    std::map<stem_reason, int> noted;
 };
 
 class FakeFlows final : public FlowStore {
@@ -218,14 +225,15 @@ class MonitorTest : public ::testing::Test {
 
     void restart() { monitor = std::make_unique<Monitor>(settings, egress, flows, records, sm); }
 
-    std::vector<Sent> feed(stem_direction direction, const std::string& text, const std::string& from) {
+    // `to`: "" = the other side of the script.
+    std::vector<Sent> feed(stem_direction direction, const std::string& text, const std::string& from,
+                           const std::string& to = "", std::uint16_t port = 5060) {
         auto carrier = std::make_unique<TextCarrier>(text);
         Packet packet;
         packet.direction = direction;
-        packet.source = {.address = *Address::parse(from), .port = 5060};
-        packet.destination = {
-            .address = *Address::parse(direction == STEM_INBOUND ? script.proxy_ip() : script.caller_ip()),
-            .port = 5060};
+        packet.source = {.address = *Address::parse(from), .port = port};
+        const auto other = direction == STEM_INBOUND ? script.proxy_ip() : script.caller_ip();
+        packet.destination = {.address = *Address::parse(to.empty() ? other : to), .port = 5060};
         packet.payload = carrier->text();
         packet.carrier = std::move(carrier);
         monitor->receive(std::move(packet), now);

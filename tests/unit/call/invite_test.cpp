@@ -154,7 +154,10 @@ TEST_F(MonitorTest, CancelMustNameTheInviteAndComeFromItsSource) {
     expect_released(from_caller(script.request("INVITE", 1, script.caller_sdp())));
     expect_dropped(from_caller(script.request("CANCEL", 2)), STEM_SIP_STATE);
     expect_dropped(from_caller(script.request("CANCEL", 1, "", "", "z9hG4bK-guess")), STEM_SIP_STATE);
-    expect_dropped(feed(STEM_INBOUND, script.request("CANCEL", 1), "192.0.2.66"), STEM_SIP_STATE);
+    expect_dropped(feed(STEM_INBOUND, script.request("CANCEL", 1), "192.0.2.66"), STEM_SIP_FLOW);
+    auto other = script.request("CANCEL", 1);
+    other.replace(other.find("sip:bob@"), 8, "sip:eve@");
+    expect_dropped(from_caller(other), STEM_SIP_STATE);
     expect_released(from_caller(script.request("CANCEL", 1)));
     script.call_id = "unknown";
     expect_dropped(from_caller(script.request("CANCEL", 1)), STEM_SIP_NO_TRANSACTION);
@@ -247,6 +250,7 @@ TEST_F(MonitorTest, FailureClosesEarlyMedia) {
 
 TEST_F(MonitorTest, NobodyAnswers) {
     expect_released(from_caller(script.request("INVITE", 1, script.caller_sdp())));
+    expect_released(from_callee(script.response(100, "INVITE", 1, "")));
     pass_time(100 * second);
     expect_released(from_callee(script.response(180, "INVITE", 1, script.callee_tag)));
     pass_time(100 * second); // Timer C was refreshed by the 180
