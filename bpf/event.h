@@ -35,7 +35,7 @@ static __always_inline int event_within_budget(__u64 now) {
 }
 
 /* A function of its own, for the verifier's sake. Gives 0, as such functions must give a number. */
-__noinline int report(const struct packet* packet, enum stem_reason reason) {
+__noinline int report(const struct packet* packet, enum stem_reason reason, int is_monitored) {
     if (!packet) {
         return 0;
     }
@@ -60,7 +60,7 @@ __noinline int report(const struct packet* packet, enum stem_reason reason) {
     event->direction = packet->key.direction;
     event->protocol = packet->key.protocol;
     event->ip_version = packet->ip_version;
-    event->zero = 0;
+    event->monitored = (__u8)is_monitored;
     event->rule = packet->rule;
     event->zeros = 0;
     event->generation = packet->generation;

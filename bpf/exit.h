@@ -77,7 +77,7 @@ static __always_inline int stem_exit(struct xdp_md* context, struct packet* pack
     case STEM_KIND_STEER:
         return send_to_controller(context, packet, reason);
     default:
-        report(packet, reason);
+        report(packet, reason, 0);
         return XDP_DROP;
     }
 }

@@ -14,6 +14,7 @@
 #include <stem/abi/fragment.h>
 #include <stem/abi/learning.h>
 #include <stem/abi/meta.h>
+#include <stem/abi/monitored.h>
 #include <stem/abi/neighbour.h>
 #include <stem/abi/peer.h>
 #include <stem/abi/proxy.h>
@@ -413,6 +414,24 @@ struct {
     __type(key, __u32);
     __type(value, struct stem_counter);
 } controller_counters SEC(".maps");
+
+/* Peers that are only monitored. Written by stemd when it starts. Full: stemd does not start. */
+struct {
+    __uint(type, BPF_MAP_TYPE_LPM_TRIE);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, STEM_MONITORED_MAX);
+    __type(key, struct stem_monitored_key);
+    __type(value, __u8);
+} monitored SEC(".maps");
+
+/* What would have been dropped of theirs. Written here, and by stemd through shared memory. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, STEM_COUNTER_SLOTS);
+    __type(key, __u32);
+    __type(value, struct stem_counter);
+} would_drops SEC(".maps");
 
 /* Sampled verdicts for people. Full: the event is lost, and counted. */
 struct {

@@ -37,7 +37,7 @@ static __always_inline int apply_rule(struct rule_walk* walk, __u32 rule) {
     count_hit(walk->set, rule, walk->packet->frame_length);
     walk->packet->rule = (__u16)(rule + 1);
     if (verdict.flags & STEM_RULE_LOG) {
-        report(walk->packet, STEM_RULE_LOGGED);
+        report(walk->packet, STEM_RULE_LOGGED, 0);
     }
     switch (verdict.action) {
     case STEM_ACTION_LOG:

@@ -13,6 +13,7 @@
 #include "fragment.h"
 #include "keep_state.h"
 #include "maps.h"
+#include "monitored.h"
 #include "neighbour.h"
 #include "packet.h"
 #include "parse.h"
@@ -121,7 +122,11 @@ static __always_inline int run(struct xdp_md* context, enum stem_direction direc
     };
     struct packet packet = {.key.direction = (__u8)direction};
     packet.frame_length = context->data_end - context->data;
-    return stem_exit(context, &packet, judge(context, &frame, &packet));
+    enum stem_reason reason = judge(context, &frame, &packet);
+    if (is_media_drop(reason)) {
+        reason = (enum stem_reason)judge_monitored(&packet, reason);
+    }
+    return stem_exit(context, &packet, reason);
 }
 
 /* One program a port: the side that a packet comes from is then a constant, and shows in `bpftool prog`. */

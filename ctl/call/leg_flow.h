@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where one leg of a call signals from, as its accepted messages show: the last source, and the hosts that
-// they name as the leg's hops (docs/decisions/0015).
+// they name as the leg's hops (docs/decisions/0017).
 #pragma once
 
 #include <stem/abi/dialog.h>

@@ -73,7 +73,7 @@ struct Dialog {
     std::string refer_to = {};    // the last REFER's
 };
 
-// A BYE from elsewhere than where its leg signals (docs/decisions/0015).
+// A BYE from elsewhere than where its leg signals (docs/decisions/0017).
 struct WaitingBye {
     Packet packet;
     sip::Message message;

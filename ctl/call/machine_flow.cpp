@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Does a message come from where its leg signals (docs/decisions/0015)? Call-ID, tags and CSeq can be overheard
+// Does a message come from where its leg signals (docs/decisions/0017)? Call-ID, tags and CSeq can be overheard
 // or guessed; where the leg's answers go to cannot be helped.
 #include <spdlog/spdlog.h>
 

@@ -4,6 +4,19 @@
 #include <stem/abi/event.h>
 
 namespace stem::kernel {
+namespace {
+
+std::vector<CounterRow> rows_of(const std::vector<stem_counter>& counts) {
+    std::vector<CounterRow> rows;
+    for (const auto& info : reasons()) {
+        rows.push_back({.reason = info.reason,
+                        .by_direction = {counts[stem_counter_index(info.reason, STEM_INBOUND)],
+                                         counts[stem_counter_index(info.reason, STEM_OUTBOUND)]}});
+    }
+    return rows;
+}
+
+} // namespace
 
 Result<std::vector<CounterRow>> read_counters(const Instance& instance) {
     const auto data_plane = PerCpuArray<stem_counter>::open(instance.pin("counters"));
@@ -28,13 +41,24 @@ Result<std::vector<CounterRow>> read_counters(const Instance& instance) {
     if (!walked) {
         return std::unexpected(walked.error());
     }
-    std::vector<CounterRow> rows;
-    for (const auto& info : reasons()) {
-        rows.push_back({.reason = info.reason,
-                        .by_direction = {(*sums)[stem_counter_index(info.reason, STEM_INBOUND)],
-                                         (*sums)[stem_counter_index(info.reason, STEM_OUTBOUND)]}});
+    return rows_of(*sums);
+}
+
+Result<std::vector<CounterRow>> read_would_drops(const Instance& instance) {
+    const auto map = Map<std::uint32_t, stem_counter>::open(instance.pin("would_drops"));
+    if (!map) {
+        return std::unexpected(map.error());
     }
-    return rows;
+    std::vector<stem_counter> counts(STEM_COUNTER_SLOTS);
+    const auto walked = map->for_each([&](std::uint32_t index, const stem_counter& counter) {
+        if (index < counts.size()) {
+            counts[index] = counter;
+        }
+    });
+    if (!walked) {
+        return std::unexpected(walked.error());
+    }
+    return rows_of(counts);
 }
 
 Result<EventCounts> read_event_counts(const Instance& instance) {

@@ -19,6 +19,9 @@ struct CounterRow {
 // A row for each reason that this build knows, by number.
 Result<std::vector<CounterRow>> read_counters(const Instance& instance);
 
+// What would have been dropped of peers that are only monitored. Rows as above.
+Result<std::vector<CounterRow>> read_would_drops(const Instance& instance);
+
 struct EventCounts {
     std::uint64_t sent = 0;
     std::uint64_t suppressed = 0;

@@ -12,6 +12,7 @@
 #include <stem/abi/flow.h>
 #include <stem/abi/learning.h>
 #include <stem/abi/meta.h>
+#include <stem/abi/monitored.h>
 #include <stem/abi/peer.h>
 #include <stem/abi/reason.h>
 #include <stem/abi/ruleset.h>
@@ -26,6 +27,7 @@ namespace stem::kernel {
 
 using FlowMap = Map<stem_flow_key, stem_flow>;
 using LearningMap = Map<stem_learning_key, stem_learning>;
+using MonitoredMap = Map<stem_monitored_key, std::uint8_t>; // value: 1
 using DialogMap = Map<std::uint64_t, stem_dialog>;
 using DenyMap = Map<stem_deny_key, stem_deny>;
 using DenyCidrMap = Map<stem_deny_cidr_key, stem_deny>;
@@ -68,6 +70,12 @@ class Instance {
     [[nodiscard]] Result<MappedArray<stem_counter>> controller_counters() const {
         return MappedArray<stem_counter>::open(pin("controller_counters"));
     }
+
+    // The same index: what would have been dropped of peers that are only monitored.
+    [[nodiscard]] Result<MappedArray<stem_counter>> would_drops() const {
+        return MappedArray<stem_counter>::open(pin("would_drops"));
+    }
+    [[nodiscard]] Result<MonitoredMap> monitored() const { return MonitoredMap::open(pin("monitored")); }
 
     // For whoever changes deny list or rules. Waits up to five seconds.
     [[nodiscard]] Result<FileLock> lock_for_change(const std::string& purpose) const;

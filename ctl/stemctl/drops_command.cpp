@@ -17,12 +17,13 @@ namespace {
 struct DropsOptions {
     bool all = false;
     bool zero = false;
+    bool monitored = false;
 };
 
 bool is_shown(const kernel::CounterRow& row, const DropsOptions& options) {
     const bool counted = std::ranges::any_of(row.by_direction,
                                              [](const stem_counter& counter) { return counter.packets > 0; });
-    return (options.all || stem_kind_of(row.reason) == STEM_KIND_DROP) && (options.zero || counted);
+    return (options.all || options.monitored || stem_kind_of(row.reason) == STEM_KIND_DROP) && (options.zero || counted);
 }
 
 std::string_view help_of(stem_reason reason) {
@@ -47,7 +48,7 @@ int run_drops(const Session& session, const DropsOptions& options) {
     if (!instance) {
         return session.failed(instance.error());
     }
-    auto rows = kernel::read_counters(*instance);
+    auto rows = options.monitored ? kernel::read_would_drops(*instance) : kernel::read_counters(*instance);
     if (!rows) {
         return session.failed(rows.error());
     }
@@ -75,7 +76,9 @@ int run_drops(const Session& session, const DropsOptions& options) {
                    size_text(in.bytes), std::to_string(out.packets), size_text(out.bytes),
                    std::string(help_of(row.reason))});
     }
-    Session::print(table.empty() ? (options.all ? "no packet yet\n" : "nothing was dropped\n")
+    Session::print(table.empty() ? (options.all         ? "no packet yet\n"
+                                  : options.monitored ? "nothing would have been dropped\n"
+                                                      : "nothing was dropped\n")
                                  : table.to_string());
     return exit_done;
 }
@@ -115,6 +118,8 @@ void add_drops_commands(CLI::App& root, Session& session) {
                                   "  stemctl drops\n  stemctl drops --all --json",
                                   [&session, options] { return run_drops(session, *options); });
     drops->add_flag("--all", options->all, "Also what was let through or given to stemd");
+    drops->add_flag("--monitored", options->monitored,
+                    "What would have been dropped, of peers that are only monitored");
     drops->add_flag("--zero", options->zero, "Also reasons that nothing was counted for");
 
     auto markdown = std::make_shared<bool>(false);

@@ -37,6 +37,7 @@ boost::json::object to_json(const stem_event& event, const std::optional<std::st
                              {"direction", label_of(static_cast<stem_direction>(event.direction))},
                              {"reason", label_of(event.reason)},
                              {"kind", label_of(stem_kind_of(static_cast<stem_reason>(event.reason)))},
+                             {"would_drop", event.monitored != 0},
                              {"length", event.length},
                              {"vlan", event.vlan},
                              {"ip_version", event.ip_version}};
@@ -66,6 +67,9 @@ std::string to_text(const stem_event& event, const std::optional<std::string>& r
                             end(event.src, event.sport), end(event.dst, event.dport));
     }
     text += fmt::format("  {} B", event.length);
+    if (event.monitored != 0) {
+        text += "  would drop";
+    }
     if (event.vlan != 0) {
         text += fmt::format("  vlan {}", event.vlan);
     }

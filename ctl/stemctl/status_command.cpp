@@ -40,6 +40,9 @@ struct Status {
     Usage peers;
     stem_posture posture{};
     kernel::EventCounts events;
+    std::uint32_t monitored = 0; // networks that are only monitored
+    bool monitors_all = false;
+    std::uint64_t would_drops = 0; // packets
     std::array<std::array<stem_counter, STEM_KIND_NOTE + 1>, STEM_DIRECTIONS> totals{};
 };
 
@@ -132,6 +135,21 @@ Result<Status> read_status(const kernel::Instance& instance) {
         !take(status.events, kernel::read_event_counts(instance), error)) {
         return std::unexpected(std::move(error));
     }
+    const auto monitored = instance.monitored();
+    const auto would_drops = kernel::read_would_drops(instance);
+    if (!monitored || !would_drops) {
+        return std::unexpected(monitored ? would_drops.error() : monitored.error());
+    }
+    const auto walked = monitored->for_each([&](const stem_monitored_key& key, std::uint8_t) {
+        status.monitored++;
+        status.monitors_all = status.monitors_all || key.prefix_length == 0;
+    });
+    if (!walked) {
+        return std::unexpected(walked.error());
+    }
+    for (const auto& row : *would_drops) {
+        status.would_drops += row.by_direction[STEM_INBOUND].packets + row.by_direction[STEM_OUTBOUND].packets;
+    }
     const auto in_force = kernel::rules_in_force(instance);
     if (!in_force) {
         return std::unexpected(in_force.error());
@@ -205,6 +223,9 @@ void print_json(const kernel::Instance& instance, const Status& status) {
         {"posture",
          boost::json::object{{"known_sip_first", (status.posture.bits & STEM_POSTURE_KNOWN_SIP) != 0},
                              {"known_syn_first", (status.posture.bits & STEM_POSTURE_KNOWN_SYN) != 0}}},
+        {"monitor_only", boost::json::object{{"everybody", status.monitors_all},
+                                             {"networks", status.monitored},
+                                             {"would_drop_packets", status.would_drops}}},
         {"events", boost::json::object{{"sent", status.events.sent},
                                        {"suppressed", status.events.suppressed},
                                        {"lost", status.events.lost}}},
@@ -243,6 +264,13 @@ void print_text(const kernel::Instance& instance, const Status& status) {
     }
     line("peers", fmt::format("{} of {}", status.peers.used, status.peers.capacity));
     line("posture", posture_text(status.posture));
+    if (status.monitored > 0 || status.would_drops > 0) {
+        line("monitor only", fmt::format("{}; {} packets would have been dropped",
+                                         status.monitors_all       ? "EVERYBODY"
+                                         : status.monitored > 0 ? fmt::format("{} networks", status.monitored)
+                                                                : "nobody now",
+                                         status.would_drops));
+    }
     line("events", fmt::format("{} sent, {} suppressed, {} lost", status.events.sent,
                                status.events.suppressed, status.events.lost));
     Table table({{.name = "", .align = Align::left},

@@ -56,6 +56,14 @@ Result<Attachment> Attachment::adopt(const kernel::Locations& locations, std::st
     if (!counters) {
         return std::unexpected(counters.error());
     }
+    auto would_drops = instance->would_drops();
+    if (!would_drops) {
+        return std::unexpected(would_drops.error());
+    }
+    auto monitored = instance->monitored();
+    if (!monitored) {
+        return std::unexpected(monitored.error());
+    }
     return Attachment{.instance = std::move(*instance),
                       .lock = std::move(*lock),
                       .xsks = std::move(*xsks),
@@ -65,7 +73,9 @@ Result<Attachment> Attachment::adopt(const kernel::Locations& locations, std::st
                       .notices = std::move(*notices),
                       .dialogs = std::move(*dialogs),
                       .deny = std::move(*deny),
-                      .counters = VerdictCounters(std::move(*counters))};
+                      .counters = VerdictCounters(std::move(*counters)),
+                      .would_drops = VerdictCounters(std::move(*would_drops)),
+                      .monitored = std::move(*monitored)};
 }
 
 } // namespace stem::stemd

@@ -24,6 +24,8 @@ struct Attachment {
     kernel::DialogMap dialogs;
     kernel::Denials deny;
     VerdictCounters counters;
+    VerdictCounters would_drops;
+    kernel::MonitoredMap monitored;
 
     // Refuses what Instance::open() refuses, and an instance that another stemd has.
     static Result<Attachment> adopt(const kernel::Locations& locations, std::string_view name);

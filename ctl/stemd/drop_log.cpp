@@ -42,6 +42,13 @@ void DropLog::write(stem_reason reason, stem_direction direction, std::string_vi
     }
 }
 
+void DropLog::write_monitored(stem_reason reason, stem_direction direction, std::string_view ends,
+                              std::string_view what) {
+    if (spdlog::should_log(spdlog::level::info) && allow()) {
+        spdlog::info("would drop {} {} {}: {}", label_of(direction), label_of(reason), ends, printable(what));
+    }
+}
+
 void DropLog::tick() {
     written_ = 0;
     if (const auto suppressed = std::exchange(suppressed_, 0); suppressed > 0) {

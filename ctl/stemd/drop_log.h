@@ -23,6 +23,9 @@ class DropLog {
     // A line about a frame of which no addresses are known, or about stemd's own trouble with one.
     void write(stem_reason reason, stem_direction direction, std::string_view what);
     // Once a second: tells how many lines were left out, and allows new ones.
+    // Of a peer that is only monitored. `ends`: source and destination, in words.
+    void write_monitored(stem_reason reason, stem_direction direction, std::string_view ends,
+                         std::string_view what);
     void tick();
 
   private:

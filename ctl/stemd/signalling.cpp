@@ -18,6 +18,34 @@ constexpr unsigned looks_per_expiry = 10; // of calls that went through the prox
 // Of the unknown, in one turn: then the rings are looked at again.
 constexpr std::size_t unknown_per_turn = 32;
 
+// The data plane's media of peers that are only monitored: as this stemd is told, and no earlier one.
+Result<> watch(const kernel::MonitoredMap& map, const call::Settings& settings) {
+    std::vector<stem_monitored_key> stale;
+    auto done = map.for_each([&](const stem_monitored_key& key, std::uint8_t) { stale.push_back(key); });
+    for (std::size_t i = 0; done && i < stale.size(); i++) {
+        if (auto erased = map.erase(stale[i]); !erased) {
+            done = std::unexpected(erased.error());
+        }
+    }
+    if (done && settings.monitor_only) {
+        done = map.put({.prefix_length = 0, .peer = {}}, 1);
+    }
+    for (const Cidr& peers : settings.monitored_peers) {
+        if (!done) {
+            break;
+        }
+        stem_monitored_key key{.prefix_length = peers.mapped_length(), .peer = {}};
+        std::ranges::copy(peers.network().octets(), key.peer);
+        done = map.put(key, 1);
+    }
+    return done;
+}
+
+call::Settings with_clusters(call::Settings settings, const config::Peers& peers) {
+    settings.clusters.insert(settings.clusters.end(), peers.trunks.begin(), peers.trunks.end());
+    return settings;
+}
+
 call::Settings with_seed(call::Settings settings, const kernel::Instance& instance) {
     const auto map = kernel::SeedMap::open(instance.pin("stream_seed"));
     const auto seed = map ? map->get(0) : std::unexpected(map.error());
@@ -75,6 +103,12 @@ std::string_view text(frame::Bytes octets) {
 
 Result<std::unique_ptr<Signalling>> Signalling::open(Attachment& attachment, const config::Config& config,
                                                      sm::Link& sm, call::Observer& observer) {
+    if (auto watched = watch(attachment.monitored, config.call); !watched) {
+        return std::unexpected(watched.error());
+    }
+    if (config.call.monitor_only) {
+        spdlog::warn("[calls] monitor_only: nothing of calls is dropped, only reported");
+    }
     auto ports = xsk::Ports::open(ports_config(attachment, config.frames));
     if (!ports) {
         return std::unexpected(ports.error());
@@ -106,12 +140,12 @@ Signalling::Signalling(Attachment& attachment, Parts parts, const config::Config
       flows_(std::move(attachment.flows), std::move(attachment.learning), std::move(attachment.thresholds)),
       notices_(std::move(attachment.notices)), records_(std::move(attachment.dialogs)),
       ports_(std::move(parts.ports)), links_(std::move(parts.links), *ports_),
-      datagrams_(links_, counters_, drop_log_), stream_egress_(counters_, drop_log_),
+      datagrams_(links_, counters_, attachment.would_drops, drop_log_), stream_egress_(counters_, attachment.would_drops, drop_log_),
       egress_(datagrams_, stream_egress_),
       streams_(streams_settings(config), links_, counters_, drop_log_, std::move(parts.thresholds)),
       unknown_(std::min(config.frames.unknown_queue, config.frames.chunks / 8)),
       proxy_(std::move(parts.proxy)),
-      monitor_(std::make_unique<call::Monitor>(with_seed(config.call, attachment.instance), egress_, flows_,
+      monitor_(std::make_unique<call::Monitor>(with_seed(with_clusters(config.call, config.peers), attachment.instance), egress_, flows_,
                                                records_, sm)) {
     streams_.read_with(*monitor_);
     monitor_->watch_with(observer);

@@ -74,6 +74,18 @@ void XskEgress::drop(call::Packet packet, stem_reason reason, std::string_view w
     log_.write(reason, packet.direction, packet.source, packet.destination, what);
 }
 
+void XskEgress::release_monitored(call::Packet packet, stem_reason reason, std::string_view what) noexcept {
+    log_.write_monitored(reason, packet.direction, packet.source.to_string() + " -> " + packet.destination.to_string(),
+                         what);
+    monitored_.add(reason, packet.direction, carrier_of(packet).frame().bytes().size());
+    forward(packet, STEM_SIP_MONITORED);
+}
+
+void XskEgress::note_monitored(stem_reason reason, stem_direction direction, std::string_view what) noexcept {
+    log_.write_monitored(reason, direction, "a call that went on", what);
+    monitored_.add(reason, direction, 0);
+}
+
 void XskEgress::count(stem_reason reason, stem_direction direction) noexcept {
     counters_.add(reason, direction, 0);
 }

@@ -19,8 +19,9 @@ namespace stem::stemd {
 class XskEgress final : public call::Egress {
   public:
     // All must outlive it.
-    XskEgress(Links& links, const VerdictCounters& counters, DropLog& log)
-        : links_(links), counters_(counters), log_(log) {}
+    // `monitored`: what would have been dropped.
+    XskEgress(Links& links, const VerdictCounters& counters, const VerdictCounters& monitored, DropLog& log)
+        : links_(links), counters_(counters), monitored_(monitored), log_(log) {}
 
     void release(call::Packet packet) noexcept override;
     void release_rewritten(call::Packet packet, sip::Span span, std::string_view uri) noexcept override;
@@ -37,6 +38,7 @@ class XskEgress final : public call::Egress {
 
     Links& links_;
     const VerdictCounters& counters_;
+    const VerdictCounters& monitored_;
     DropLog& log_;
 };
 
