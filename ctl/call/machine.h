@@ -56,6 +56,7 @@ struct Dialog {
     std::optional<ResponseOffer> response_offer = {};
     std::uint64_t answered_ns = 0;
     std::uint64_t changed_ns = 0;
+    std::uint64_t heard_ns = 0; // its last request
     // Set by adopt(), until the side's next request: its last one may be repeated, and is not known here.
     bool may_repeat[STEM_PARTIES] = {false, false};
     bool adopted = false; // its reliable responses are not known

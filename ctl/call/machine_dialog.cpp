@@ -163,6 +163,7 @@ void Monitor::Machine::take_in(Packet packet, const sip::Message& message, const
     }
     dialog.cseq[place.party] = message.cseq;
     dialog.may_repeat[place.party] = false;
+    dialog.heard_ns = now_ns_;
     learn_leg(call, place.party, packet, message);
     call.stream[place.party] = stream_of(packet);
     const std::string key = Transactions::key_of(message, packet.direction);

@@ -119,6 +119,13 @@ void Monitor::Machine::check_silence(Call& call, Dialog& dialog) {
         open[key.direction] = open[key.direction] || (flow && flow->kind == STEM_FLOW_RTP);
     }
     const bool media_expected = open[STEM_INBOUND] && open[STEM_OUTBOUND];
+    const std::uint64_t signs = // of anybody there
+        std::max({pinholes_.last_seen_ns(dialog.id), dialog.answered_ns, dialog.changed_ns, dialog.heard_ns});
+    if (!media_expected && signs + ns_of(settings_.idle) <= now_ns_) {
+        totals_.calls_silent++;
+        cut(call, dialog, "no sign of life for the idle interval");
+        return;
+    }
     const std::uint64_t last =
         std::max({pinholes_.last_seen_ns(dialog.id), dialog.answered_ns, dialog.changed_ns});
     const std::uint64_t deadline = last + ns_of(settings_.silence);
@@ -135,8 +142,9 @@ void Monitor::Machine::check_silence(Call& call, Dialog& dialog) {
 // final response in that of a proxy (timer C: 16.8).
 void Monitor::Machine::ring_out(Call& call, const Timer& timer) {
     const bool rings = call.state == CallState::going && call.serial == timer.serial &&
-                       std::ranges::all_of(call.dialogs, [](const Dialog& dialog) {
-                           return dialog.state == STEM_DIALOG_CALLING || dialog.state == STEM_DIALOG_EARLY;
+                       std::ranges::none_of(call.dialogs, [](const Dialog& dialog) {
+                           return dialog.state == STEM_DIALOG_ANSWERED || dialog.state == STEM_DIALOG_UP ||
+                                  dialog.state == STEM_DIALOG_CLOSING;
                        });
     if (!rings) {
         return;

@@ -146,6 +146,8 @@ const std::array parameter_table{
               "A call that rings is given up after this time; each provisional response starts it anew (RFC "
               "3261 16.6, Timer C)."},
 
+    Parameter{"calls", "idle_seconds", integer<STEM_FIELD(call.idle), seconds>("s", 60, 604800),
+              "A call on hold, or without media, is over when neither media, RTCP nor requests came for this long."},
     Parameter{"calls", "clusters", networks<STEM_FIELD(call.clusters)>(),
               "Networks whose hosts signal for one another: a carrier's or an exchange's machines, of which one "
               "may end what another began. Those of [peers] trunks count too."},

@@ -136,6 +136,7 @@ class SoakTest : public MonitorTest {
 TEST_F(SoakTest, NothingIsLeftOfCallsThatMetBadLuck) {
     const std::uint64_t calls = from_environment("STEM_SOAK_CALLS", 10000);
     spdlog::set_level(spdlog::level::err);
+    settings.idle = std::chrono::seconds(300);
     settings.cut_memory = std::chrono::seconds(120);
     restart();
     std::uint64_t number = 0;
@@ -149,7 +150,7 @@ TEST_F(SoakTest, NothingIsLeftOfCallsThatMetBadLuck) {
     };
     while (number < calls) {
         run_round();
-        if (used_at_first == 0 && number >= calls / 4) { // as many calls linger now as ever will
+        if (used_at_first == 0 && number >= calls / 2) { // as many calls linger now as ever will
             used_at_first = ::mallinfo2().uordblks;
         }
     }
@@ -175,6 +176,10 @@ TEST_F(SoakTest, NothingIsLeftOfCallsThatMetBadLuck) {
     EXPECT_TRUE(flows.learnings.empty());
     EXPECT_TRUE(records.map.empty());
     EXPECT_TRUE(monitor->dialogs().empty());
+    for (const auto& dialog : monitor->dialogs()) {
+        ADD_FAILURE() << dialog.call_id << " is " << dialog.state << ", with " << dialog.media.size()
+                      << " streams";
+    }
     spdlog::set_level(spdlog::level::info);
 }
 

@@ -206,7 +206,7 @@ TEST_P(SpoofTest, RegistrationShowsWhereAPhoneHasGone) {
     const auto reinvite = script.request("INVITE", 2, script.sdp(there, "11000"), script.callee_tag, "z9hG4bK-m");
     expect_dropped(from_stranger(reinvite), STEM_SIP_FLOW);
     expect_released(from_stranger(head("REGISTER sip:" + Script::host(script.proxy_ip()) + " SIP/2.0", "")));
-    expect_dropped(from_stranger(reinvite), STEM_SIP_FLOW) << "not answered yet";
+    expect_dropped(from_stranger(reinvite), STEM_SIP_FLOW); // not answered yet
     expect_released(feed(STEM_OUTBOUND, head("SIP/2.0 200 OK", ";tag=s"), script.proxy_ip(), there));
     expect_released(from_stranger(reinvite));
     expect_released(feed(STEM_OUTBOUND,

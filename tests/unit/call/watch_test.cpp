@@ -21,7 +21,7 @@ class WatchTest : public MonitorTest {
 TEST_F(WatchTest, OffencesPassAndAreTold) {
     expect_monitored(from_caller("INVITE sip:bob@192.0.2.5 SIP/2.0\r\n\r\n"), STEM_SIP_MALFORMED);
     expect_monitored(from_caller(script.request("BYE", 2, "", "nobody")), STEM_SIP_NO_DIALOG);
-    expect_released(from_callee(script.response(481, "BYE", 2, "nobody"))) << "one offence, and not two";
+    expect_released(from_callee(script.response(481, "BYE", 2, "nobody"))); // one offence, and not two
     expect_monitored(from_callee(script.response(200, "INVITE", 1, "x")), STEM_SIP_NO_TRANSACTION);
     establish();
     EXPECT_EQ(flows.map.size(), 4U) << "calls are followed as ever";
