@@ -95,6 +95,8 @@ json::object to_json(const call::DialogInfo& dialog, const Now& now) {
             {"target", dialog.target.empty() ? json::value(nullptr) : json::value(dialog.target)},
             {"call_id", dialog.call_id},
             {"decision", dialog.decision},
+            {"refer_to", dialog.refer_to.empty() ? json::value(nullptr) : json::value(dialog.refer_to)},
+            {"replaces", dialog.replaces == 0 ? json::value(nullptr) : json::value(id_text(dialog.replaces))},
             {"started", utc(now.realtime_ns > age ? now.realtime_ns - age : 0)},
             {"age_seconds", static_cast<double>(age) / ns_per_second},
             {"talk_seconds", seconds_since(dialog.answered_ns, now.monotonic_ns)},

@@ -36,6 +36,13 @@ json::object to_json(const call::Totals& totals) {
             {"answered", totals.calls_answered},
             {"refused", totals.calls_refused},
             {"silent", totals.calls_silent},
+            {"expired", totals.calls_expired},
+            {"byes_waiting", totals.byes_waiting},
+            {"byes_suspected", totals.byes_suspected},
+            {"byes_refused", totals.byes_refused},
+            {"byes_early", totals.byes_early},
+            {"legs_moved", totals.peers_moved},
+            {"would_drop", totals.would_drop},
             {"pinholes_opened", totals.pinholes_opened},
             {"pinholes_closed", totals.pinholes_closed}};
 }

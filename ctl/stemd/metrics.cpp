@@ -78,6 +78,25 @@ void verdicts(Page& page, const std::vector<kernel::CounterRow>& rows) {
     each(&stem_counter::bytes);
 }
 
+// Of peers that are only monitored; reasons that counted nothing are left out.
+void would_drops(Page& page, const kernel::Instance& instance) {
+    const auto rows = kernel::read_would_drops(instance);
+    if (!rows) {
+        spdlog::error("{}", rows.error().message());
+        return;
+    }
+    page.metric("stem_would_drop_packets_total", "counter",
+                "Packets that would have been dropped, of peers that are only monitored.");
+    for (const auto& row : *rows) {
+        for (const stem_direction direction : {STEM_INBOUND, STEM_OUTBOUND}) {
+            if (row.by_direction[direction].packets > 0) {
+                page.sample(fmt::format(R"(reason="{}",direction="{}")", label_of(row.reason), label_of(direction)),
+                            row.by_direction[direction].packets);
+            }
+        }
+    }
+}
+
 void events(Page& page, const kernel::EventCounts& counts) {
     page.metric("stem_events_total", "counter", "Sampled reports of verdicts, by what became of them.");
     page.sample(R"(result="sent")", counts.sent);
@@ -121,6 +140,16 @@ void calls(Page& page, const call::Totals& totals) {
     page.single("stem_calls_refused_total", "counter", "Calls refused by a decision.", totals.calls_refused);
     page.single("stem_calls_silent_total", "counter", "Calls ended because their media stopped.",
                 totals.calls_silent);
+    page.single("stem_calls_expired_total", "counter", "Calls ended because nobody refreshed their session.",
+                totals.calls_expired);
+    page.single("stem_byes_waiting", "gauge", "BYEs from elsewhere than their leg, that wait.", totals.byes_waiting);
+    page.single("stem_byes_suspected_total", "counter", "BYEs from elsewhere than their leg.",
+                totals.byes_suspected);
+    page.single("stem_byes_refused_total", "counter", "Of those, dropped: their leg's media went on.",
+                totals.byes_refused);
+    page.single("stem_byes_early_total", "counter", "BYEs of callees before the ACK.", totals.byes_early);
+    page.single("stem_legs_moved_total", "counter", "Legs that went on signalling from another port or address.",
+                totals.peers_moved);
     page.single("stem_pinholes_opened_total", "counter", "Pinholes opened.", totals.pinholes_opened);
     page.single("stem_pinholes_closed_total", "counter", "Pinholes closed.", totals.pinholes_closed);
 }
@@ -374,6 +403,7 @@ std::string describe_metrics(const Figures& figures) {
     page.single("stem_uptime_seconds", "gauge", "Since stemd started.", figures.uptime_seconds);
     if (const auto rows = kernel::read_counters(figures.instance)) {
         verdicts(page, *rows);
+        would_drops(page, figures.instance);
     } else {
         spdlog::error("{}", rows.error().message());
     }
