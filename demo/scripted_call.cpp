@@ -67,6 +67,12 @@ Result<ScriptedCall> ScriptedCall::establish(const Stage& stage, const CallPlan&
     return ScriptedCall(std::move(*caller), std::move(invite), ok->text, proxy, caller_media, callee_media);
 }
 
+lab::SipRequest ScriptedCall::request(std::string method, unsigned cseq) const {
+    auto request = lab::in_dialog(invite_, ok_, std::move(method), lab::unique_branch());
+    request.cseq = cseq;
+    return request;
+}
+
 Result<> ScriptedCall::hang_up(const lab::SipAgent& phone) {
     const auto bye = lab::in_dialog(invite_, ok_, "BYE", lab::unique_branch());
     if (auto sent = caller_.send(proxy_, bye.text()); !sent) {

@@ -35,6 +35,10 @@ class ScriptedCall {
     // BYE by the caller, 200 by the callee.
     Result<> hang_up(const lab::SipAgent& phone);
 
+    // A request of the caller's in its dialog, with all that only its ends know: to be sent by whomever.
+    [[nodiscard]] lab::SipRequest request(std::string method, unsigned cseq) const;
+    [[nodiscard]] const lab::SipRequest& invite() const { return invite_; }
+    [[nodiscard]] const std::string& answer() const { return ok_; } // the 200, as it reached the caller
     [[nodiscard]] const lab::SipAgent& caller() const { return caller_; }
     [[nodiscard]] Endpoint caller_media() const { return caller_media_; }
     [[nodiscard]] Endpoint callee_media() const { return callee_media_; }

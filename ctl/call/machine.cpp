@@ -100,8 +100,7 @@ void Monitor::Machine::on_request(Packet packet, const sip::Message& message) {
 // REGISTER, OPTIONS and the like: not part of a call; followed so that their responses find the way back.
 void Monitor::Machine::on_outside_request(Packet packet, const sip::Message& message) {
     if (begins_no_dialog(message.method)) {
-        reject(std::move(packet), &message,
-               {STEM_SIP_NO_DIALOG, message.method_name + " without a To tag"});
+        reject(std::move(packet), &message, {STEM_SIP_NO_DIALOG, message.method_name + " without a To tag"});
         return;
     }
     if (transactions_.find(Transactions::key_of(message, packet.direction)) != nullptr) {

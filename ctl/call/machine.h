@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The state behind Monitor. One file a concern: machine_invite.cpp (a call begins), machine_cancel.cpp,
-// machine_ack.cpp, machine_dialog.cpp (requests inside it), machine_flow.cpp (do they come from where their leg
-// signals?), machine_response.cpp, machine_answer.cpp (what a response means for its dialog),
+// machine_ack.cpp, machine_dialog.cpp (requests inside it), machine_flow.cpp (do they come from where their
+// leg signals?), machine_response.cpp, machine_answer.cpp (what a response means for its dialog),
 // machine_media.cpp (offers, answers, pinholes), machine_watch.cpp (peers that are only monitored),
 // machine_peer.cpp (who showed himself to be somebody),
 // machine_notice.cpp (what the data plane tells of them),
@@ -67,7 +67,7 @@ struct Dialog {
     std::vector<std::string> offers = {}; // keys of transactions that carry one, oldest first; some are over
     std::vector<Reliable> reliable = {};
     std::optional<Preview> preview = {};
-    std::uint32_t settled_invite = 0; // CSeq of one whose offer in a response is answered
+    std::uint32_t settled_invite = 0;  // CSeq of one whose offer in a response is answered
     std::uint32_t session_seconds = 0; // Session-Expires in force (RFC 4028); 0 = none
     std::uint64_t refreshed_ns = 0;
     bool session_watched = false; // a timer runs for it
@@ -128,9 +128,9 @@ struct Call {
     std::optional<std::vector<stem_media>> offer; // of the INVITE in force
     LegFlow leg[STEM_PARTIES];
     std::string address_of_record[STEM_PARTIES];
-    unsigned repeats = 0;     // of its INVITE, that went on
-    bool watched = false;     // went on undecided: its peer is only monitored
-    std::uint64_t replaces = 0; // id of the dialog that it takes the place of
+    unsigned repeats = 0;                        // of its INVITE, that went on
+    bool watched = false;                        // went on undecided: its peer is only monitored
+    std::uint64_t replaces = 0;                  // id of the dialog that it takes the place of
     std::uint64_t stream[STEM_PARTIES] = {0, 0}; // stem_stream_id() of each party's messages; 0 = not known
     bool challenged = false;                     // the last attempt was answered with 401 or 407
     bool answer_told = false;                    // to the observer, of the INVITE in force

@@ -26,8 +26,9 @@ void Monitor::Machine::on_ack(Packet packet, const sip::Message& message) {
     }
     if (origin_of(call, place.party, packet.source) == Origin::stranger) {
         reject(std::move(packet), &message,
-               {STEM_SIP_FLOW, fmt::format("ACK from {}, but that leg signals from {}", packet.source.to_string(),
-                                           call.leg[place.party].source().to_string())});
+               {STEM_SIP_FLOW,
+                fmt::format("ACK from {}, but that leg signals from {}", packet.source.to_string(),
+                            call.leg[place.party].source().to_string())});
         return;
     }
     if (acknowledges_failure(message, call)) {
@@ -50,9 +51,8 @@ void Monitor::Machine::on_ack(Packet packet, const sip::Message& message) {
 // Of the call, or of one leg while another still rings.
 bool Monitor::Machine::acknowledges_failure(const sip::Message& message, const Call& call) const {
     const std::string& branch = message.vias.front().branch;
-    return message.cseq == call.cseq &&
-           (call.failed_legs.contains(branch) ||
-            (call.state == CallState::failed && call.legs.contains(branch)));
+    return message.cseq == call.cseq && (call.failed_legs.contains(branch) ||
+                                         (call.state == CallState::failed && call.legs.contains(branch)));
 }
 
 void Monitor::Machine::acknowledge(Packet packet, const sip::Message& message, const Place& place) {
@@ -63,8 +63,8 @@ void Monitor::Machine::acknowledge(Packet packet, const sip::Message& message, c
         return;
     }
     const bool knows = dialog.last_invite[place.party] != 0;
-    if (message.cseq != dialog.last_invite[place.party] && message.cseq != dialog.earlier_invite[place.party] &&
-        (knows || !dialog.adopted)) {
+    if (message.cseq != dialog.last_invite[place.party] &&
+        message.cseq != dialog.earlier_invite[place.party] && (knows || !dialog.adopted)) {
         reject(std::move(packet), &message,
                {STEM_SIP_CSEQ, fmt::format("ACK with CSeq {}, but the INVITE's was {}", message.cseq,
                                            dialog.last_invite[place.party])});

@@ -11,8 +11,8 @@ namespace {
 
 // Called parties that one INVITE may reach before we stop opening media for more of them.
 constexpr std::size_t max_forks = 16;
-constexpr std::size_t reliable_kept = 8;           // of one dialog, that wait for their PRACK
-constexpr std::uint32_t min_session_seconds = 90;  // RFC 4028 4
+constexpr std::size_t reliable_kept = 8;          // of one dialog, that wait for their PRACK
+constexpr std::uint32_t min_session_seconds = 90; // RFC 4028 4
 
 bool is_provisional(int status) {
     return status < 200;
@@ -177,15 +177,14 @@ void Monitor::Machine::on_dialog_response(const sip::Message& message, Call& cal
     }
 }
 
-// Is there another offer in the dialog that is not answered yet (RFC 3264 4)? Both sides' stacks answer 491 to
-// the second (RFC 3261 14.2, RFC 3311 5.2); one that does not must not move media here.
+// Is there another offer in the dialog that is not answered yet (RFC 3264 4)? Both sides' stacks answer 491
+// to the second (RFC 3261 14.2, RFC 3311 5.2); one that does not must not move media here.
 bool Monitor::Machine::is_glare(const Call& call, Dialog& dialog, const std::string& own_key) {
-    std::erase_if(dialog.offers,
-                  [&](const std::string& key) { return key != own_key && !is_pending(key); });
+    std::erase_if(dialog.offers, [&](const std::string& key) { return key != own_key && !is_pending(key); });
     const auto first = std::ranges::find_if(dialog.offers, [&](const std::string& key) {
         const Transaction* transaction = transactions_.find(key);
-        return transaction != nullptr && (key == own_key || !dialog.preview ||
-                                          dialog.preview->cseq != transaction->cseq);
+        return transaction != nullptr &&
+               (key == own_key || !dialog.preview || dialog.preview->cseq != transaction->cseq);
     });
     const bool unanswered_invite = dialog.state == STEM_DIALOG_EARLY && call.offer &&
                                    dialog.media[STEM_CALLER].empty() && dialog.media[STEM_CALLEE].empty();
@@ -236,8 +235,8 @@ bool Monitor::Machine::negotiate(const sip::Message& message, Call& call, Dialog
         transaction.party == STEM_CALLER ? call.direction : opposite(call.direction);
     if (is_glare(call, dialog, Transactions::key_of(message, direction))) {
         egress_.count(STEM_SIP_STATE, opposite(direction));
-        spdlog::warn("call {:x}: {} {} answers an offer while another is open: media stay where they are", dialog.id,
-                     message.status, message.method_name);
+        spdlog::warn("call {:x}: {} {} answers an offer while another is open: media stay where they are",
+                     dialog.id, message.status, message.method_name);
         return false;
     }
     agree(call, dialog, transaction.party, *transaction.offer, session);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// CANCEL cannot be challenged (RFC 3261 22.1): it must name the INVITE exactly (9.1: request URI, Call-ID, To,
-// From, CSeq number, branch), and come from where it came.
+// CANCEL cannot be challenged (RFC 3261 22.1): it must name the INVITE exactly (9.1: request URI, Call-ID,
+// To, From, CSeq number, branch), and come from where it came.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -45,8 +45,7 @@ void Monitor::Machine::on_cancel(Packet packet, const sip::Message& message) {
     }
     const bool other_uri = // of an adopted call it is not known
         !invite->request_uri.empty() && message.request_uri.text != invite->request_uri;
-    if (other_uri || message.from_tag != invite->from_tag ||
-        message.to_tag != invite->to_tag) {
+    if (other_uri || message.from_tag != invite->from_tag || message.to_tag != invite->to_tag) {
         reject(std::move(packet), &message,
                {STEM_SIP_STATE, "CANCEL with another request URI or tag than the INVITE"});
         return;
@@ -59,7 +58,8 @@ void Monitor::Machine::on_cancel(Packet packet, const sip::Message& message) {
                    (dialog.state == STEM_DIALOG_DEAD && dialog.answered_ns != 0);
         });
         if (acknowledged) {
-            reject(std::move(packet), &message, {STEM_SIP_STATE, "CANCEL of an INVITE whose answer has an ACK"});
+            reject(std::move(packet), &message,
+                   {STEM_SIP_STATE, "CANCEL of an INVITE whose answer has an ACK"});
             return;
         }
     }
@@ -75,8 +75,8 @@ void Monitor::Machine::on_cancel(Packet packet, const sip::Message& message) {
 // We hold the INVITE, or have answered it: so we answer this, too (9.2).
 void Monitor::Machine::cancel_held(Packet packet, const sip::Message& message, Call& call) {
     const auto answer = [&] {
-        egress_.reply(packet, sip::make_response(packet.payload, message, status_ok, sip::phrase_of(status_ok),
-                                                 call.own_tag()));
+        egress_.reply(packet, sip::make_response(packet.payload, message, status_ok,
+                                                 sip::phrase_of(status_ok), call.own_tag()));
     };
     if (call.state == CallState::held) {
         answer();

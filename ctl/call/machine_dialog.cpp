@@ -71,7 +71,8 @@ void Monitor::Machine::presume_acknowledged(const Call& call, Dialog& dialog) {
 }
 
 void Monitor::Machine::on_request_of_no_dialog(Packet packet, const sip::Message& message, const Call* call) {
-    const bool begins = call != nullptr && (call->state == CallState::held || call->state == CallState::going);
+    const bool begins =
+        call != nullptr && (call->state == CallState::held || call->state == CallState::going);
     if ((begins || !passes_without_dialog(message.method)) && !is_of_cut_dialog(message)) {
         reject(std::move(packet), &message,
                {STEM_SIP_NO_DIALOG, message.method_name + " for no dialog that is known"});
@@ -186,7 +187,8 @@ void Monitor::Machine::take_in(Packet packet, const sip::Message& message, const
     }
     if (message.method == sip::Method::refer && message.refer_to) {
         dialog.refer_to = message.refer_to->text;
-        spdlog::info("call {:x} {} -> {}: referred to {}", dialog.id, call.caller, call.callee, dialog.refer_to);
+        spdlog::info("call {:x} {} -> {}: referred to {}", dialog.id, call.caller, call.callee,
+                     dialog.refer_to);
     }
     if (message.method == sip::Method::bye && dialog.state != STEM_DIALOG_DEAD) {
         if (dialog.state == STEM_DIALOG_ANSWERED && place.party == STEM_CALLEE) { // 15: it must not yet

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Does a message come from where its leg signals (docs/decisions/0017)? Call-ID, tags and CSeq can be overheard
-// or guessed; where the leg's answers go to cannot be helped.
+// Does a message come from where its leg signals (docs/decisions/0017)? Call-ID, tags and CSeq can be
+// overheard or guessed; where the leg's answers go to cannot be helped.
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -18,12 +18,12 @@ constexpr std::uint64_t registrations_sweep_ns = 30'000'000'000;
 } // namespace
 
 Origin Monitor::Machine::origin_of(const Call& call, stem_party party, const Endpoint& source) {
-    const Origin origin =
-        call.leg[party].origin_of(source, settings_.clusters, settings_.nat_networks);
+    const Origin origin = call.leg[party].origin_of(source, settings_.clusters, settings_.nat_networks);
     if (origin != Origin::stranger) {
         return origin;
     }
-    // Its user registered from there meanwhile: a phone that changed networks, or has several flows (RFC 5626).
+    // Its user registered from there meanwhile: a phone that changed networks, or has several flows (RFC
+    // 5626).
     const auto found = registered_.find(call.address_of_record[party]);
     if (found == registered_.end()) {
         return Origin::stranger;
@@ -60,7 +60,8 @@ void Monitor::Machine::learn_leg(Call& call, stem_party party, const Packet& pac
     if (origin_of(call, party, packet.source) == Origin::moved) {
         totals_.peers_moved++;
     }
-    if (leg.source().address != packet.source.address) { // it has more than one: what is left is still its own
+    if (leg.source().address !=
+        packet.source.address) { // it has more than one: what is left is still its own
         leg.learn_hop(leg.source().address);
     }
     leg.learn(packet.source);
@@ -79,8 +80,9 @@ void Monitor::Machine::suspect_bye(Packet packet, const sip::Message& message, c
         absorb(std::move(packet), "BYE repeated while it waits");
         return;
     }
-    const std::string what = fmt::format("BYE from {}, but that leg signals from {}", packet.source.to_string(),
-                                         place.call->leg[place.party].source().to_string());
+    const std::string what =
+        fmt::format("BYE from {}, but that leg signals from {}", packet.source.to_string(),
+                    place.call->leg[place.party].source().to_string());
     if (waiting.size() >= byes_per_dialog || byes_waiting_ + held_ >= settings_.max_held ||
         is_only_monitored(packet)) {
         if (waiting.empty()) {
@@ -93,7 +95,8 @@ void Monitor::Machine::suspect_bye(Packet packet, const sip::Message& message, c
     spdlog::info("call {:x}: {}: it waits", dialog.id, what);
     totals_.byes_suspected++;
     byes_waiting_++;
-    waiting.push_back({.packet = std::move(packet), .message = message, .party = place.party, .since_ns = now_ns_});
+    waiting.push_back(
+        {.packet = std::move(packet), .message = message, .party = place.party, .since_ns = now_ns_});
     if (waiting.size() == 1) {
         set_timer(look_again, Alarm::suspected, place.call->id, dialog.id);
     }
@@ -123,12 +126,13 @@ void Monitor::Machine::judge_suspected(Call& call, Dialog& dialog) {
             } else {
                 take_in(std::move(bye.packet), bye.message, place);
             }
-        } else if (bye.since_ns + ns_of(settings_.linger) <= now_ns_) { // whoever sent it has given up (timer F)
+        } else if (bye.since_ns + ns_of(settings_.linger) <=
+                   now_ns_) { // whoever sent it has given up (timer F)
             byes_waiting_--;
             totals_.byes_refused++;
             const std::string source = bye.packet.source.to_string();
-            spdlog::warn("call {:x} {} -> {}: somebody at {} tried to end it", dialog.id, call.caller, call.callee,
-                         source);
+            spdlog::warn("call {:x} {} -> {}: somebody at {} tried to end it", dialog.id, call.caller,
+                         call.callee, source);
             reject(std::move(bye.packet), &bye.message,
                    {STEM_SIP_FLOW, "BYE from " + source + ", but the media of that leg go on"});
         } else {

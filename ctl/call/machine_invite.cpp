@@ -14,7 +14,8 @@ constexpr int status_trying = 100;
 constexpr int status_not_acceptable = 488;
 constexpr int status_unavailable = 503;
 constexpr std::size_t max_legs = 16; // of one call, forked by a proxy before us
-// RFC 3261 17.1.1.2: a client sends an INVITE seven times at most, whatever its T1. Duplicates may come on top.
+// RFC 3261 17.1.1.2: a client sends an INVITE seven times at most, whatever its T1. Duplicates may come on
+// top.
 constexpr unsigned max_repeats = 10;
 
 std::string identity_of(const sip::Message& invite) {
@@ -33,8 +34,7 @@ std::string sent_by_of(const sip::Message& message) {
 
 // A proxy that forks changes the request URI and the branch, and nothing of these (16.6).
 bool is_same_caller(const Call& call, const sip::Message& invite) {
-    return call.identity &&
-           call.identity->ends_with('\n' + invite.from.text + '\n' + invite.to.text);
+    return call.identity && call.identity->ends_with('\n' + invite.from.text + '\n' + invite.to.text);
 }
 
 bool is_over(const Call& call) {
@@ -43,8 +43,7 @@ bool is_over(const Call& call) {
 }
 
 bool is_answered(const Call& call) {
-    return std::ranges::any_of(call.dialogs,
-                               [](const Dialog& dialog) { return dialog.answered_ns != 0; });
+    return std::ranges::any_of(call.dialogs, [](const Dialog& dialog) { return dialog.answered_ns != 0; });
 }
 
 } // namespace
@@ -134,7 +133,8 @@ void Monitor::Machine::hold(Packet packet, const sip::Message& message, Call& ca
     if (call.watched) {
         std::optional<Objection> objection;
         if (session.sdp == Sdp::malformed || session.sdp == Sdp::refused) {
-            objection = {session.sdp == Sdp::malformed ? STEM_SDP_MALFORMED : STEM_MEDIA_ADDRESS, session.what};
+            objection = {session.sdp == Sdp::malformed ? STEM_SDP_MALFORMED : STEM_MEDIA_ADDRESS,
+                         session.what};
         }
         let_go(call, {}, {}, objection);
         ask(call, message);
@@ -166,8 +166,8 @@ void Monitor::Machine::hold(Packet packet, const sip::Message& message, Call& ca
     }
 }
 
-// RFC 3891 3: the tags as the called party knows them, so that its own is the To tag. 0: a dialog that does not
-// cross us, or none; the called party answers for it.
+// RFC 3891 3: the tags as the called party knows them, so that its own is the To tag. 0: a dialog that does
+// not cross us, or none; the called party answers for it.
 std::uint64_t Monitor::Machine::replaced_by(const sip::Message& message) {
     const auto& wanted = *message.replaces;
     for (const auto direction : {STEM_INBOUND, STEM_OUTBOUND}) {
@@ -312,7 +312,8 @@ void Monitor::Machine::on_known_invite(Packet packet, const sip::Message& messag
         }
         return;
     }
-    const auto owner = std::ranges::find_if(kin, [&](const Call* call) { return call->legs.contains(branch); });
+    const auto owner =
+        std::ranges::find_if(kin, [&](const Call* call) { return call->legs.contains(branch); });
     if (owner == kin.end()) {
         on_new_branch(std::move(packet), message, kin);
         return;
@@ -330,8 +331,8 @@ void Monitor::Machine::on_known_invite(Packet packet, const sip::Message& messag
     }
 }
 
-// The same Call-ID and tag with another branch: another leg of the attempt that a proxy before us has forked, or
-// a new attempt.
+// The same Call-ID and tag with another branch: another leg of the attempt that a proxy before us has forked,
+// or a new attempt.
 void Monitor::Machine::on_new_branch(Packet packet, const sip::Message& message,
                                      const std::vector<Call*>& kin) {
     std::size_t legs = 0;
@@ -361,8 +362,7 @@ void Monitor::Machine::on_new_branch(Packet packet, const sip::Message& message,
     // from a proxy that tries the next target (16.7, step 4 and 5).
     Call& call = *kin.front();
     const auto highest = std::ranges::max(kin, {}, [](const Call* each) { return each->cseq; })->cseq;
-    const bool next_target =
-        message.cseq == highest && !is_answered(call) && is_same_caller(call, message);
+    const bool next_target = message.cseq == highest && !is_answered(call) && is_same_caller(call, message);
     if (message.cseq > highest || next_target) {
         try_again(std::move(packet), message, call);
         return;
@@ -377,8 +377,8 @@ void Monitor::Machine::try_again(Packet packet, const sip::Message& message, Cal
     hold(std::move(packet), message, call);
 }
 
-// A proxy before us forked to the same request URI: what was decided of one leg holds for the other. False: it
-// cannot, and the packet is still the caller's.
+// A proxy before us forked to the same request URI: what was decided of one leg holds for the other. False:
+// it cannot, and the packet is still the caller's.
 bool Monitor::Machine::join_as_leg(Packet& packet, const sip::Message& message, Call& call) {
     if (call.state != CallState::going || message.cseq != call.cseq || is_answered(call)) {
         return false;

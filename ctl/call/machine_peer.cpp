@@ -47,7 +47,8 @@ std::size_t Monitor::Machine::room_for_calls(const Packet& packet) const {
 // of ours, and will call it.
 void Monitor::Machine::tell_registered(const Packet& response, const Transaction& transaction,
                                        const sip::Contact& asked, std::uint32_t lifetime_s) {
-    const Address peer = transaction.direction == STEM_INBOUND ? transaction.source.address : response.source.address;
+    const Address peer =
+        transaction.direction == STEM_INBOUND ? transaction.source.address : response.source.address;
     observer_->registered(peer, transaction.address_of_record + ' ' + asked.uri.text,
                           std::chrono::seconds(lifetime_s), now_ns_);
 }

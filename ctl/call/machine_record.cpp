@@ -112,7 +112,8 @@ std::size_t Monitor::Machine::adopt(std::uint64_t now_ns) {
         const std::string key = call_key(direction, call_id, caller_tag);
         const std::string branch = read_text(record.invite_branch);
         const auto [first, last] = calls_.equal_range(key);
-        auto place = std::find_if(first, last, [&](const auto& entry) { return entry.second->branch == branch; });
+        auto place =
+            std::find_if(first, last, [&](const auto& entry) { return entry.second->branch == branch; });
         if (place == last) {
             place = calls_.emplace(key, std::make_unique<Call>());
             const auto& slot = place->second;
@@ -135,9 +136,10 @@ std::size_t Monitor::Machine::adopt(std::uint64_t now_ns) {
                 slot->terminals.emplace_back(record.terminal[i]);
             }
             for (const auto party : {STEM_CALLER, STEM_CALLEE}) {
-                slot->leg[party] = LegFlow({.address = Address(record.signalling[party]),
-                                            .port = record.signalling_port[party]});
-                for (std::size_t i = 0; i < std::min<std::size_t>(record.hop_count[party], STEM_HOPS_MAX); i++) {
+                slot->leg[party] = LegFlow(
+                    {.address = Address(record.signalling[party]), .port = record.signalling_port[party]});
+                for (std::size_t i = 0; i < std::min<std::size_t>(record.hop_count[party], STEM_HOPS_MAX);
+                     i++) {
                     slot->leg[party].learn_hop(Address(record.hop[party][i]));
                 }
                 const auto uri = sip::parse_uri(read_text(record.uri[party]));

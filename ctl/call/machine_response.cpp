@@ -78,9 +78,8 @@ std::optional<Monitor::Machine::Objection> Monitor::Machine::object_to(const Pac
     // RFC 3261 8.2.6.2: From and, inside a dialog, To are the request's.
     if (message.from_tag != transaction.from_tag ||
         (!transaction.to_tag.empty() && message.to_tag != transaction.to_tag)) {
-        return Objection{STEM_SIP_NO_TRANSACTION,
-                         fmt::format("{} {} with other tags than its request", message.status,
-                                     message.method_name)};
+        return Objection{STEM_SIP_NO_TRANSACTION, fmt::format("{} {} with other tags than its request",
+                                                              message.status, message.method_name)};
     }
     if (!is_answerer(packet, transaction, call)) {
         return Objection{STEM_SIP_FLOW,
@@ -111,8 +110,8 @@ void Monitor::Machine::follow_response(const Packet& packet, const sip::Message&
     // 13.3.1.4: a 2xx is repeated until the ACK comes. What differs in it is no new answer, nor is what a
     // late provisional response says.
     const Dialog* spoken = call.dialog(message.to_tag);
-    const bool repeated = first_invite ? spoken != nullptr && spoken->answered_ns != 0
-                                       : is_success(transaction.final_status);
+    const bool repeated =
+        first_invite ? spoken != nullptr && spoken->answered_ns != 0 : is_success(transaction.final_status);
     const bool too_late = first_invite && call.state == CallState::failed; // it failed, and was cancelled
     call.stream[answerer] = stream_of(packet);
     learn_leg(call, answerer, packet, message);

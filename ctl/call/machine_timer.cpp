@@ -138,8 +138,8 @@ void Monitor::Machine::check_silence(Call& call, Dialog& dialog) {
     set_timer(std::chrono::nanoseconds(wait), Alarm::silence, call.id, dialog.id);
 }
 
-// Nobody answered: not even with a 100 in the time that a client waits for it (timer B: 17.1.1.2), or not with a
-// final response in that of a proxy (timer C: 16.8).
+// Nobody answered: not even with a 100 in the time that a client waits for it (timer B: 17.1.1.2), or not
+// with a final response in that of a proxy (timer C: 16.8).
 void Monitor::Machine::ring_out(Call& call, const Timer& timer) {
     const bool rings = call.state == CallState::going && call.serial == timer.serial &&
                        std::ranges::none_of(call.dialogs, [](const Dialog& dialog) {
@@ -163,7 +163,8 @@ void Monitor::Machine::ring_out(Call& call, const Timer& timer) {
             return;
         }
     } else if (call.ring_until_ns > now_ns_) {
-        set_timer(std::chrono::nanoseconds(call.ring_until_ns - now_ns_), Alarm::ringing, call.id, call.serial);
+        set_timer(std::chrono::nanoseconds(call.ring_until_ns - now_ns_), Alarm::ringing, call.id,
+                  call.serial);
         return;
     }
     for (auto& each : call.dialogs) {
@@ -180,12 +181,12 @@ void Monitor::Machine::watch_session(Call& call, Dialog& dialog) {
         dialog.refreshed_ns + ns_of(std::chrono::seconds(dialog.session_seconds)) + ns_of(settings_.linger);
     const std::uint64_t wait_ns = due_ns > now_ns_ ? due_ns - now_ns_ : 0;
     dialog.session_watched = true;
-    set_timer(std::min(std::chrono::nanoseconds(wait_ns), std::chrono::nanoseconds(longest_watch)), Alarm::session,
-              call.id, dialog.id);
+    set_timer(std::min(std::chrono::nanoseconds(wait_ns), std::chrono::nanoseconds(longest_watch)),
+              Alarm::session, call.id, dialog.id);
 }
 
-// RFC 4028 10: nobody refreshed the session, and whoever noticed should have said BYE. Media of both sides show
-// that the refresh went another way.
+// RFC 4028 10: nobody refreshed the session, and whoever noticed should have said BYE. Media of both sides
+// show that the refresh went another way.
 void Monitor::Machine::check_session(Call& call, Dialog& dialog) {
     const bool running = dialog.state == STEM_DIALOG_UP || dialog.state == STEM_DIALOG_ANSWERED;
     if (!running || dialog.session_seconds == 0) {
@@ -203,7 +204,8 @@ void Monitor::Machine::check_session(Call& call, Dialog& dialog) {
             cut(call, dialog, "its session expired");
             return;
         }
-        dialog.refreshed_ns = now_ns_ - ns_of(std::chrono::seconds(dialog.session_seconds)); // asked again in 32 s
+        dialog.refreshed_ns =
+            now_ns_ - ns_of(std::chrono::seconds(dialog.session_seconds)); // asked again in 32 s
     }
     watch_session(call, dialog);
 }

@@ -43,9 +43,9 @@ void Monitor::Machine::absorb(Packet packet, std::string_view what) {
 void Monitor::Machine::watch_decision(const Call& call, const sm::Decision& decision) {
     const auto note = [&](stem_reason reason) {
         totals_.would_drop++;
-        egress_.note_monitored(reason, call.direction,
-                               fmt::format("call {:x} {} -> {}: {}", call.id, call.caller, call.callee,
-                                           decision.why));
+        egress_.note_monitored(
+            reason, call.direction,
+            fmt::format("call {:x} {} -> {}: {}", call.id, call.caller, call.callee, decision.why));
     };
     if (std::holds_alternative<sm::Forward>(decision.action)) {
         note(STEM_SIP_REWRITTEN);

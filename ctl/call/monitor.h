@@ -32,7 +32,7 @@ struct DialogInfo {
     std::string callee; // To URI
     std::string target; // request URI after a forward decision, else ""
     std::string call_id;
-    std::string decision; // why it was let in, in the Security Manager's words
+    std::string decision;       // why it was let in, in the Security Manager's words
     std::string refer_to;       // where one of its parties was last referred to (RFC 3515), else ""
     std::uint64_t replaces = 0; // id of the dialog that its INVITE takes the place of (RFC 3891); 0 = none
     std::uint64_t started_ns = 0;

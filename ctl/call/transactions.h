@@ -31,8 +31,8 @@ struct Transaction {
     std::string to_tag;                           // and this one, where it is not ""
     std::string request_uri;
     std::optional<sip::ReliableAck> rack; // of a PRACK
-    Endpoint source;      // of its packet
-    Endpoint destination; // where its responses have to come from
+    Endpoint source;                      // of its packet
+    Endpoint destination;                 // where its responses have to come from
     // REGISTER: what a 2xx will make known.
     std::string address_of_record;
     std::vector<sip::Contact> contacts;

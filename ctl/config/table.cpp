@@ -147,16 +147,19 @@ const std::array parameter_table{
               "3261 16.6, Timer C)."},
 
     Parameter{"calls", "idle_seconds", integer<STEM_FIELD(call.idle), seconds>("s", 60, 604800),
-              "A call on hold, or without media, is over when neither media, RTCP nor requests came for this long."},
-    Parameter{"calls", "clusters", networks<STEM_FIELD(call.clusters)>(),
-              "Networks whose hosts signal for one another: a carrier's or an exchange's machines, of which one "
-              "may end what another began. Those of [peers] trunks count too."},
+              "A call on hold, or without media, is over when neither media, RTCP nor requests came for this "
+              "long."},
+    Parameter{
+        "calls", "clusters", networks<STEM_FIELD(call.clusters)>(),
+        "Networks whose hosts signal for one another: a carrier's or an exchange's machines, of which one "
+        "may end what another began. Those of [peers] trunks count too."},
     Parameter{"calls", "bye_quiet_ms", integer<STEM_FIELD(call.bye_quiet), milliseconds>("ms", 100, 30000),
               "A BYE from elsewhere than its leg signals from waits until no media came from that leg for so "
               "long; while they go on it is dropped as `sip_flow` (docs/calls.md)."},
-    Parameter{"calls", "monitor_only", choice<STEM_FIELD(call.monitor_only)>(no_yes),
-              "Nothing of calls is dropped, held, answered or rewritten; what would have been is reported, and "
-              "media pass without a pinhole (docs/calls.md)."},
+    Parameter{
+        "calls", "monitor_only", choice<STEM_FIELD(call.monitor_only)>(no_yes),
+        "Nothing of calls is dropped, held, answered or rewritten; what would have been is reported, and "
+        "media pass without a pinhole (docs/calls.md)."},
     Parameter{"calls", "monitored_peers", networks<STEM_FIELD(call.monitored_peers)>(),
               "The same for calls with these hosts outside alone."},
 

@@ -226,8 +226,8 @@ Failure read_replaces(const Scan& scan, std::optional<ReplacedDialog>& replaces)
         }
     }
     if (twice || dialog.call_id.empty() || dialog.to_tag.empty() || dialog.from_tag.empty()) {
-        return malformed(fmt::format("Replaces: {}: not a Call-ID, one to-tag and one from-tag",
-                                     quoted(header->value)));
+        return malformed(
+            fmt::format("Replaces: {}: not a Call-ID, one to-tag and one from-tag", quoted(header->value)));
     }
     replaces = std::move(dialog);
     return std::nullopt;

@@ -100,7 +100,7 @@ struct ReliableAck {
 // RFC 3891 6.1: the dialog that an INVITE takes the place of.
 struct ReplacedDialog {
     std::string call_id;
-    std::string to_tag;   // the tags as whoever gets the INVITE knows them: its own is the To tag
+    std::string to_tag; // the tags as whoever gets the INVITE knows them: its own is the To tag
     std::string from_tag;
     bool early_only = false;
 };
@@ -128,9 +128,9 @@ struct Message {
     std::optional<Uri> refer_to;           // RFC 3515
     std::vector<std::string> record_route; // hosts, as in Uri; topmost first
     bool authorized = false;               // carries Authorization or Proxy-Authorization
-    std::string user_agent;                       // User-Agent, or "" ; at most 128 octets
-    std::string content_type;                     // lower case, parameters left away; "" = none
-    Span body;                                    // as Content-Length has it; length 0 = none
+    std::string user_agent;                // User-Agent, or "" ; at most 128 octets
+    std::string content_type;              // lower case, parameters left away; "" = none
+    Span body;                             // as Content-Length has it; length 0 = none
 
     [[nodiscard]] std::string_view body_of(std::string_view datagram) const {
         return datagram.substr(body.offset, body.length);

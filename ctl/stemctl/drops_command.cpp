@@ -23,7 +23,8 @@ struct DropsOptions {
 bool is_shown(const kernel::CounterRow& row, const DropsOptions& options) {
     const bool counted = std::ranges::any_of(row.by_direction,
                                              [](const stem_counter& counter) { return counter.packets > 0; });
-    return (options.all || options.monitored || stem_kind_of(row.reason) == STEM_KIND_DROP) && (options.zero || counted);
+    return (options.all || options.monitored || stem_kind_of(row.reason) == STEM_KIND_DROP) &&
+           (options.zero || counted);
 }
 
 std::string_view help_of(stem_reason reason) {
@@ -77,8 +78,8 @@ int run_drops(const Session& session, const DropsOptions& options) {
                    std::string(help_of(row.reason))});
     }
     Session::print(table.empty() ? (options.all         ? "no packet yet\n"
-                                  : options.monitored ? "nothing would have been dropped\n"
-                                                      : "nothing was dropped\n")
+                                    : options.monitored ? "nothing would have been dropped\n"
+                                                        : "nothing was dropped\n")
                                  : table.to_string());
     return exit_done;
 }

@@ -148,7 +148,8 @@ Result<Status> read_status(const kernel::Instance& instance) {
         return std::unexpected(walked.error());
     }
     for (const auto& row : *would_drops) {
-        status.would_drops += row.by_direction[STEM_INBOUND].packets + row.by_direction[STEM_OUTBOUND].packets;
+        status.would_drops +=
+            row.by_direction[STEM_INBOUND].packets + row.by_direction[STEM_OUTBOUND].packets;
     }
     const auto in_force = kernel::rules_in_force(instance);
     if (!in_force) {
@@ -266,7 +267,7 @@ void print_text(const kernel::Instance& instance, const Status& status) {
     line("posture", posture_text(status.posture));
     if (status.monitored > 0 || status.would_drops > 0) {
         line("monitor only", fmt::format("{}; {} packets would have been dropped",
-                                         status.monitors_all       ? "EVERYBODY"
+                                         status.monitors_all    ? "EVERYBODY"
                                          : status.monitored > 0 ? fmt::format("{} networks", status.monitored)
                                                                 : "nobody now",
                                          status.would_drops));

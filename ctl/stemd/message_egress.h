@@ -24,6 +24,13 @@ class MessageEgress final : public call::Egress {
     void drop(call::Packet packet, stem_reason reason, std::string_view what) noexcept override {
         of(packet).drop(std::move(packet), reason, what);
     }
+    void release_monitored(call::Packet packet, stem_reason reason, std::string_view what) noexcept override {
+        of(packet).release_monitored(std::move(packet), reason, what);
+    }
+    void note_monitored(stem_reason reason, stem_direction direction,
+                        std::string_view what) noexcept override {
+        datagrams_.note_monitored(reason, direction, what);
+    }
     void count(stem_reason reason, stem_direction direction) noexcept override {
         datagrams_.count(reason, direction);
     }

@@ -90,8 +90,9 @@ void would_drops(Page& page, const kernel::Instance& instance) {
     for (const auto& row : *rows) {
         for (const stem_direction direction : {STEM_INBOUND, STEM_OUTBOUND}) {
             if (row.by_direction[direction].packets > 0) {
-                page.sample(fmt::format(R"(reason="{}",direction="{}")", label_of(row.reason), label_of(direction)),
-                            row.by_direction[direction].packets);
+                page.sample(
+                    fmt::format(R"(reason="{}",direction="{}")", label_of(row.reason), label_of(direction)),
+                    row.by_direction[direction].packets);
             }
         }
     }
@@ -142,14 +143,15 @@ void calls(Page& page, const call::Totals& totals) {
                 totals.calls_silent);
     page.single("stem_calls_expired_total", "counter", "Calls ended because nobody refreshed their session.",
                 totals.calls_expired);
-    page.single("stem_byes_waiting", "gauge", "BYEs from elsewhere than their leg, that wait.", totals.byes_waiting);
+    page.single("stem_byes_waiting", "gauge", "BYEs from elsewhere than their leg, that wait.",
+                totals.byes_waiting);
     page.single("stem_byes_suspected_total", "counter", "BYEs from elsewhere than their leg.",
                 totals.byes_suspected);
     page.single("stem_byes_refused_total", "counter", "Of those, dropped: their leg's media went on.",
                 totals.byes_refused);
     page.single("stem_byes_early_total", "counter", "BYEs of callees before the ACK.", totals.byes_early);
-    page.single("stem_legs_moved_total", "counter", "Legs that went on signalling from another port or address.",
-                totals.peers_moved);
+    page.single("stem_legs_moved_total", "counter",
+                "Legs that went on signalling from another port or address.", totals.peers_moved);
     page.single("stem_pinholes_opened_total", "counter", "Pinholes opened.", totals.pinholes_opened);
     page.single("stem_pinholes_closed_total", "counter", "Pinholes closed.", totals.pinholes_closed);
 }

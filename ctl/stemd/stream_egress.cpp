@@ -48,6 +48,20 @@ void StreamEgress::drop(call::Packet packet, stem_reason reason, std::string_vie
     log_.write(reason, packet.direction, packet.source, packet.destination, what);
 }
 
+void StreamEgress::release_monitored(call::Packet packet, stem_reason reason,
+                                     std::string_view what) noexcept {
+    log_.write_monitored(reason, packet.direction,
+                         packet.source.to_string() + " -> " + packet.destination.to_string(), what);
+    monitored_.add(reason, packet.direction, packet.payload.size());
+    forward(packet, packet.payload, STEM_SIP_MONITORED);
+}
+
+void StreamEgress::note_monitored(stem_reason reason, stem_direction direction,
+                                  std::string_view what) noexcept {
+    log_.write_monitored(reason, direction, "a call that went on", what);
+    monitored_.add(reason, direction, 0);
+}
+
 void StreamEgress::count(stem_reason reason, stem_direction direction) noexcept {
     counters_.add(reason, direction, 0);
 }

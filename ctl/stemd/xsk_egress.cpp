@@ -75,8 +75,8 @@ void XskEgress::drop(call::Packet packet, stem_reason reason, std::string_view w
 }
 
 void XskEgress::release_monitored(call::Packet packet, stem_reason reason, std::string_view what) noexcept {
-    log_.write_monitored(reason, packet.direction, packet.source.to_string() + " -> " + packet.destination.to_string(),
-                         what);
+    log_.write_monitored(reason, packet.direction,
+                         packet.source.to_string() + " -> " + packet.destination.to_string(), what);
     monitored_.add(reason, packet.direction, carrier_of(packet).frame().bytes().size());
     forward(packet, STEM_SIP_MONITORED);
 }

@@ -150,6 +150,10 @@ void DataPlane::reset() {
     clear<std::uint16_t>(bpf_map__fd(maps.sip_ports));
     clear<stem_addr>(bpf_map__fd(maps.keepalive));
     clear<stem_addr>(bpf_map__fd(maps.peers));
+    clear<stem_monitored_key>(bpf_map__fd(maps.monitored));
+    for (std::uint32_t slot = 0; slot < STEM_COUNTER_SLOTS; slot++) {
+        put(bpf_map__fd(maps.would_drops), slot, stem_counter{}, "what would have been dropped");
+    }
     clear<stem_sip_source_key>(bpf_map__fd(maps.sip_sources));
     clear<std::uint64_t>(bpf_map__fd(maps.sip_streams));
     clear<stem_addr>(bpf_map__fd(maps.sip_asked));
@@ -406,6 +410,17 @@ stem_thresholds DataPlane::default_thresholds() {
 
 void DataPlane::set_peer(const Address& source, const stem_peer& peer) {
     put(bpf_map__fd(skeleton_->maps.peers), source.raw(), peer, "a peer");
+}
+
+void DataPlane::set_monitored(const Cidr& peers) {
+    stem_monitored_key key{.prefix_length = peers.mapped_length(), .peer = {}};
+    std::ranges::copy(peers.network().octets(), key.peer);
+    put(bpf_map__fd(skeleton_->maps.monitored), key, std::uint8_t{1}, "a monitored network");
+}
+
+stem_counter DataPlane::would_drops(stem_reason reason, stem_direction direction) const {
+    return fetch<stem_counter>(bpf_map__fd(skeleton_->maps.would_drops), stem_counter_index(reason, direction),
+                               "what would have been dropped");
 }
 
 void DataPlane::set_posture(std::uint32_t bits) {

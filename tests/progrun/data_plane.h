@@ -11,6 +11,7 @@
 #include <stem/abi/fragment.h>
 #include <stem/abi/learning.h>
 #include <stem/abi/meta.h>
+#include <stem/abi/monitored.h>
 #include <stem/abi/neighbour.h>
 #include <stem/abi/peer.h>
 #include <stem/abi/proxy.h>
@@ -121,6 +122,9 @@ class DataPlane {
     [[nodiscard]] static stem_thresholds default_thresholds();
     void set_peer(const Address& source, const stem_peer& peer);
     void set_posture(std::uint32_t bits);
+    void set_monitored(const Cidr& peers);
+    // What would have been dropped since with().
+    [[nodiscard]] stem_counter would_drops(stem_reason reason, stem_direction direction) const;
 
     [[nodiscard]] std::array<std::uint64_t, STEM_SYN_COUNT_SLOTS> syn_counts() const; // since with()
     // Of an address: IPv6 ones are blocked as their /64.

@@ -48,11 +48,11 @@ void expect_event(DataPlane& plane, stem_direction direction, std::size_t length
     if (events.empty()) {
         return;
     }
-    EXPECT_EQ(events[0].reason, verdict.reason) << label_of(events[0].reason);
+    EXPECT_EQ(events[0].reason, verdict.would_drop.value_or(verdict.reason)) << label_of(events[0].reason);
     EXPECT_EQ(events[0].direction, direction);
     EXPECT_EQ(events[0].length, length);
     EXPECT_EQ(events[0].time_ns, plane.now());
-    EXPECT_EQ(events[0].zero, 0);
+    EXPECT_EQ(events[0].monitored, verdict.would_drop ? 1 : 0);
 }
 
 void expect_steered(stem_direction direction, const Bytes& frame, const Verdict& verdict,
@@ -76,6 +76,12 @@ void expect_steered(stem_direction direction, const Bytes& frame, const Verdict&
 
 Verdict forwarded(stem_reason reason) {
     return {.action = XDP_REDIRECT, .reason = reason};
+}
+
+Verdict monitored(stem_reason would_drop) {
+    Verdict verdict = forwarded(STEM_MONITORED).with_event(EventFate::sent);
+    verdict.would_drop = would_drop;
+    return verdict;
 }
 
 Verdict dropped(stem_reason reason) {

@@ -21,6 +21,7 @@ struct Verdict {
     stem_reason reason;
     EventFate event = EventFate::none;
     std::optional<Bytes> output = {};
+    std::optional<stem_reason> would_drop = {}; // the event's reason, of a peer that is only monitored
     bool steer_ready = true;                // of a steered frame
     bool proxied = false;                   // of a steered frame
     std::optional<stem_sip_lane> lane = {}; // of a steered frame; not set: known from inside, else unknown
@@ -53,6 +54,8 @@ struct Verdict {
 };
 
 [[nodiscard]] Verdict forwarded(stem_reason reason);
+// Passed, as its peer is only monitored; with an event that says why not else.
+[[nodiscard]] Verdict monitored(stem_reason would_drop);
 [[nodiscard]] Verdict dropped(stem_reason reason); // with its event sent
 [[nodiscard]] Verdict steered(stem_reason reason);
 [[nodiscard]] Verdict to_stack(stem_reason reason);

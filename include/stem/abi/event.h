@@ -21,7 +21,7 @@ struct stem_event {
     __u8 protocol;   /* IPPROTO_*, 0 = not IP */
     __u8 ip_version; /* 4, 6; 0 = not IP */
     __u8 monitored;  /* 1: it passed all the same, as its peer is only monitored */
-    __u16 rule; /* the static rule that decided or logs, from 1; 0 = none */
+    __u16 rule;      /* the static rule that decided or logs, from 1; 0 = none */
     __u16 zeros;
     __u32 generation; /* of the rules, where `rule` is not 0: the low 32 bits */
 };

@@ -28,13 +28,14 @@ class RowTest : public MonitorTest {
     }
     // The caller's answer to a request of the callee's.
     [[nodiscard]] std::string answer_to_callee(int status, const std::string& method, int cseq,
-                                               const std::string& branch, const std::string& body = "") const {
+                                               const std::string& branch,
+                                               const std::string& body = "") const {
         return Script::with_body("SIP/2.0 " + std::to_string(status) +
                                      " X\r\nVia: SIP/2.0/UDP 192.0.2.5:5060;branch=" + branch +
                                      "\r\nFrom: <sip:bob@example.org>;tag=" + script.callee_tag +
                                      "\r\nTo: <sip:alice@example.org>;tag=" + script.caller_tag +
-                                     "\r\nCall-ID: " + script.call_id + "\r\nCSeq: " + std::to_string(cseq) + " " +
-                                     method + "\r\nContact: <sip:alice@192.0.2.11>\r\n",
+                                     "\r\nCall-ID: " + script.call_id + "\r\nCSeq: " + std::to_string(cseq) +
+                                     " " + method + "\r\nContact: <sip:alice@192.0.2.11>\r\n",
                                  body);
     }
     [[nodiscard]] bool caller_sends_from(const std::string& port) const {
@@ -61,7 +62,8 @@ TEST_F(RowTest, ForkBeforeUsRingsTwoTargets) {
     ASSERT_EQ(sm.queries.size(), 2U);
     expect_released(answer(180, "bob-1"));
     expect_released(from_callee(script.response(180, "INVITE", 1, "pat-1", "", "z9hG4bK-two")));
-    expect_released(from_callee(script.response(200, "INVITE", 1, "pat-1", script.callee_sdp(), "z9hG4bK-two")));
+    expect_released(
+        from_callee(script.response(200, "INVITE", 1, "pat-1", script.callee_sdp(), "z9hG4bK-two")));
     expect_released(from_caller(script.request("ACK", 1, "", "pat-1", "z9hG4bK-pa")));
     expect_released(from_caller(script.request("CANCEL", 1)));
     expect_released(answer(487, "bob-1"));
@@ -177,7 +179,8 @@ TEST_F(RowTest, CrossingReinvitesChangeNothing) {
     establish();
     const auto before = flows.map.size();
     expect_released(ask("INVITE", 2, "z9hG4bK-r", script.sdp("192.0.2.11", "12000")));
-    expect_released(from_callee(script.callee_request("INVITE", 1, "z9hG4bK-rc", script.sdp("192.0.2.50", "22000"))));
+    expect_released(
+        from_callee(script.callee_request("INVITE", 1, "z9hG4bK-rc", script.sdp("192.0.2.50", "22000"))));
     expect_released(reply(491, "INVITE", 2, "z9hG4bK-r"));
     expect_released(from_caller(answer_to_callee(491, "INVITE", 1, "z9hG4bK-rc")));
     pass_time(5 * second);
@@ -188,7 +191,8 @@ TEST_F(RowTest, CrossingReinvitesChangeNothing) {
 TEST_F(RowTest, GlareThatIsAcceptedMovesNoMedia) {
     establish();
     expect_released(ask("INVITE", 2, "z9hG4bK-r", script.sdp("192.0.2.11", "12000")));
-    expect_released(from_callee(script.callee_request("UPDATE", 1, "z9hG4bK-uc", script.sdp("192.0.2.50", "22000"))));
+    expect_released(
+        from_callee(script.callee_request("UPDATE", 1, "z9hG4bK-uc", script.sdp("192.0.2.50", "22000"))));
     expect_released(from_caller(answer_to_callee(200, "UPDATE", 1, "z9hG4bK-uc", script.caller_sdp())));
     pass_time(5 * second);
     EXPECT_FALSE(flows.map.contains(key("192.0.2.11", "10000", "192.0.2.50", "22000", STEM_INBOUND)));
@@ -323,7 +327,8 @@ TEST_F(RowTest, TryingKeepsNoCallRinging) {
 
 TEST_F(RowTest, SessionThatNobodyRefreshesExpires) {
     call_out();
-    expect_released(answer(200, script.callee_tag, script.callee_sdp(), "Session-Expires: 120;refresher=uac"));
+    expect_released(
+        answer(200, script.callee_tag, script.callee_sdp(), "Session-Expires: 120;refresher=uac"));
     expect_released(ask("ACK", 1, "z9hG4bK-ack"));
     talk_for(140, false);
     EXPECT_EQ(only_state(), "up") << "120 s, and 32 for the BYE";
@@ -384,7 +389,8 @@ TEST_F(RowTest, ReferIsRecordedAndReplacesIsTiedToItsDialog) {
     script.call_id = "unknown";
     expect_dropped(from_caller(with(script.request("OPTIONS", 1), "Replaces: x;to-tag=1;from-tag=2")),
                    STEM_SIP_MALFORMED);
-    expect_dropped(from_caller(with(script.request("INVITE", 1), "Replaces: x;to-tag=1")), STEM_SIP_MALFORMED);
+    expect_dropped(from_caller(with(script.request("INVITE", 1), "Replaces: x;to-tag=1")),
+                   STEM_SIP_MALFORMED);
 }
 
 // The ACK went another way: the caller's media and its next request show that it has the answer.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Calls by the hundred thousand, whose messages are lost, repeated and overtake each other: whatever happened,
-// nothing of them is left at the end. STEM_SOAK_CALLS sets how many, STEM_SOAK_SEED another run of luck.
+// Calls by the hundred thousand, whose messages are lost, repeated and overtake each other: whatever
+// happened, nothing of them is left at the end. STEM_SOAK_CALLS sets how many, STEM_SOAK_SEED another run of
+// luck.
 #include "fakes.h"
 
 #include <malloc.h>
@@ -87,7 +88,8 @@ class SoakTest : public MonitorTest {
             call.caller_media_port = "9000";
             send(2000 * ms, true, call.request("INVITE", 2, call.caller_sdp(), call.callee_tag, branch));
             send(2050 * ms, false,
-                 call.response(chance(70) ? 200 : 491, "INVITE", 2, call.callee_tag, call.callee_sdp(), branch));
+                 call.response(chance(70) ? 200 : 491, "INVITE", 2, call.callee_tag, call.callee_sdp(),
+                               branch));
             send(2100 * ms, true, call.request("ACK", 2, "", call.callee_tag, branch + "a"));
         }
         if (chance(20)) {
@@ -97,8 +99,8 @@ class SoakTest : public MonitorTest {
         if (chance(90)) { // else nobody ever hangs up
             const bool by_caller = chance(60);
             const std::string branch = call.branch + "b";
-            const std::string bye =
-                by_caller ? call.request("BYE", 3, "", call.callee_tag, branch) : call.callee_request("BYE", 2, branch);
+            const std::string bye = by_caller ? call.request("BYE", 3, "", call.callee_tag, branch)
+                                              : call.callee_request("BYE", 2, branch);
             send(3000 * ms, by_caller, bye);
             send(3500 * ms, by_caller, bye);
             if (by_caller) {

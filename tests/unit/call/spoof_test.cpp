@@ -32,7 +32,8 @@ class SpoofTest : public MonitorTest, public ::testing::WithParamInterface<bool>
         script.callee_tag = "bob-1";
         nat_ = "203.0.113.9";
         expect_released(from_nat(private_contact(script.request("INVITE", 1, script.caller_sdp())), 40000));
-        expect_released(from_callee(script.response(200, "INVITE", 1, script.callee_tag, script.callee_sdp())));
+        expect_released(
+            from_callee(script.response(200, "INVITE", 1, script.callee_tag, script.callee_sdp())));
         expect_released(
             from_nat(private_contact(script.request("ACK", 1, "", script.callee_tag, "z9hG4bK-ack")), 40000));
     }
@@ -103,11 +104,12 @@ TEST_P(SpoofTest, RequestsInsideTheCallFromElsewhereDoNothing) {
     const auto open = flows.map;
     script.caller_media_port = "6000";
     for (const char* method : {"INVITE", "UPDATE", "INFO", "REFER", "MESSAGE", "NOTIFY", "OPTIONS"}) {
-        expect_dropped(from_stranger(script.request(method, 9, script.sdp(stranger(), "6000"), script.callee_tag,
-                                                    std::string("z9hG4bK-") + method)),
+        expect_dropped(from_stranger(script.request(method, 9, script.sdp(stranger(), "6000"),
+                                                    script.callee_tag, std::string("z9hG4bK-") + method)),
                        STEM_SIP_FLOW);
     }
-    expect_dropped(from_stranger(script.request("ACK", 1, "", script.callee_tag, "z9hG4bK-a")), STEM_SIP_FLOW);
+    expect_dropped(from_stranger(script.request("ACK", 1, "", script.callee_tag, "z9hG4bK-a")),
+                   STEM_SIP_FLOW);
     expect_dropped(from_stranger(script.request("CANCEL", 1)), STEM_SIP_FLOW);
     EXPECT_EQ(flows.map.size(), open.size());
     // None of them used up a CSeq.
@@ -167,7 +169,8 @@ TEST_P(SpoofTest, ClusterSignalsForOneAnother) {
     const std::string other = script.v6 ? "2001:db8:1::78" : "192.0.2.78";
     establish();
     talk(second);
-    expect_dropped(from_stranger(script.request("INFO", 2, "", script.callee_tag, "z9hG4bK-i")), STEM_SIP_FLOW);
+    expect_dropped(from_stranger(script.request("INFO", 2, "", script.callee_tag, "z9hG4bK-i")),
+                   STEM_SIP_FLOW);
     expect_released(feed(STEM_INBOUND, bye(), other));
 }
 
@@ -178,15 +181,16 @@ TEST_P(SpoofTest, PhoneBehindNatMayChangeItsPort) {
     establish_behind_nat();
     // Another port in each request: its NAT makes new bindings.
     expect_released(from_nat(
-        private_contact(script.request("INVITE", 2, script.caller_sdp(), script.callee_tag, "z9hG4bK-r")), 40001));
-    expect_released(from_callee(
-        script.response(200, "INVITE", 2, script.callee_tag, script.callee_sdp(), "z9hG4bK-r")));
+        private_contact(script.request("INVITE", 2, script.caller_sdp(), script.callee_tag, "z9hG4bK-r")),
+        40001));
+    expect_released(
+        from_callee(script.response(200, "INVITE", 2, script.callee_tag, script.callee_sdp(), "z9hG4bK-r")));
     expect_released(
         from_nat(private_contact(script.request("ACK", 2, "", script.callee_tag, "z9hG4bK-ra")), 40002));
     EXPECT_GE(monitor->totals().peers_moved, 2U);
     // Its BYE waits, as the NAT has others behind it, and goes through when it is silent.
-    EXPECT_TRUE(
-        from_nat(private_contact(script.request("BYE", 3, "", script.callee_tag, "z9hG4bK-b")), 40003).empty());
+    EXPECT_TRUE(from_nat(private_contact(script.request("BYE", 3, "", script.callee_tag, "z9hG4bK-b")), 40003)
+                    .empty());
     pass_time(5 * second / 2);
     expect_released(egress.take());
     EXPECT_EQ(only_state(), "closing");
@@ -199,19 +203,21 @@ TEST_P(SpoofTest, RegistrationShowsWhereAPhoneHasGone) {
     const std::string host = Script::host(there);
     const auto head = [&](const std::string& first, const std::string& tag) {
         return first + "\r\nVia: SIP/2.0/UDP " + host +
-               ":5060;branch=z9hG4bK-reg\r\nFrom: <sip:alice@example.org>;tag=r\r\nTo: <sip:alice@example.org>" +
+               ":5060;branch=z9hG4bK-reg\r\nFrom: <sip:alice@example.org>;tag=r\r\nTo: "
+               "<sip:alice@example.org>" +
                tag + "\r\nCall-ID: reg\r\nCSeq: 1 REGISTER\r\nContact: <sip:alice@" + host +
                ">\r\nExpires: 600\r\nContent-Length: 0\r\n\r\n";
     };
-    const auto reinvite = script.request("INVITE", 2, script.sdp(there, "11000"), script.callee_tag, "z9hG4bK-m");
+    const auto reinvite =
+        script.request("INVITE", 2, script.sdp(there, "11000"), script.callee_tag, "z9hG4bK-m");
     expect_dropped(from_stranger(reinvite), STEM_SIP_FLOW);
     expect_released(from_stranger(head("REGISTER sip:" + Script::host(script.proxy_ip()) + " SIP/2.0", "")));
     expect_dropped(from_stranger(reinvite), STEM_SIP_FLOW); // not answered yet
     expect_released(feed(STEM_OUTBOUND, head("SIP/2.0 200 OK", ";tag=s"), script.proxy_ip(), there));
     expect_released(from_stranger(reinvite));
-    expect_released(feed(STEM_OUTBOUND,
-                         script.response(200, "INVITE", 2, script.callee_tag, script.callee_sdp(), "z9hG4bK-m"),
-                         script.proxy_ip(), there));
+    expect_released(feed(
+        STEM_OUTBOUND, script.response(200, "INVITE", 2, script.callee_tag, script.callee_sdp(), "z9hG4bK-m"),
+        script.proxy_ip(), there));
     EXPECT_TRUE(flows.map.contains(key(there, "11000", script.callee_ip(), "20000", STEM_INBOUND)));
 }
 
@@ -220,10 +226,10 @@ TEST_P(SpoofTest, LegsAreKnownAfterARestart) {
     restart();
     monitor->adopt(now);
     talk(second);
-    expect_dropped(from_stranger(script.request("INFO", 9, "", script.callee_tag, "z9hG4bK-i")), STEM_SIP_FLOW);
+    expect_dropped(from_stranger(script.request("INFO", 9, "", script.callee_tag, "z9hG4bK-i")),
+                   STEM_SIP_FLOW);
     EXPECT_TRUE(from_stranger(bye()).empty());
-    expect_released(
-        feed(STEM_OUTBOUND, script.callee_request("INFO", 1, "z9hG4bK-i2"), script.callee_ip()));
+    expect_released(feed(STEM_OUTBOUND, script.callee_request("INFO", 1, "z9hG4bK-i2"), script.callee_ip()));
     expect_released(feed(STEM_INBOUND, script.request("INFO", 2, "", script.callee_tag, "z9hG4bK-i3"),
                          script.caller_ip(), "", 6060));
 }

@@ -69,7 +69,8 @@ class StateTable : public MonitorTest {
             return;
         }
         if (reached >= 1) {
-            from_callee(with(script.response(183, "INVITE", 1, script.callee_tag, script.callee_sdp()), "RSeq: 7"));
+            from_callee(
+                with(script.response(183, "INVITE", 1, script.callee_tag, script.callee_sdp()), "RSeq: 7"));
         }
         if (reached >= 2) {
             from_callee(script.response(200, "INVITE", 1, script.callee_tag, script.callee_sdp()));
@@ -135,15 +136,21 @@ class StateTable : public MonitorTest {
             {"BYE, CSeq of before",
              [&] { return from_caller(script.request("BYE", 1, "", script.callee_tag, "z9hG4bK-old")); }},
             {"2xx to BYE",
-             [&] { return from_callee(script.response(200, "BYE", 2, script.callee_tag, "", "z9hG4bK-bye")); }},
+             [&] {
+                 return from_callee(script.response(200, "BYE", 2, script.callee_tag, "", "z9hG4bK-bye"));
+             }},
             {"481 to BYE",
-             [&] { return from_callee(script.response(481, "BYE", 2, script.callee_tag, "", "z9hG4bK-bye")); }},
+             [&] {
+                 return from_callee(script.response(481, "BYE", 2, script.callee_tag, "", "z9hG4bK-bye"));
+             }},
             {"INFO", [&] { return caller_sends("INFO"); }},
             {"REFER", [&] { return caller_sends("REFER", "", "Refer-To: <sip:carol@192.0.2.5>"); }},
             {"NOTIFY", [&] { return callee_sends("NOTIFY"); }},
             {"MESSAGE", [&] { return caller_sends("MESSAGE"); }},
             {"response to nothing",
-             [&] { return from_callee(script.response(200, "INVITE", 1, script.callee_tag, "", "z9hG4bK-x")); }},
+             [&] {
+                 return from_callee(script.response(200, "INVITE", 1, script.callee_tag, "", "z9hG4bK-x"));
+             }},
         };
         const auto found = events.find(event);
         EXPECT_NE(found, events.end()) << event;
@@ -153,7 +160,9 @@ class StateTable : public MonitorTest {
     // What became of the message, in the table's words: "pass", "hold", "absorb", "answer", "X reason".
     std::string verdict(const std::vector<Sent>& sent) const {
         if (sent.empty()) {
-            return monitor->totals().held > 0 ? "hold" : monitor->totals().byes_waiting > 0 ? "wait" : "nothing";
+            return monitor->totals().held > 0           ? "hold"
+                   : monitor->totals().byes_waiting > 0 ? "wait"
+                                                        : "nothing";
         }
         const Sent& last = sent.back();
         if (last.how == Sent::How::released) {

@@ -25,9 +25,11 @@ TEST_F(WatchTest, OffencesPassAndAreTold) {
     expect_monitored(from_callee(script.response(200, "INVITE", 1, "x")), STEM_SIP_NO_TRANSACTION);
     establish();
     EXPECT_EQ(flows.map.size(), 4U) << "calls are followed as ever";
-    expect_monitored(feed(STEM_INBOUND, script.request("BYE", 2, "", script.callee_tag, "z9hG4bK-b"), "192.0.2.66"),
-                     STEM_SIP_FLOW);
-    expect_monitored(from_caller(script.request("INFO", 1, "", script.callee_tag, "z9hG4bK-i")), STEM_SIP_CSEQ);
+    expect_monitored(
+        feed(STEM_INBOUND, script.request("BYE", 2, "", script.callee_tag, "z9hG4bK-b"), "192.0.2.66"),
+        STEM_SIP_FLOW);
+    expect_monitored(from_caller(script.request("INFO", 1, "", script.callee_tag, "z9hG4bK-i")),
+                     STEM_SIP_CSEQ);
     EXPECT_EQ(only_state(), "up");
     EXPECT_EQ(monitor->totals().would_drop, 5U);
 }
@@ -45,14 +47,16 @@ TEST_F(WatchTest, NothingIsHeldAnsweredOrRewritten) {
     EXPECT_TRUE(egress.take().empty()) << "no 100, no 503";
     script.call_id = "forwarded";
     from_caller(script.request("INVITE", 1, script.caller_sdp()));
-    sm.waiting[1]({.action = sm::Forward{.target = "sip:carol@192.0.2.5", .terminals = {}}, .user = {}, .why = ""});
+    sm.waiting[1](
+        {.action = sm::Forward{.target = "sip:carol@192.0.2.5", .terminals = {}}, .user = {}, .why = ""});
     EXPECT_EQ(egress.noted[STEM_SIP_REWRITTEN], 1);
     script.call_id = "spam";
     from_caller(script.request("INVITE", 1, script.caller_sdp()));
     sm.waiting[2]({.action = sm::Drop{.spam = true}, .user = {}, .why = ""});
     EXPECT_EQ(egress.noted[STEM_SM_SPAM], 1);
     script.call_id = "bad-media";
-    expect_monitored(from_caller(script.request("INVITE", 1, script.sdp("127.0.0.1", "10000"))), STEM_MEDIA_ADDRESS);
+    expect_monitored(from_caller(script.request("INVITE", 1, script.sdp("127.0.0.1", "10000"))),
+                     STEM_MEDIA_ADDRESS);
     EXPECT_EQ(monitor->totals().held, 0U);
 }
 
@@ -69,10 +73,12 @@ TEST_F(WatchTest, ByPeerOutside) {
     const std::string bye = script.request("BYE", 2, "", "nobody");
     expect_monitored(from_caller(bye), STEM_SIP_NO_DIALOG);
     script.call_id = "other";
-    expect_dropped(feed(STEM_INBOUND, script.request("BYE", 2, "", "nobody"), "192.0.2.12"), STEM_SIP_NO_DIALOG);
-    expect_monitored(from_callee(script.callee_request("BYE", 2, "z9hG4bK-c")), STEM_SIP_NO_DIALOG);
-    expect_dropped(feed(STEM_OUTBOUND, script.callee_request("BYE", 2, "z9hG4bK-c"), "192.0.2.5", "192.0.2.12"),
+    expect_dropped(feed(STEM_INBOUND, script.request("BYE", 2, "", "nobody"), "192.0.2.12"),
                    STEM_SIP_NO_DIALOG);
+    expect_monitored(from_callee(script.callee_request("BYE", 2, "z9hG4bK-c")), STEM_SIP_NO_DIALOG);
+    expect_dropped(
+        feed(STEM_OUTBOUND, script.callee_request("BYE", 2, "z9hG4bK-c"), "192.0.2.5", "192.0.2.12"),
+        STEM_SIP_NO_DIALOG);
 }
 
 } // namespace
