@@ -218,7 +218,7 @@ void Monitor::Machine::decided(std::uint64_t call_id, std::uint64_t serial, cons
     }
     call->why = decision.why;
     if (decision.deny.count() > 0 && call->direction == STEM_INBOUND) {
-        observer_->deny_asked(call->signalling[STEM_CALLER].address, decision.deny, decision.deny_note);
+        observer_->deny_asked(call->leg[STEM_CALLER].source().address, decision.deny, decision.deny_note);
     }
     if (const auto* accept = std::get_if<sm::Accept>(&decision.action); accept != nullptr) {
         let_go(*call, {}, accept->terminals);

@@ -140,13 +140,14 @@ Signalling::Signalling(Attachment& attachment, Parts parts, const config::Config
       flows_(std::move(attachment.flows), std::move(attachment.learning), std::move(attachment.thresholds)),
       notices_(std::move(attachment.notices)), records_(std::move(attachment.dialogs)),
       ports_(std::move(parts.ports)), links_(std::move(parts.links), *ports_),
-      datagrams_(links_, counters_, attachment.would_drops, drop_log_), stream_egress_(counters_, attachment.would_drops, drop_log_),
-      egress_(datagrams_, stream_egress_),
+      datagrams_(links_, counters_, attachment.would_drops, drop_log_),
+      stream_egress_(counters_, attachment.would_drops, drop_log_), egress_(datagrams_, stream_egress_),
       streams_(streams_settings(config), links_, counters_, drop_log_, std::move(parts.thresholds)),
       unknown_(std::min(config.frames.unknown_queue, config.frames.chunks / 8)),
       proxy_(std::move(parts.proxy)),
-      monitor_(std::make_unique<call::Monitor>(with_seed(with_clusters(config.call, config.peers), attachment.instance), egress_, flows_,
-                                               records_, sm)) {
+      monitor_(std::make_unique<call::Monitor>(
+          with_seed(with_clusters(config.call, config.peers), attachment.instance), egress_, flows_, records_,
+          sm)) {
     streams_.read_with(*monitor_);
     monitor_->watch_with(observer);
     monitor_->adopt(kernel::monotonic_ns());

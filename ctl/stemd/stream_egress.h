@@ -20,7 +20,8 @@ class StreamEgress final : public call::Egress {
     void reply(const call::Packet& to, std::string_view message) noexcept override;
     void drop(call::Packet packet, stem_reason reason, std::string_view what) noexcept override;
     void release_monitored(call::Packet packet, stem_reason reason, std::string_view what) noexcept override;
-    void note_monitored(stem_reason reason, stem_direction direction, std::string_view what) noexcept override;
+    void note_monitored(stem_reason reason, stem_direction direction,
+                        std::string_view what) noexcept override;
     void count(stem_reason reason, stem_direction direction) noexcept override;
 
   private:
