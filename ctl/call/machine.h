@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The state behind Monitor. One file a concern: machine_invite.cpp (a call begins), machine_dialog.cpp
 // (requests inside it), machine_response.cpp, machine_media.cpp (offers, answers, pinholes),
-// machine_peer.cpp (who showed himself to be somebody),
+// machine_answer.cpp (media that nobody answers), machine_peer.cpp (who showed himself to be somebody),
 // machine_notice.cpp (what the data plane tells of them),
 // machine_record.cpp (what survives stemd), machine_timer.cpp.
 #pragma once
@@ -37,6 +37,7 @@ struct Dialog {
     std::optional<ResponseOffer> response_offer = {};
     std::uint64_t answered_ns = 0;
     std::uint64_t changed_ns = 0;
+    std::uint64_t answer_due_ns = 0; // when its media must have been answered; 0 = not watched
     // Set by adopt(), until the side's next request: its last one may be repeated, and is not known here.
     bool may_repeat[STEM_PARTIES] = {false, false};
 };
@@ -116,6 +117,7 @@ class Monitor::Machine {
         closing,
         forks,
         burial,
+        answers,
         cut
     };
     struct Timer {
@@ -201,6 +203,17 @@ class Monitor::Machine {
     bool catch_up(const Call& call, Dialog& dialog);
     void learned(const stem_notice& notice);
     void ended(const stem_notice& notice);
+
+    // machine_answer.cpp
+    struct Exchange { // of one line, by sender
+        std::uint64_t packets[STEM_PARTIES] = {0, 0};
+        std::uint64_t open_since_ns[STEM_PARTIES] = {0, 0};
+    };
+    void watch_answers(const Call& call, Dialog& dialog);
+    std::vector<Exchange> exchanges(const Call& call, const Dialog& dialog);
+    bool judge_answer(const Call& call, Dialog& dialog, std::size_t line, stem_party receiver,
+                      const Exchange& exchange);
+    void check_answers(Call& call, Dialog& dialog);
 
     // machine_record.cpp
     void remember(const Call& call, const Dialog& dialog);
