@@ -22,6 +22,7 @@ class Parsers {
 
     // Null: nobody is loaded for that datagram.
     [[nodiscard]] ProtocolParser* parser_of(const call::Packet& packet) const;
+    [[nodiscard]] bool has_default() const noexcept { return default_ != nullptr; }
     void tick(std::uint64_t now_ns);
 
   private:

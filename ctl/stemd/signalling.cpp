@@ -335,6 +335,9 @@ void Signalling::tick() {
         spdlog::error("{}", taken.error().message());
     }
     parsers_.tick(now_ns);
+    if (!parsers_.has_default()) { // SIP over TCP has no parser's ports
+        monitor_->tick(now_ns);
+    }
     streams_.tick(now_ns);
     fragments_.tick(now_ns);
     ports_->flush();
