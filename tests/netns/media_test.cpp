@@ -389,6 +389,9 @@ TEST_P(Media, SecurePhonesAndIceWork) {
     for (const Kind& kind :
          {Kind{"srtp-mand", false, STEM_FLOW_SRTP}, Kind{"dtls_srtp", false, STEM_FLOW_SRTP | STEM_FLOW_DTLS},
           Kind{"dtls_srtp", true, STEM_FLOW_SRTP | STEM_FLOW_DTLS | STEM_FLOW_STUN}}) {
+        if (kind.ice && v6()) {
+            continue; // baresip 1.0 writes "IN IP6" before its IPv4 candidate, and then refuses that itself
+        }
         SCOPED_TRACE(fmt::format("{} {}", kind.encryption, kind.ice ? "with ICE" : ""));
         auto bob =
             lab::Baresip::start(stage_->bob(), {.user = "bob",
@@ -405,7 +408,8 @@ TEST_P(Media, SecurePhonesAndIceWork) {
                                           .ice = kind.ice});
         ASSERT_OK(alice);
         ASSERT_OK(alice->dial(lab::sip_uri("bob", proxy().address)));
-        ASSERT_OK(alice->wait_for("CALL_ESTABLISHED", 10s));
+        const auto up = alice->wait_for("CALL_ESTABLISHED", 10s);
+        ASSERT_TRUE(up) << up.error().message() << "\n" << stage_->stemd().errors();
         std::uint64_t packets[STEM_DIRECTIONS] = {0, 0};
         unsigned flags = 0;
         const bool talked = lab::eventually(
