@@ -9,6 +9,7 @@
 #ifndef STEM_BPF_FLOW_H
 #define STEM_BPF_FLOW_H
 
+#include "beside.h"
 #include "bucket.h"
 #include "clock.h"
 #include "excess.h"
@@ -57,6 +58,46 @@ static __always_inline enum stem_reason follow(struct xdp_md* context, const str
     return (enum stem_reason)follow_source(flow, ssrc, sequence, now);
 }
 
+static __always_inline int awaits_check(const struct stem_flow* flow) {
+    return (flow->flags & STEM_FLOW_CANDIDATE) && !(flow->state & STEM_STREAM_CHECKED);
+}
+
+/* RTP and RTCP. */
+static __always_inline enum stem_reason judge_rtp(struct xdp_md* context, const struct frame* frame,
+                                                  const struct packet* packet, struct stem_flow* flow,
+                                                  const struct stem_thresholds* limits, __u64 now) {
+    const struct rtp_header* rtp = frame->payload;
+    const __u16 length = packet->payload_length;
+    /* The datagram's own length decides; the frame, which is never shorter, only satisfies the verifier. */
+    const int has_start = (void*)(&rtp->start + 1) <= frame->end;
+    enum stem_reason fault = check_form(has_start ? &rtp->start : NULL, length, flow);
+    if (fault == STEM_RTP_VERSION && (flow->flags & (STEM_FLOW_STUN | STEM_FLOW_DTLS))) {
+        return (enum stem_reason)judge_beside(context, packet, flow, now);
+    }
+    if (fault != STEM_CONTINUE) {
+        return fault;
+    }
+    if (awaits_check(flow)) {
+        return STEM_MEDIA_UNCHECKED;
+    }
+    if (is_rtcp_of(&rtp->start, length, flow)) {
+        return police(flow, packet->ip_length, now);
+    }
+    if ((void*)(rtp + 1) > frame->end) {
+        return STEM_RTP_SIZE;
+    }
+    const __u32 type = rtp->start.marker_type & 0x7f;
+    const __u32 timestamp = from_be32(rtp->timestamp);
+    fault = follow(context, rtp, packet, flow, now);
+    if (fault == STEM_CONTINUE) {
+        fault = police(flow, packet->ip_length, now);
+    }
+    if (fault == STEM_CONTINUE && is_measured(flow, limits->rtp_quality)) {
+        measure_jitter(flow, type, timestamp, limits->rtp_quality);
+    }
+    return fault;
+}
+
 static __always_inline enum stem_reason judge_media(struct xdp_md* context, const struct frame* frame,
                                                     const struct packet* packet, struct stem_flow* flow,
                                                     const struct stem_thresholds* limits, __u64 now) {
@@ -69,28 +110,12 @@ static __always_inline enum stem_reason judge_media(struct xdp_md* context, cons
     if (stream_is_blocked(flow->stream, now)) {
         return STEM_SIP_STREAM_BLOCKED;
     }
-    const struct rtp_header* rtp = frame->payload;
-    const __u16 length = packet->payload_length;
-    /* The datagram's own length decides; the frame, which is never shorter, only satisfies the verifier. */
-    const int has_start = (void*)(&rtp->start + 1) <= frame->end;
-    enum stem_reason fault = check_form(has_start ? &rtp->start : NULL, length, flow);
-    if (fault != STEM_CONTINUE) {
-        return fault;
-    }
-    if (is_rtcp_of(&rtp->start, length, flow)) {
-        fault = police(flow, packet->ip_length, now);
-    } else if ((void*)(rtp + 1) > frame->end) {
-        return STEM_RTP_SIZE;
+    enum stem_reason fault;
+    if (flow->kind == STEM_FLOW_UDPTL) {
+        fault = (enum stem_reason)judge_udptl(context, packet, flow);
+        fault = fault == STEM_CONTINUE ? police(flow, packet->ip_length, now) : fault;
     } else {
-        const __u32 type = rtp->start.marker_type & 0x7f;
-        const __u32 timestamp = from_be32(rtp->timestamp);
-        fault = follow(context, rtp, packet, flow, now);
-        if (fault == STEM_CONTINUE) {
-            fault = police(flow, packet->ip_length, now);
-        }
-        if (fault == STEM_CONTINUE && is_measured(flow, limits->rtp_quality)) {
-            measure_jitter(flow, type, timestamp, limits->rtp_quality);
-        }
+        fault = judge_rtp(context, frame, packet, flow, limits, now);
     }
     if (fault == STEM_CONTINUE && limits->rtp_total_kbps &&
         !within_total(packet->key.direction, packet->ip_length, limits->rtp_total_kbps, now)) {

@@ -2,8 +2,13 @@
 /*
  * Fragments: the first one is judged like a whole packet, and its verdict is kept for those that follow.
  * They must follow in order and without a gap, so that what the receiver puts together is what was judged:
- * one that comes twice, overlaps, or comes before its turn is dropped. Fragments of SIP and of media are
- * dropped: neither can be judged in pieces.
+ * one that comes twice, overlaps, or comes before its turn is dropped. Fragments of media are dropped, as
+ * they cannot be judged in pieces.
+ *
+ * Fragments of SIP go to stemd, in any order, which puts them together (ctl/fragment) and judges the whole. A
+ * first one shows its ports, and is remembered for those that follow. One that comes before its first shows
+ * none: few of them go to stemd as well, on a budget of all sources together, in the hope that they are SIP.
+ * All keep to their source's budgets (signalling.h).
  *
  * Reads and writes fragments, fragment_budget. Costs two hash operations a fragment, others nothing.
  */
@@ -19,6 +24,7 @@
 #include "threshold.h"
 
 #define NS_PER_MS 1000000ull
+#define EARLY_SHARE 32 /* of threshold fragment_rate: fragments that may come before their first one */
 
 static __always_inline struct stem_fragment_key fragment_key_of(const struct packet* packet) {
     return (struct stem_fragment_key){
@@ -31,9 +37,15 @@ static __always_inline struct stem_fragment_key fragment_key_of(const struct pac
     };
 }
 
-static __always_inline int fragment_within_rate(const struct packet* packet, __u32 rate, __u64 now) {
-    const __u32 way = packet->key.direction & 1;
-    __u64* full_at = bpf_map_lookup_elem(&fragment_budget, &way);
+enum fragment_budget_kind {
+    FRAGMENT_BUDGET_FIRST = 0,
+    FRAGMENT_BUDGET_EARLY = 1, /* before their first one */
+};
+
+static __always_inline int fragment_within_rate(const struct packet* packet, enum fragment_budget_kind kind,
+                                                __u32 rate, __u64 now) {
+    const __u32 slot = (__u32)kind * STEM_DIRECTIONS + (packet->key.direction & 1u);
+    __u64* full_at = bpf_map_lookup_elem(&fragment_budget, &slot);
     if (!full_at) {
         return 0;
     }
@@ -53,11 +65,9 @@ __noinline int judge_first_fragment(struct packet* packet, enum stem_reason reas
     if (kind_of(reason) == STEM_KIND_DROP) {
         return reason;
     }
-    /* SIP is for stemd, which takes whole datagrams only; an open policy does not open it. */
-    const int sip = (stem_modules & STEM_MODULE_SIP_STEERING) && packet->key.protocol == IPPROTO_UDP &&
-                    (is_sip_port(packet->key.dport) || is_sip_port(packet->key.sport));
-    if (kind_of(reason) == STEM_KIND_STEER || (sip && reason == STEM_POLICY_PASS)) {
-        return STEM_FRAGMENT;
+    const int steered = kind_of(reason) == STEM_KIND_STEER;
+    if (steered && packet->key.protocol != IPPROTO_UDP) {
+        return STEM_FRAGMENT; /* TCP that a rule steers: stemd takes whole segments only */
     }
     const struct stem_thresholds* limits = thresholds_in_force();
     if (!limits) {
@@ -67,12 +77,13 @@ __noinline int judge_first_fragment(struct packet* packet, enum stem_reason reas
     const __u64 now = now_ns();
     const struct stem_fragment* begun = bpf_map_lookup_elem(&fragments, &key);
     if (begun && begun->expires_ns > now) {
-        return STEM_FRAGMENT_FORM; /* a second first one lies over the other */
+        /* A second first one lies over the other. Of SIP, stemd sees whether it is the same once more. */
+        return steered && begun->reason == (__u16)reason ? (int)reason : STEM_FRAGMENT_FORM;
     }
     if (!packet->fragment_more) {
         return reason; /* the first and the last (RFC 6946) */
     }
-    if (!fragment_within_rate(packet, limits->fragment_rate, now)) {
+    if (!fragment_within_rate(packet, FRAGMENT_BUDGET_FIRST, limits->fragment_rate, now)) {
         return STEM_FRAGMENT;
     }
     const struct stem_fragment first = {
@@ -83,14 +94,30 @@ __noinline int judge_first_fragment(struct packet* packet, enum stem_reason reas
     return bpf_map_update_elem(&fragments, &key, &first, BPF_ANY) == 0 ? (int)reason : STEM_FRAGMENT;
 }
 
+/* Nothing is known of its first one, which may still come, and be SIP. IPv6's may name any protocol. */
+static __always_inline int may_be_early(const struct packet* packet, __u64 now) {
+    const struct stem_thresholds* limits = thresholds_in_force();
+    return (stem_modules & STEM_MODULE_SIP_STEERING) && limits && packet->key.protocol == IPPROTO_UDP &&
+           limits->fragment_rate >= EARLY_SHARE &&
+           fragment_within_rate(packet, FRAGMENT_BUDGET_EARLY, limits->fragment_rate / EARLY_SHARE, now);
+}
+
 /* The verdict on one that follows: its first one's. */
-__noinline int judge_later_fragment(struct packet* packet) {
+__noinline int judge_later_fragment(struct xdp_md* context, struct packet* packet) {
     if (!packet) {
         return STEM_INTERNAL;
     }
     const struct stem_fragment_key key = fragment_key_of(packet);
     struct stem_fragment* begun = bpf_map_lookup_elem(&fragments, &key);
-    if (!begun || begun->expires_ns <= now_ns() || packet->fragment_start > begun->next) {
+    const __u64 now = now_ns();
+    const int known = begun && begun->expires_ns > now;
+    if (known ? kind_of((enum stem_reason)begun->reason) == STEM_KIND_STEER : may_be_early(packet, now)) {
+        const enum stem_reason reason = steer_within_budget(context, packet, STEM_STEER_SIP);
+        return kind_of(reason) == STEM_KIND_STEER || (known && kind_of(reason) == STEM_KIND_DROP)
+                   ? (int)reason
+                   : STEM_FRAGMENT_ORPHAN;
+    }
+    if (!known || packet->fragment_start > begun->next) {
         return STEM_FRAGMENT_ORPHAN;
     }
     if (packet->fragment_start < begun->next) {

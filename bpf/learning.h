@@ -34,22 +34,31 @@ static __always_inline int is_beside(const struct packet* packet, const struct s
     return rtp && rtp->locked_ns && same_address(&packet->key.src, &rtp->candidate);
 }
 
+/* What tells one packet of a candidate from the next. STUN and DTLS tell nothing: their address must do. */
+struct candidate_mark {
+    __u32 ssrc;
+    __u16 sequence;
+    __u8 counted; /* 0: `sequence` means nothing */
+};
+
 /* 1: so many packets of this candidate, one after the other, that it is the peer. */
 static __always_inline int is_consistent(struct stem_learning* entry, const struct packet* packet,
-                                         const struct rtp_header* rtp) {
+                                         const struct candidate_mark* mark) {
     const struct stem_thresholds* limits = thresholds_in_force();
     if (!limits) {
         return 0;
     }
-    const __u16 sequence = from_be16(rtp->start.sequence);
-    const __u16 step = sequence - entry->candidate_sequence;
-    const int follows = entry->candidate_packets && entry->candidate_port == packet->key.sport &&
-                        same_address(&entry->candidate, &packet->key.src) &&
-                        entry->candidate_ssrc == (__u32)rtp->ssrc && step >= 1 && step <= LEARNING_STEP_MAX;
+    const __u16 step = mark->sequence - entry->candidate_sequence;
+    const int follows =
+        entry->candidate_packets && entry->candidate_port == packet->key.sport &&
+        same_address(&entry->candidate, &packet->key.src) &&
+        (!mark->counted || (entry->candidate_ssrc == mark->ssrc && step >= 1 && step <= LEARNING_STEP_MAX));
     entry->candidate = packet->key.src;
     entry->candidate_port = packet->key.sport;
-    entry->candidate_ssrc = (__u32)rtp->ssrc;
-    entry->candidate_sequence = sequence;
+    if (mark->counted) {
+        entry->candidate_ssrc = mark->ssrc;
+        entry->candidate_sequence = mark->sequence;
+    }
     entry->candidate_packets = follows ? entry->candidate_packets + 1 : 1;
     return entry->candidate_packets >= limits->rtp_learn_packets;
 }
@@ -82,6 +91,45 @@ static __always_inline enum stem_reason lock_peer(struct stem_learning* entry, c
     return entry->opens & STEM_LEARNING_IN ? STEM_FLOW : STEM_RTP_UNLEARNED;
 }
 
+static __always_inline int check_rtcp_candidate(struct xdp_md* context, const struct packet* packet,
+                                                const struct stem_learning* entry) {
+    const struct rtp_start* start = octets_at(context, packet->payload_offset, sizeof(*start));
+    return check_form(start, packet->payload_length, &entry->in);
+}
+
+/* Is this what was negotiated for the port, RTCP aside? */
+static __always_inline int read_mark(struct xdp_md* context, const struct packet* packet,
+                                     struct stem_learning* entry, struct candidate_mark* mark, __u64 now) {
+    const __u16 length = packet->payload_length;
+    if (entry->in.kind == STEM_FLOW_UDPTL) {
+        const struct udptl_start* udptl = octets_at(context, packet->payload_offset, sizeof(*udptl));
+        if (udptl) {
+            mark->sequence = (__u16)((__u32)udptl->sequence[0] << 8 | udptl->sequence[1]);
+            mark->counted = 1;
+        }
+        return check_udptl(udptl, length);
+    }
+    const struct rtp_header* rtp = octets_at(context, packet->payload_offset, sizeof(rtp->start));
+    enum stem_reason fault = check_form(rtp ? &rtp->start : NULL, length, &entry->in);
+    if (fault == STEM_RTP_VERSION && (entry->in.flags & (STEM_FLOW_STUN | STEM_FLOW_DTLS))) {
+        return judge_beside(context, packet, &entry->in, now);
+    }
+    if (fault != STEM_CONTINUE) {
+        return fault;
+    }
+    if (is_rtcp_of(&rtp->start, length, &entry->in)) {
+        return STEM_RTP_UNLEARNED; /* RTP decides for what shares its port */
+    }
+    rtp = octets_at(context, packet->payload_offset, sizeof(*rtp));
+    if (!rtp) {
+        return STEM_RTP_SIZE;
+    }
+    mark->ssrc = (__u32)rtp->ssrc;
+    mark->sequence = from_be16(rtp->start.sequence);
+    mark->counted = 1;
+    return STEM_CONTINUE;
+}
+
 /* Gives an enum stem_reason; STEM_CONTINUE: nothing is learned at this port. */
 __noinline int judge_learning(struct xdp_md* context, const struct packet* packet) {
     if (!packet || packet->key.protocol != IPPROTO_UDP || !packet->payload_offset) {
@@ -100,24 +148,20 @@ __noinline int judge_learning(struct xdp_md* context, const struct packet* packe
         entry->refused++;
         return STEM_RTP_UNLEARNED;
     }
-    const __u16 length = packet->payload_length;
-    const struct rtp_header* rtp = octets_at(context, packet->payload_offset, RTCP_HEADER);
-    const enum stem_reason fault = check_form(rtp ? &rtp->start : NULL, length, &entry->in);
-    if (fault != STEM_CONTINUE) {
-        return fault;
-    }
     if (entry->in.kind == STEM_FLOW_RTCP) {
+        const enum stem_reason fault = (enum stem_reason)check_rtcp_candidate(context, packet, entry);
+        if (fault != STEM_CONTINUE) {
+            return fault;
+        }
         return signalled || !entry->beside_port || is_beside(packet, entry) ? lock_peer(entry, packet, now)
                                                                             : STEM_RTP_UNLEARNED;
     }
-    if (is_rtcp_of(&rtp->start, length, &entry->in)) {
-        return STEM_RTP_UNLEARNED; /* RTP decides for what shares its port */
+    struct candidate_mark mark = {};
+    const int fault = read_mark(context, packet, entry, &mark, now);
+    if (fault != STEM_CONTINUE) {
+        return fault;
     }
-    rtp = octets_at(context, packet->payload_offset, sizeof(*rtp));
-    if (!rtp) {
-        return STEM_RTP_SIZE;
-    }
-    if (signalled || is_consistent(entry, packet, rtp)) {
+    if (signalled || is_consistent(entry, packet, &mark)) {
         return lock_peer(entry, packet, now);
     }
     return STEM_RTP_UNLEARNED;

@@ -148,7 +148,8 @@ struct {
     .values = {&ruleset},
 };
 
-/* UDP ports that carry SIP. Written at attach; the key is in host byte order. */
+/* Ports that carry SIP (value 1), written at attach, and UDP ports of other protocol parsers, written by
+ * stemd. The key is in host byte order. */
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(max_entries, 64);
@@ -466,7 +467,7 @@ struct {
 /* Budget of each direction and CPU for them: "full at", ns. */
 struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-    __uint(max_entries, STEM_DIRECTIONS);
+    __uint(max_entries, 2 * STEM_DIRECTIONS); /* first ones, and those before their first */
     __type(key, __u32);
     __type(value, __u64);
 } fragment_budget SEC(".maps");

@@ -322,7 +322,8 @@ __noinline int judge_signalling(struct xdp_md* context, struct packet* packet) {
         return STEM_INTERNAL;
     }
     const __u64 now = now_ns();
-    const enum stem_sip_kind kind = sip_kind_of(context, packet);
+    /* A later fragment shows nothing: it counts as some request. */
+    const enum stem_sip_kind kind = packet->l4_offset ? sip_kind_of(context, packet) : STEM_SIP_KIND_REQUEST;
     const enum stem_reason reason = judge_budgets(packet, limits, kind, now);
     count_signalling(packet, kind, reason);
     if (reason == STEM_CONTINUE && packet->key.direction == STEM_OUTBOUND &&

@@ -12,6 +12,7 @@
 #ifndef STEM_BPF_STEER_H
 #define STEM_BPF_STEER_H
 
+#include "beside.h"
 #include "bucket.h"
 #include "clock.h"
 #include "maps.h"
@@ -20,22 +21,27 @@
 #include "signalling.h"
 #include "threshold.h"
 
-#define STUN_HEADER 20
 #define STUN_KEEPALIVE_MAX                                                                                   \
-    128 /* octets of payload: a Binding with room for attributes, no carrier for others */
-#define STUN_CLASS_BITS 0x0110 /* request, indication, success, error (RFC 8489 5) */
-#define STUN_ANSWERS 0x0100    /* success and error */
-#define STUN_BINDING 0x0001
-#define STUN_MAGIC_COOKIE 0x2112A442u /* RFC 8489 5 */
+    128                     /* octets of payload: a Binding with room for attributes, no carrier for others */
+#define STUN_ANSWERS 0x0100 /* success and error (RFC 8489 5) */
 
-struct stun_start {
-    __be16 type;
-    __be16 length;
-    __be32 cookie;
-};
+#define PORT_OF_SIP                                                                                          \
+    1 /* value of sip_ports; others are of other protocol parsers (ctl/parser), on UDP alone */
 
 static __always_inline int is_sip_port(__u16 port) {
-    return bpf_map_lookup_elem(&sip_ports, &port) != NULL;
+    const __u8* parser = bpf_map_lookup_elem(&sip_ports, &port);
+    return parser && *parser == PORT_OF_SIP;
+}
+
+/* Whose datagram is it, by the port that it goes to, or comes from? 0: nobody's. */
+static __always_inline __u8 parser_of(const struct packet* packet) {
+    const __u16 to = packet->key.dport;
+    const __u16 from = packet->key.sport;
+    const __u8* parser = bpf_map_lookup_elem(&sip_ports, &to);
+    if (!parser) {
+        parser = bpf_map_lookup_elem(&sip_ports, &from);
+    }
+    return parser ? *parser : 0;
 }
 
 /* RFC 5626 3.5.1 has CRLF CRLF and CRLF; phones also send up to four zero octets, or nothing. */
@@ -61,10 +67,7 @@ static __always_inline int is_stun(const struct xdp_md* context, const struct pa
     if (!stun || packet->payload_length < STUN_HEADER || packet->payload_length > STUN_KEEPALIVE_MAX) {
         return 0;
     }
-    const __u32 length = from_be16(stun->length);
-    return (from_be16(stun->type) & (__u16)~STUN_CLASS_BITS) == STUN_BINDING &&
-           stun->cookie == (__be32)__builtin_bswap32(STUN_MAGIC_COOKIE) && length % 4 == 0 &&
-           length + STUN_HEADER == packet->payload_length;
+    return is_stun_start(stun, packet->payload_length);
 }
 
 static __always_inline int keepalive_within_rate(const struct packet* packet,
@@ -139,6 +142,9 @@ static __always_inline enum stem_reason steer_or_fall_back(const struct xdp_md* 
     if (away && !stem_fallback_open) {
         return STEM_CONTROLLER_AWAY;
     }
+    if (packet->fragment) { /* goes to whom it names: no proxy's address is put into it */
+        return away ? STEM_FALLBACK_OPEN : reason;
+    }
     if (!away) {
         packet->after = AFTER_SIP_STEERED;
         return reason;
@@ -154,11 +160,37 @@ static __always_inline enum stem_reason steer_within_budget(struct xdp_md* conte
     return fault == STEM_CONTINUE ? steer_or_fall_back(context, packet, reason) : fault;
 }
 
+static __always_inline int is_sip_datagram(const struct packet* packet) {
+    return packet->key.protocol == IPPROTO_UDP &&
+           (is_sip_port(packet->key.dport) || is_sip_port(packet->key.sport));
+}
+
+/* A first fragment shows what the datagram is; stemd puts the rest to it (fragment.h). */
+static __always_inline enum stem_reason steer_first_fragment(struct xdp_md* context, struct packet* packet) {
+    packet->payload_offset = packet->l4_offset + (__u16)sizeof(struct udphdr);
+    packet->payload_length = packet->fragment_size;
+    const enum stem_reason reason = steer_within_budget(context, packet, STEM_STEER_SIP);
+    packet->payload_offset = 0; /* of a datagram that is whole */
+    packet->payload_length = 0;
+    return reason;
+}
+
 static __always_inline enum stem_reason judge_steering(struct xdp_md* context, struct packet* packet) {
+    if (packet->fragment && packet->fragment_start == 0 && packet->l4_offset && is_sip_datagram(packet)) {
+        return steer_first_fragment(context, packet);
+    }
     const int tcp = packet->key.protocol == IPPROTO_TCP;
     if ((!tcp && packet->key.protocol != IPPROTO_UDP) ||
         !(tcp ? packet->l4_offset : packet->payload_offset)) {
         return STEM_CONTINUE;
+    }
+    if (!tcp) {
+        const __u8 parser = parser_of(packet);
+        if (parser > PORT_OF_SIP) {
+            const enum stem_reason reason = steer_within_budget(context, packet, STEM_STEER_SIP);
+            packet->after = AFTER_NOTHING; /* a SIP proxy has no part in it */
+            return reason;
+        }
     }
     /* A client's port says nothing: who begins a connection from a SIP port to another does not talk SIP. */
     if (!is_sip_port(packet->key.dport) && (begins_connection(packet) || !is_sip_port(packet->key.sport))) {

@@ -81,7 +81,7 @@ static __always_inline enum stem_reason judge_packet(struct xdp_md* context, str
         return reason;
     }
     if (packet->fragment && packet->fragment_start != 0) {
-        return (enum stem_reason)judge_later_fragment(packet);
+        return (enum stem_reason)judge_later_fragment(context, packet);
     }
     if (stem_mode == STEM_MODE_BRIDGE && packet->key.direction == STEM_OUTBOUND) {
         learn_proxy(context, packet);

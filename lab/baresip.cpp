@@ -36,6 +36,12 @@ std::string configuration(const BaresipOptions& options, std::uint16_t control_p
     for (const char* module : {"g711", "aufile", "aubridge", "sndfile"}) {
         text += fmt::format("module {}.so\n", module);
     }
+    if (!options.encryption.empty()) {
+        text += fmt::format("module {}.so\n", options.encryption == "dtls_srtp" ? "dtls_srtp" : "srtp");
+    }
+    if (options.ice) {
+        text += "module ice.so\n";
+    }
     text += "module_tmp account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\n";
     text += fmt::format("sip_listen {}\n", Endpoint{.address = options.local, .port = 5060}.to_string());
     text += fmt::format("net_interface {}\n", options.local.to_string());
@@ -51,11 +57,13 @@ std::string configuration(const BaresipOptions& options, std::uint16_t control_p
 }
 
 std::string account(const BaresipOptions& options) {
+    const std::string media = (options.encryption.empty() ? "" : ";mediaenc=" + options.encryption) +
+                              (options.ice ? ";medianat=ice" : "");
     return fmt::format(
-        "<{0};transport={1}>;auth_pass=none;regint={2};answermode={3};audio_codecs={4};ptime=20;"
+        "<{0};transport={1}>;auth_pass=none;regint={2};answermode={3};audio_codecs={4};ptime=20{6};"
         "outbound=\"sip:{5};transport={1}\"\n",
         sip_uri(options.user, options.proxy.address), options.transport, options.registers ? 600 : 0,
-        options.answers ? "auto" : "manual", options.codec, options.proxy.to_string());
+        options.answers ? "auto" : "manual", options.codec, options.proxy.to_string(), media);
 }
 
 } // namespace

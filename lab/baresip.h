@@ -29,6 +29,8 @@ struct BaresipOptions {
     std::string codec = "pcma";           // or "pcmu"
     std::uint16_t first_rtp_port = 30000; // of 100
     std::string transport = "udp";        // or "tcp"
+    std::string encryption = {};          // of its media: "srtp-mand" (SDES), "dtls_srtp"; "" = none
+    bool ice = false;
 };
 
 class Baresip {

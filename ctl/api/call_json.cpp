@@ -42,7 +42,9 @@ json::value rate(std::uint32_t cost_ns, double amount) {
 
 json::object to_json(const call::MediaInfo& media, const Now& now) {
     const auto& [key, flow] = media;
-    return {{"kind", flow.kind == STEM_FLOW_RTCP ? "rtcp" : "rtp"},
+    return {{"kind", flow.kind == STEM_FLOW_RTCP    ? "rtcp"
+                     : flow.kind == STEM_FLOW_UDPTL ? "udptl"
+                                                    : "rtp"},
             {"direction", label_of(static_cast<stem_direction>(key.direction))},
             {"from", Endpoint{Address(key.src), key.sport}.to_string()},
             {"to", Endpoint{Address(key.dst), key.dport}.to_string()},

@@ -2,8 +2,8 @@
 // The state behind Monitor. One file a concern: machine_invite.cpp (a call begins), machine_cancel.cpp,
 // machine_ack.cpp, machine_dialog.cpp (requests inside it), machine_flow.cpp (do they come from where their
 // leg signals?), machine_response.cpp, machine_answer.cpp (what a response means for its dialog),
-// machine_media.cpp (offers, answers, pinholes), machine_watch.cpp (peers that are only monitored),
-// machine_peer.cpp (who showed himself to be somebody),
+// machine_media.cpp (offers, answers, pinholes), machine_unanswered.cpp (media that nobody answers),
+// machine_watch.cpp (peers that are only monitored), machine_peer.cpp (who showed himself to be somebody),
 // machine_notice.cpp (what the data plane tells of them),
 // machine_record.cpp (what survives stemd), machine_timer.cpp.
 #pragma once
@@ -57,6 +57,7 @@ struct Dialog {
     std::uint64_t answered_ns = 0;
     std::uint64_t changed_ns = 0;
     std::uint64_t heard_ns = 0; // its last request
+    std::uint64_t answer_due_ns = 0; // when its media must have been answered; 0 = not watched
     // Set by adopt(), until the side's next request: its last one may be repeated, and is not known here.
     bool may_repeat[STEM_PARTIES] = {false, false};
     bool adopted = false; // its reliable responses are not known
@@ -171,6 +172,7 @@ class Monitor::Machine {
         closing,
         forks,
         burial,
+        answers,
         cut
     };
     struct Timer {
@@ -312,6 +314,17 @@ class Monitor::Machine {
     bool catch_up(const Call& call, Dialog& dialog);
     void learned(const stem_notice& notice);
     void ended(const stem_notice& notice);
+
+    // machine_unanswered.cpp
+    struct Exchange { // of one line, by sender
+        std::uint64_t packets[STEM_PARTIES] = {0, 0};
+        std::uint64_t open_since_ns[STEM_PARTIES] = {0, 0};
+    };
+    void watch_answers(const Call& call, Dialog& dialog);
+    std::vector<Exchange> exchanges(const Call& call, const Dialog& dialog);
+    bool judge_answer(const Call& call, Dialog& dialog, std::size_t line, stem_party receiver,
+                      const Exchange& exchange);
+    void check_answers(Call& call, Dialog& dialog);
 
     // machine_record.cpp
     void remember(const Call& call, const Dialog& dialog);

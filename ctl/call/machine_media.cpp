@@ -6,6 +6,7 @@
 
 #include "ctl/call/machine.h"
 #include "ctl/call/media_policy.h"
+#include "ctl/sdp/bundle.h"
 
 namespace stem::call {
 namespace {
@@ -30,15 +31,24 @@ Monitor::Machine::Described Monitor::Machine::describe(const Packet& packet, con
     if (!message.has_sdp()) {
         return {};
     }
-    const auto session = sdp::parse(message.body_of(packet.payload), settings_.sdp);
+    if (!message.sdp_fault.empty()) {
+        return {.sdp = Sdp::malformed, .media = {}, .what = message.sdp_fault};
+    }
+    auto session = sdp::parse(message.sdp_of(packet.payload), settings_.sdp);
     if (!session) {
         return {.sdp = Sdp::malformed, .media = {}, .what = session.error().what};
     }
-    const auto bound = call != nullptr && party == STEM_CALLEE ? std::span<const Address>(call->terminals)
-                                                               : std::span<const Address>();
-    if (auto refusal = refuse_media(*session, bound, settings_); refusal) {
+    MediaBounds bounds;
+    if (call != nullptr && party == STEM_CALLEE) {
+        bounds.terminals = call->terminals;
+    }
+    if (packet.direction == STEM_INBOUND) {
+        bounds.signalled = &packet.source.address;
+    }
+    if (auto refusal = refuse_media(*session, bounds, settings_); refusal) {
         return {.sdp = Sdp::refused, .media = {}, .what = *refusal};
     }
+    drop_candidates(*session, bounds, settings_);
     auto media = media_of(*session);
     if (packet.direction == STEM_INBOUND) { // the inside is ours, and its addresses are what it says
         mark_nat(media, packet.source.address, settings_);
@@ -72,6 +82,7 @@ void Monitor::Machine::agree(Call& call, Dialog& dialog, stem_party offerer,
     dialog.media[offerer] = offer;
     dialog.media[other_party(offerer)] = answer;
     dialog.changed_ns = now_ns_;
+    sdp::share_bundles(dialog.media[offerer], dialog.media[other_party(offerer)]);
     keep_learned(before, dialog);
     if (is_image(call, dialog)) {
         const stem_party inside = call.direction == STEM_INBOUND ? STEM_CALLEE : STEM_CALLER;
@@ -83,10 +94,12 @@ void Monitor::Machine::agree(Call& call, Dialog& dialog, stem_party offerer,
     }
     give_back(call);
     open_media(call, dialog, now_ns_ + ns_of(settings_.change_grace));
+    watch_answers(call, dialog);
     remember(call, dialog);
 }
 
-// A learned peer stays learned until either end describes another place (RFC 3264 8.3.1).
+// A learned peer stays learned until either end describes another place (RFC 3264 8.3.1), and so does what is
+// cut.
 void Monitor::Machine::keep_learned(const std::vector<stem_media> (&before)[STEM_PARTIES], Dialog& dialog) {
     for (const auto party : {STEM_CALLER, STEM_CALLEE}) {
         const auto& other = dialog.media[other_party(party)];
@@ -96,6 +109,9 @@ void Monitor::Machine::keep_learned(const std::vector<stem_media> (&before)[STEM
         for (std::size_t i = 0; i < lines; i++) {
             stem_media& line = dialog.media[party][i];
             const stem_media& was = before[party][i];
+            if (is_same_place(line, was)) { // saying it again is no answer (machine_unanswered.cpp)
+                line.flags |= was.flags & STEM_MEDIA_CUT;
+            }
             if ((line.flags & was.flags & STEM_MEDIA_BEHIND_NAT) == 0 || !is_same_place(line, was) ||
                 !is_same_place(other[i], other_before[i])) {
                 continue;

@@ -155,8 +155,7 @@ void Monitor::Machine::learn_registration(const Packet& packet, const sip::Messa
         }
         std::uint32_t lifetime = 0;
         const auto granted = std::ranges::find_if(message.contacts, [&](const sip::Contact& contact) {
-            return contact.uri.user == asked.uri.user && contact.uri.host == asked.uri.host &&
-                   contact.uri.port == asked.uri.port;
+            return sip::are_equivalent(contact.uri, asked.uri);
         });
         if (granted != message.contacts.end()) {
             lifetime = granted->expires.value_or(message.expires.value_or(

@@ -105,6 +105,11 @@ void Monitor::Machine::ring(const Timer& timer) {
             forget(*call);
         }
         return;
+    case Alarm::answers:
+        if (dialog != nullptr) {
+            check_answers(*call, *dialog);
+        }
+        return;
     case Alarm::cut:
         return;
     }
@@ -116,7 +121,7 @@ void Monitor::Machine::check_silence(Call& call, Dialog& dialog) {
     bool open[STEM_DIRECTIONS] = {false, false};
     for (const auto& key : pinholes_.keys_of(dialog.id)) {
         const auto flow = flows_.get(key);
-        open[key.direction] = open[key.direction] || (flow && flow->kind == STEM_FLOW_RTP);
+        open[key.direction] = open[key.direction] || (flow && flow->kind != STEM_FLOW_RTCP);
     }
     const bool media_expected = open[STEM_INBOUND] && open[STEM_OUTBOUND];
     const std::uint64_t signs = // of anybody there

@@ -12,25 +12,6 @@ bool within(std::span<const Cidr> networks, const Address& address) {
     return std::ranges::any_of(networks, [&](const Cidr& network) { return network.contains(address); });
 }
 
-std::optional<std::string> refuse_address(const Address& address, std::span<const Address> bound,
-                                          const Settings& settings) {
-    if (address.is_unspecified()) {
-        return std::nullopt; // on hold, the old way (RFC 3264 8.4): no pinhole comes of it
-    }
-    if (address.is_loopback() || address.is_multicast() || address.is_link_local() ||
-        address.is_broadcast()) {
-        return "media at " + address.to_string() + ", which is no host's address on this path";
-    }
-    if (within(settings.forbidden_media, address)) {
-        return "media at " + address.to_string() + ", which [media] forbidden names";
-    }
-    if (bound.empty() || std::ranges::find(bound, address) != bound.end() ||
-        within(settings.media_relays, address)) {
-        return std::nullopt;
-    }
-    return "media at " + address.to_string() + ", but the called terminal is at " + bound[0].to_string();
-}
-
 // RFC 1918, RFC 6598, RFC 4193: addresses that mean nothing outside of their own network.
 bool is_private(const Address& address) {
     static const auto networks = [] {
@@ -42,6 +23,38 @@ bool is_private(const Address& address) {
         return all;
     }();
     return within(networks, address);
+}
+
+std::optional<std::string> refuse_address(const Address& address, const MediaBounds& bounds,
+                                          const Settings& settings) {
+    if (address.is_unspecified()) {
+        return std::nullopt; // on hold, the old way (RFC 3264 8.4): no pinhole comes of it
+    }
+    if (address.is_loopback() || address.is_multicast() || address.is_link_local() ||
+        address.is_broadcast()) {
+        return "media at " + address.to_string() + ", which is no host's address on this path";
+    }
+    if (within(settings.forbidden_media, address)) {
+        return "media at " + address.to_string() + ", which [media] forbidden names";
+    }
+    if (within(settings.media_relays, address)) {
+        return std::nullopt;
+    }
+    if (settings.is_own && settings.is_own(address)) {
+        return "media at " + address.to_string() + ", which is this firewall itself";
+    }
+    if (!bounds.terminals.empty() && std::ranges::find(bounds.terminals, address) == bounds.terminals.end()) {
+        return "media at " + address.to_string() + ", but the called terminal is at " +
+               bounds.terminals[0].to_string();
+    }
+    const bool learned =
+        settings.nat == Nat::always || (settings.nat == Nat::automatic && is_private(address));
+    if (bounds.signalled != nullptr && settings.elsewhere == Elsewhere::refuse &&
+        address != *bounds.signalled && !learned) {
+        return "media at " + address.to_string() + ", but the signalling comes from " +
+               bounds.signalled->to_string() + " ([media] elsewhere)";
+    }
+    return std::nullopt;
 }
 
 bool is_behind_nat(const stem_media& line, const Address& source, const Settings& settings) {
@@ -62,17 +75,17 @@ bool is_behind_nat(const stem_media& line, const Address& source, const Settings
 
 } // namespace
 
-std::optional<std::string> refuse_media(const sdp::Session& session, std::span<const Address> bound,
+std::optional<std::string> refuse_media(const sdp::Session& session, const MediaBounds& bounds,
                                         const Settings& settings) {
     for (const auto& media : session.media) {
-        if (!media.is_rtp() || media.port == 0) {
+        if (!media.is_opened() || media.port == 0 || media.has_no_place_yet()) {
             continue;
         }
-        if (auto refusal = refuse_address(media.address, bound, settings); refusal) {
+        if (auto refusal = refuse_address(media.address, bounds, settings); refusal) {
             return refusal;
         }
         if (media.rtcp_address) {
-            if (auto refusal = refuse_address(*media.rtcp_address, bound, settings); refusal) {
+            if (auto refusal = refuse_address(*media.rtcp_address, bounds, settings); refusal) {
                 return refusal;
             }
         }
@@ -81,6 +94,15 @@ std::optional<std::string> refuse_media(const sdp::Session& session, std::span<c
         }
     }
     return std::nullopt;
+}
+
+void drop_candidates(sdp::Session& session, const MediaBounds& bounds, const Settings& settings) {
+    for (auto& media : session.media) {
+        std::erase_if(media.candidates, [&](const sdp::Candidate& candidate) {
+            return candidate.port < lowest_media_port ||
+                   refuse_address(candidate.address, bounds, settings).has_value();
+        });
+    }
 }
 
 std::vector<stem_media> media_of(const sdp::Session& session) {
@@ -104,7 +126,8 @@ void mark_nat(std::vector<stem_media>& lines, const Address& source, const Setti
 }
 
 bool is_same_place(const stem_media& a, const stem_media& b) {
-    return Address(a.address) == Address(b.address) && a.rtp_port == b.rtp_port && a.rtcp_port == b.rtcp_port;
+    const bool same_rtcp = a.rtcp_port == b.rtcp_port || a.kind != b.kind; // fax has none
+    return Address(a.address) == Address(b.address) && a.rtp_port == b.rtp_port && same_rtcp;
 }
 
 std::uint64_t announced_rate(std::span<const stem_media> lines) {

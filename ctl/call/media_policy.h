@@ -14,10 +14,19 @@
 
 namespace stem::call {
 
-// Why a session may not have pinholes; nothing if it may. `bound`: the addresses that this party's media may
-// be at (beside the relays); empty = any that is not forbidden.
-std::optional<std::string> refuse_media(const sdp::Session& session, std::span<const Address> bound,
+struct MediaBounds {
+    std::span<const Address>
+        terminals; // where this party's media may be, beside the relays; empty = anywhere
+    const Address* signalled = nullptr; // of a peer outside: where its signalling comes from
+};
+
+// Why a session may not have pinholes; nothing if it may.
+std::optional<std::string> refuse_media(const sdp::Session& session, const MediaBounds& bounds,
                                         const Settings& settings);
+
+// Takes out the ICE candidates that no pinhole may lead to. The call goes on without them: an agent names all
+// the addresses that it has, those of no use here too.
+void drop_candidates(sdp::Session& session, const MediaBounds& bounds, const Settings& settings);
 
 // The first STEM_MEDIA_MAX lines of a session, as the kernel polices them.
 std::vector<stem_media> media_of(const sdp::Session& session);

@@ -17,6 +17,7 @@ constexpr std::uint64_t bits_per_octet = 8;
 // RTCP comes as single large packets seconds apart (RFC 3550 6.2): room for two of 1,500 octets at any rate.
 constexpr std::uint64_t rtcp_burst_octets = 3000;
 constexpr std::uint16_t rtcp_max_payload = 1472;
+constexpr std::uint8_t rtp_component = 1; // RFC 8445 13; RTCP is 2
 
 std::uint32_t ns_per_packet(std::uint32_t packets_per_second) {
     return static_cast<std::uint32_t>(second_ns / std::max(packets_per_second, 1U));
@@ -69,6 +70,28 @@ stem_flow rtcp_flow(const stem_media& receiver) {
     return flow;
 }
 
+stem_flow fax_flow(const stem_media& receiver) {
+    stem_flow flow{};
+    flow.kind = STEM_FLOW_UDPTL;
+    flow.ns_per_packet = ns_per_packet(receiver.packets_per_second);
+    flow.ns_per_kib = flow.offered_ns_per_kib = ns_per_kib(receiver.bytes_per_second);
+    flow.packets_burst_ns = flow.bytes_burst_ns = receiver.burst_ms * ms_ns;
+    flow.max_payload = receiver.max_payload;
+    return flow;
+}
+
+// What may share the line's port: checks where both speak ICE, and DTLS where both take their keys from it.
+std::uint8_t beside(const stem_media& a, const stem_media& b) {
+    unsigned flags = 0;
+    if ((a.flags & b.flags & STEM_MEDIA_ICE) != 0) {
+        flags |= STEM_FLOW_STUN;
+    }
+    if ((a.flags & b.flags & STEM_MEDIA_DTLS) != 0) {
+        flags |= STEM_FLOW_DTLS;
+    }
+    return static_cast<std::uint8_t>(flags);
+}
+
 bool is_muxed(const stem_media& a, const stem_media& b) {
     return (a.flags & b.flags & STEM_MEDIA_RTCP_MUX) != 0;
 }
@@ -81,21 +104,29 @@ stem_flow moulded(stem_flow flow, const stem_flow& mould) {
     return flow;
 }
 
-// What `sender` may send to `receiver`'s RTP port of one m= line.
+// What `sender` may send to `receiver`'s RTP port of one m= line. On hold what keeps the path alive goes on:
+// RTCP that shares the port, checks of consent (RFC 7675), DTLS.
 std::optional<stem_flow> flow_on_rtp_port(const stem_media& sender, const stem_media& receiver,
                                           const stem_flow& mould) {
     const bool mux = is_muxed(sender, receiver);
-    if ((receiver.flags & STEM_MEDIA_ENDED) != 0) {
+    const std::uint8_t shared = beside(sender, receiver);
+    if ((receiver.flags & (STEM_MEDIA_ENDED | STEM_MEDIA_CUT)) != 0 || sender.kind != receiver.kind) {
         return std::nullopt;
     }
-    if ((receiver.flags & STEM_MEDIA_RECEIVES) != 0) {
-        stem_flow flow = rtp_flow(receiver);
+    if ((receiver.flags & STEM_MEDIA_RECEIVES) != 0 && (sender.flags & STEM_MEDIA_SENDS) != 0) {
+        stem_flow flow = receiver.kind == STEM_MEDIA_UDPTL ? fax_flow(receiver) : rtp_flow(receiver);
+        flow.flags |= shared;
         if (mux) {
             flow.flags |= STEM_FLOW_RTCP_MUX;
         }
         return moulded(flow, mould);
     }
-    return mux ? std::optional(moulded(rtcp_flow(receiver), mould)) : std::nullopt;
+    if (!mux && shared == 0) {
+        return std::nullopt;
+    }
+    stem_flow flow = rtcp_flow(receiver);
+    flow.flags |= shared;
+    return moulded(flow, mould);
 }
 
 std::optional<stem_flow> flow_on_rtcp_port(const stem_media& sender, const stem_media& receiver,
@@ -103,7 +134,9 @@ std::optional<stem_flow> flow_on_rtcp_port(const stem_media& sender, const stem_
     if (is_muxed(sender, receiver) || sender.rtcp_port == 0 || receiver.rtcp_port == 0) {
         return std::nullopt;
     }
-    return moulded(rtcp_flow(receiver), mould);
+    stem_flow flow = rtcp_flow(receiver);
+    flow.flags |= beside(sender, receiver);
+    return moulded(flow, mould);
 }
 
 // Where a side's media are, as far as that is known: ports are 0 where it is not.
@@ -124,18 +157,107 @@ Ends ends_of(const stem_media& media) {
             known(STEM_MEDIA_RTCP_LEARNED, media.learned_rtcp_port)};
 }
 
-// What `sender` may send to `receiver` of one m= line.
+// Costs of what shares a pinhole add up: lines of a bundle (RFC 9143).
+std::uint32_t joined_cost(std::uint32_t a, std::uint32_t b) {
+    const std::uint64_t sum = std::uint64_t{a} + b;
+    return sum == 0 ? 0 : std::max(1U, static_cast<std::uint32_t>(std::uint64_t{a} * b / sum));
+}
+
+// Clocks beyond those that there is room for are not measured.
+void join_clocks(stem_flow& flow, const stem_flow& other) {
+    constexpr unsigned unmeasured = 3;
+    for (unsigned type = 0; type < 128; type++) {
+        const unsigned shift = type % 4 * 2;
+        const unsigned index = (other.clock_of[type / 4] >> shift) & 3U;
+        if (index == unmeasured || ((other.payload_types[type / 64] >> (type % 64)) & 1) == 0) {
+            continue;
+        }
+        const std::uint32_t hz = other.clock_hz[index];
+        const auto slot = std::ranges::find_if(
+            flow.clock_hz, [hz](std::uint32_t there) { return there == 0 || there == hz; });
+        unsigned ours = unmeasured;
+        if (slot != std::end(flow.clock_hz)) {
+            *slot = hz;
+            ours = static_cast<unsigned>(slot - std::begin(flow.clock_hz));
+        }
+        auto& quarter = flow.clock_of[type / 4];
+        quarter = static_cast<std::uint8_t>((quarter & ~(3U << shift)) | (ours << shift));
+    }
+}
+
+// Two lines of one session on one pinhole.
+void join(stem_flow& flow, const stem_flow& other) {
+    if (flow.kind != other.kind) {
+        if (other.kind != STEM_FLOW_RTP) {
+            return; // RTP has room for the RTCP of a line on hold
+        }
+        flow = other;
+        return;
+    }
+    flow.payload_types[0] |= other.payload_types[0];
+    flow.payload_types[1] |= other.payload_types[1];
+    flow.ns_per_packet = joined_cost(flow.ns_per_packet, other.ns_per_packet);
+    flow.ns_per_kib = flow.offered_ns_per_kib = joined_cost(flow.ns_per_kib, other.ns_per_kib);
+    flow.packets_burst_ns = std::max(flow.packets_burst_ns, other.packets_burst_ns);
+    flow.bytes_burst_ns = std::max(flow.bytes_burst_ns, other.bytes_burst_ns);
+    flow.min_payload = std::min(flow.min_payload, other.min_payload);
+    flow.max_payload = std::max(flow.max_payload, other.max_payload);
+    flow.flags |= other.flags;
+    join_clocks(flow, other);
+}
+
+void add_flow(Flows& flows, const stem_flow_key& key, const stem_flow& flow) {
+    if (const auto [there, added] = flows.try_emplace(key, flow); !added) {
+        join(there->second, flow);
+    }
+}
+
+// No path leads from one family to the other.
+bool can_meet(const stem_addr& a, const stem_addr& b) {
+    return Address(a).is_v4() == Address(b).is_v4();
+}
+
+// What `sender` may send to `receiver` of one m= line, from and to the places that they say first.
 void add_one_way(Flows& flows, const stem_media& sender, const stem_media& receiver, stem_direction direction,
                  const stem_flow& mould) {
     const Ends from = ends_of(sender);
     const Ends to = ends_of(receiver);
+    if (!can_meet(from.address, to.address)) {
+        return;
+    }
     const auto add = [&](std::uint16_t sport, std::uint16_t dport, const std::optional<stem_flow>& flow) {
         if (flow && sport != 0 && dport != 0) {
-            flows.insert_or_assign(key_of(from.address, sport, to.address, dport, direction), *flow);
+            add_flow(flows, key_of(from.address, sport, to.address, dport, direction), *flow);
         }
     };
     add(from.rtp_port, to.rtp_port, flow_on_rtp_port(sender, receiver, mould));
     add(from.rtcp_port, to.rtcp_port, flow_on_rtcp_port(sender, receiver, mould));
+}
+
+// The same from and to each of their candidates (RFC 8445): checks first.
+void add_pairs(Flows& flows, const stem_media& sender, const stem_media& receiver, stem_direction direction,
+               const stem_flow& mould) {
+    auto rtp = flow_on_rtp_port(sender, receiver, mould);
+    auto rtcp = flow_on_rtcp_port(sender, receiver, mould);
+    for (auto* flow : {&rtp, &rtcp}) {
+        if (*flow) {
+            (*flow)->flags |= STEM_FLOW_CANDIDATE;
+        }
+    }
+    for (unsigned i = 0; i < sender.candidate_count; i++) {
+        const stem_candidate& from = sender.candidate[i];
+        for (unsigned j = 0; j < receiver.candidate_count; j++) {
+            const stem_candidate& to = receiver.candidate[j];
+            const auto& flow = from.component == rtp_component ? rtp : rtcp;
+            if (flow && from.component == to.component && can_meet(from.address, to.address)) {
+                const auto key = key_of(from.address, from.port, to.address, to.port, direction);
+                if (const auto there = flows.find(key);
+                    there == flows.end() || (there->second.flags & STEM_FLOW_CANDIDATE) != 0) {
+                    add_flow(flows, key, *flow); // what is a pinhole without ICE needs no check
+                }
+            }
+        }
+    }
 }
 
 // One entry: what `peer` sends to a port of `local`, and what goes back.
@@ -189,7 +311,7 @@ void add_learnings(Learnings& learnings, const stem_media& peer, const stem_medi
     auto rtp = learning_of(peer, peer.rtp_port, flow_on_rtp_port(peer, local, mould),
                            flow_on_rtp_port(local, peer, mould), networks);
     if ((rtp.opens & STEM_LEARNING_IN) == 0) { // still what tells the peer's packets
-        rtp.in = moulded(rtp_flow(local), mould);
+        rtp.in = moulded(local.kind == STEM_MEDIA_UDPTL ? fax_flow(local) : rtp_flow(local), mould);
     }
     add(local.rtp_port, rtp, (peer.flags & STEM_MEDIA_RTP_LEARNED) != 0, peer.learned_rtp_port);
     if (const auto in = flow_on_rtcp_port(peer, local, mould); in) {
@@ -214,7 +336,9 @@ void widen(stem_flow& flow, const stem_flow& other) {
     flow.bytes_burst_ns = std::max(flow.bytes_burst_ns, other.bytes_burst_ns);
     flow.min_payload = std::min(flow.min_payload, other.min_payload);
     flow.max_payload = std::max(flow.max_payload, other.max_payload);
-    flow.flags |= other.flags;
+    const unsigned candidate = flow.flags & other.flags & STEM_FLOW_CANDIDATE; // of both, or of none
+    flow.flags =
+        static_cast<std::uint8_t>(((flow.flags | other.flags) & ~unsigned{STEM_FLOW_CANDIDATE}) | candidate);
 }
 
 // The flow that is there, with what the new description says of it: what the data plane keeps goes on, but
@@ -234,7 +358,8 @@ stem_flow described_anew(stem_flow flow, const stem_flow& wanted) {
     flow.media_index = wanted.media_index;
     std::ranges::copy(wanted.clock_hz, flow.clock_hz);
     std::ranges::copy(wanted.clock_of, flow.clock_of);
-    flow.state = 0;
+    flow.state &=
+        STEM_STREAM_CHECKED; // a new round of checks may never come (RFC 8445 has none without a restart)
     flow.excess_seconds = 0;
     flow.restarts_full_at_ns = 0;
     flow.jitter_state = STEM_JITTER_NONE;
@@ -247,8 +372,9 @@ bool describes_the_same(const stem_flow& a, const stem_flow& b) {
            a.ns_per_packet == b.ns_per_packet && a.offered_ns_per_kib == b.offered_ns_per_kib &&
            a.bytes_burst_ns == b.bytes_burst_ns && a.packets_burst_ns == b.packets_burst_ns &&
            a.min_payload == b.min_payload && a.max_payload == b.max_payload && a.kind == b.kind &&
-           a.flags == b.flags && a.state == b.state && a.stream == b.stream &&
-           std::ranges::equal(a.clock_hz, b.clock_hz) && std::ranges::equal(a.clock_of, b.clock_of);
+           a.flags == b.flags && ((a.state ^ b.state) & ~unsigned{STEM_STREAM_CHECKED}) == 0 &&
+           a.stream == b.stream && std::ranges::equal(a.clock_hz, b.clock_hz) &&
+           std::ranges::equal(a.clock_of, b.clock_of);
 }
 
 } // namespace
@@ -260,15 +386,30 @@ Flows flows_between(std::span<const stem_media> caller, std::span<const stem_med
     for (std::size_t i = 0; i < std::min(caller.size(), callee.size()); i++) {
         const stem_media& a = caller[i];
         const stem_media& b = callee[i];
-        if (a.rtp_port == 0 || b.rtp_port == 0 || !has_address(a) || !has_address(b)) {
-            continue; // refused by one side (RFC 3264 6), or held with no address at all
+        if (a.rtp_port == 0 || b.rtp_port == 0) {
+            continue; // refused by one side (RFC 3264 6)
         }
         stem_flow mould{};
         mould.media_index = static_cast<std::uint16_t>(i);
         mould.dialog = dialog;
         mould.opened_ns = now_ns;
-        add_one_way(flows, a, b, direction, mould);
-        add_one_way(flows, b, a, back, mould);
+        if (has_address(a) && has_address(b)) { // else on hold, the old way; or ICE has not gathered yet
+            add_one_way(flows, a, b, direction, mould);
+            add_one_way(flows, b, a, back, mould);
+        }
+    }
+    for (std::size_t i = 0; i < std::min(caller.size(), callee.size()); i++) {
+        const stem_media& a = caller[i];
+        const stem_media& b = callee[i];
+        if (a.rtp_port == 0 || b.rtp_port == 0 || (a.flags & b.flags & STEM_MEDIA_ICE) == 0) {
+            continue;
+        }
+        stem_flow mould{};
+        mould.media_index = static_cast<std::uint16_t>(i);
+        mould.dialog = dialog;
+        mould.opened_ns = now_ns;
+        add_pairs(flows, a, b, direction, mould);
+        add_pairs(flows, b, a, back, mould);
     }
     return flows;
 }
@@ -309,9 +450,10 @@ void Pinholes::Denial::put_on(stem_flow& flow) const {
 }
 
 void Pinholes::announce(Pinhole& pinhole, const stem_flow_key& key, const stem_flow& flow) {
-    const std::uint64_t rate = flow.kind != STEM_FLOW_RTP || flow.offered_ns_per_kib == 0
-                                   ? 0
-                                   : 1024 * second_ns / flow.offered_ns_per_kib;
+    // Of all pairs of candidates one is used: the one that is said first is counted.
+    const bool counted = flow.kind != STEM_FLOW_RTCP && (flow.flags & STEM_FLOW_CANDIDATE) == 0;
+    const std::uint64_t rate =
+        !counted || flow.offered_ns_per_kib == 0 ? 0 : 1024 * second_ns / flow.offered_ns_per_kib;
     announced_[key.direction] += rate - pinhole.announced;
     pinhole.announced = rate;
 }

@@ -35,8 +35,9 @@ struct FlowKeyEqual {
 };
 using Flows = std::unordered_map<stem_flow_key, stem_flow, FlowKeyHash, FlowKeyEqual>;
 
-// The flows of a session: for each m= line that both sides keep, RTP towards each side that wants to receive,
-// described by the receiver's own words, and RTCP both ways (on its own ports, or RFC 5761's shared one).
+// The flows of a session: for each m= line that both sides keep, RTP (or fax) towards each side that wants to
+// receive from one that wants to send, described by the receiver's own words, and RTCP both ways (on its own
+// ports, or RFC 5761's shared one). Where both speak ICE, also between each two of their candidates.
 // `direction` is that of the first INVITE: the caller's packets travel so.
 Flows flows_between(std::span<const stem_media> caller, std::span<const stem_media> callee,
                     stem_direction direction, std::uint64_t dialog, std::uint64_t now_ns);

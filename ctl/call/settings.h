@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,12 @@ enum class Nat : std::uint8_t {
     never,     // its media come from where its session description says
     automatic, // when that is a private address, and its signalling comes from a public one
     always,
+};
+
+// May the media of a peer outside be on another host than its signalling comes from?
+enum class Elsewhere : std::uint8_t {
+    allow,
+    refuse, // only at a relay, or where it is learned (Nat)
 };
 
 struct Settings {
@@ -35,11 +42,14 @@ struct Settings {
     std::chrono::milliseconds close_grace{200};       // media after the 200 to BYE
     std::chrono::milliseconds change_grace{2000};     // old media after a re-INVITE
     std::chrono::milliseconds silence{60000};         // no media in both directions: the call is over
-    std::chrono::milliseconds idle{14400000};      // on hold, or without media: no sign of life for so long
-    std::chrono::milliseconds cut_memory{7200000}; // how long the BYE of a call that we ended may come
-    std::uint64_t stream_seed = 0;                 // the instance's (map stream_seed)
-    std::vector<Cidr> forbidden_media;             // beside loopback, link-local, multicast
-    std::vector<Cidr> media_relays;                // may carry anybody's media (rtpengine, SBC)
+    std::chrono::milliseconds idle{14400000};         // on hold, or without media: no sign of life for so long
+    std::chrono::milliseconds cut_memory{7200000};    // how long the BYE of a call that we ended may come
+    std::uint64_t stream_seed = 0;                    // the instance's (map stream_seed)
+    std::vector<Cidr> forbidden_media;                // beside loopback, link-local, multicast
+    std::vector<Cidr> media_relays;                   // may carry anybody's media (rtpengine, SBC)
+    std::function<bool(const Address&)> is_own;       // an address of this very host; empty: none is
+    Elsewhere elsewhere = Elsewhere::allow;
+    std::chrono::milliseconds unanswered{20000}; // media that nobody answers for so long are cut; 0: never
     Nat nat = Nat::automatic;
     std::vector<Cidr> nat_networks; // NATs that send signalling and media from several addresses
     std::chrono::milliseconds learning_window{20000}; // from the answer on

@@ -5,6 +5,7 @@
 #include <ctl/tcp/settings.h>
 #include <stem/error.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -14,6 +15,8 @@
 #include <vector>
 
 #include "ctl/call/settings.h"
+#include "ctl/fragment/reassembly.h"
+#include "ctl/mgcp/mgcp_parser.h"
 #include "lib/settings/parameter.h"
 #include "sm/settings.h"
 
@@ -50,12 +53,24 @@ struct Frames {
     std::uint32_t unknown_queue = 512; // frames of unknown sources that wait while known peers are served
 };
 
+struct Parsers {
+    std::vector<std::string> load{"sip"};
+    std::vector<std::string> mgcp_ports{"2427", "2727"}; // gateway's and call agent's (RFC 3435 3.5)
+    mgcp::Settings mgcp;
+
+    [[nodiscard]] bool loads(std::string_view name) const {
+        return std::ranges::find(load, name) != load.end();
+    }
+};
+
 struct Config {
+    Parsers parsers;
     call::Settings call;
     tcp::Settings tcp;
     SecurityManager sm;
     Peers peers;
     Frames frames;
+    fragment::Limits fragments;
     Log log;
     Api api;
 };

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "ctl/config/parameter.h"
+#include "ctl/parser/parsers.h"
 #include "lib/settings/fields.h"
 
 namespace stem::config {
@@ -35,9 +36,20 @@ bool is_method(std::string_view value) {
     });
 }
 
+bool is_parser(std::string_view value) {
+    return std::ranges::find(parser::known_parsers(), value) != parser::known_parsers().end();
+}
+
+bool is_port(std::string_view value) {
+    return !value.empty() && value.size() <= 5 && value.front() != '0' &&
+           std::ranges::all_of(value, [](char digit) { return digit >= '0' && digit <= '9'; }) &&
+           std::stoul(std::string(value)) <= 65535;
+}
+
 constexpr std::array<std::string_view, 3> accept_reject_drop{"accept", "reject", "drop"};
 constexpr std::array<std::string_view, 2> accept_reject{"accept", "reject"};
 constexpr std::array<std::string_view, 3> never_auto_always{"never", "auto", "always"};
+constexpr std::array<std::string_view, 2> allow_refuse{"allow", "refuse"};
 constexpr std::array<std::string_view, 2> no_yes{"no", "yes"};
 constexpr std::array<std::string_view, 4> log_levels{"debug", "info", "warn", "error"};
 
@@ -56,6 +68,10 @@ const std::array section_table{
     Section{"sm", "The Security Manager inside stemd."},
     Section{"peers", "Who is known, and goes first when others flood (docs/flood.md)."},
     Section{"frames", "Memory for the packets that the data plane gives to stemd."},
+    Section{"fragments",
+            "IP fragments of SIP over UDP: what is held until a datagram is whole. What is above one is "
+            "dropped as `fragment`."},
+    Section{"parsers", "Which protocols are followed. Their drops count under the same reasons as SIP's."},
     Section{"log", "The log goes to the standard error output."},
     Section{"api", "HTTP over a unix socket, for stemctl, curl and Prometheus."},
 };
@@ -84,6 +100,10 @@ const std::array parameter_table{
     Parameter{"sip.limits", "parameters", integer<STEM_FIELD(call.sip.parameters)>("", 1, 4096),
               "Parameters of all values together."},
     Parameter{"sip.limits", "body", integer<STEM_FIELD(call.sip.body)>("octets", 0, 65507), "The body."},
+    Parameter{
+        "sip.limits", "parts", integer<STEM_FIELD(call.sip.parts)>("", 1, 64),
+        "Parts of a body of several (multipart), nested ones too. A session description behind them is not "
+        "read, and the message is treated as one whose description cannot be."},
     Parameter{"sip.limits", "identifier",
               integer<STEM_FIELD(call.sip.identifier)>("octets", 16, STEM_CALL_ID_MAX - 1),
               "Call-ID; tags and branches have half of it."},
@@ -127,6 +147,10 @@ const std::array parameter_table{
     Parameter{"sdp.limits", "media", integer<STEM_FIELD(call.sdp.media)>("", 1, 64), "Its m= lines."},
     Parameter{"sdp.limits", "formats", integer<STEM_FIELD(call.sdp.formats)>("", 1, 128),
               "Payload types of one m= line."},
+    Parameter{
+        "sdp.limits", "candidates", integer<STEM_FIELD(call.sdp.candidates)>("", 0, STEM_CANDIDATES_MAX),
+        "ICE candidates of one m= line that pinholes are opened for, those preferred by the peer first. 0: "
+        "ICE gets no pinholes of its own."},
 
     Parameter{"calls", "max_calls", integer<STEM_FIELD(call.max_calls)>("", 1, 1048576),
               "Calls followed at once, those that ended a moment ago too. One more is dropped as "
@@ -169,12 +193,23 @@ const std::array parameter_table{
     Parameter{"media", "relays", networks<STEM_FIELD(call.media_relays)>(),
               "Hosts that may carry anybody's media: rtpengine, a session border controller."},
     Parameter{"media", "forbidden", networks<STEM_FIELD(call.forbidden_media)>(),
-              "No pinhole opens to these, nor ever to loopback, link-local and multicast addresses."},
+              "No pinhole opens to these, nor ever to loopback, link-local and multicast addresses, nor to "
+              "those of this "
+              "host itself."},
     Parameter{"media", "close_grace_ms", integer<STEM_FIELD(call.close_grace), milliseconds>("ms", 0, 10000),
               "Media flow on for this long after the 200 to a BYE."},
     Parameter{"media", "change_grace_ms",
               integer<STEM_FIELD(call.change_grace), milliseconds>("ms", 0, 60000),
               "The old media flow on for this long after a re-INVITE changed them."},
+    Parameter{
+        "media", "elsewhere", choice<STEM_FIELD(call.elsewhere)>(allow_refuse),
+        "May the media of a peer outside be on another host than its signalling comes from? refuse: only at "
+        "[media] relays, or where they are learned ([media] nat)."},
+    Parameter{
+        "media", "unanswered_seconds", integer<STEM_FIELD(call.unanswered), seconds>("s", 0, 3600),
+        "A stream in an answered call is cut when nothing, not even RTCP, came from its receiver for this "
+        "long, and goes on once something does. Lines that are one-way by their direction attribute are "
+        "left alone. 0: never."},
     Parameter{
         "media", "nat", choice<STEM_FIELD(call.nat)>(never_auto_always),
         "Is where the media of a peer outside come from learned? auto: when its session description names "
@@ -228,6 +263,43 @@ const std::array parameter_table{
         "frames", "unknown_queue", integer<STEM_FIELD(frames.unknown_queue)>("frames", 0, 65536),
         "Messages of unknown sources that wait while known peers are served. When one more comes the oldest "
         "is dropped as `sip_unknown_queue`. At most an eighth of `chunks` is used."},
+
+    Parameter{"fragments", "datagrams", integer<STEM_FIELD(fragments.datagrams)>("", 0, 65536),
+              "Incomplete datagrams. 0: fragments of SIP are dropped."},
+    Parameter{"fragments", "datagrams_per_source",
+              integer<STEM_FIELD(fragments.datagrams_per_source)>("", 1, 65536),
+              "Of one source; an IPv6 /64 is one."},
+    Parameter{"fragments", "octets", integer<STEM_FIELD(fragments.octets)>("octets", 1024, 268435456),
+              "Octets of all incomplete datagrams. Each fragment also has a frame of [frames] chunks."},
+    Parameter{"fragments", "octets_per_source",
+              integer<STEM_FIELD(fragments.octets_per_source)>("octets", 1024, 268435456), "Of one source."},
+    Parameter{"fragments", "fragments_per_datagram", integer<STEM_FIELD(fragments.fragments)>("", 2, 64),
+              "A datagram of more is dropped as `fragment_form`, as is one whose fragments overlap."},
+    Parameter{"fragments", "datagram", integer<STEM_FIELD(fragments.datagram)>("octets", 576, 65515),
+              "A whole datagram, its UDP header included."},
+    Parameter{"fragments", "timeout_ms",
+              integer<STEM_FIELD(fragments.timeout), milliseconds>("ms", 100, 60000),
+              "From the first that comes to the last. Then what is there is dropped as `fragment_orphan`."},
+
+    Parameter{
+        "parsers", "load", text_list<STEM_FIELD(parsers.load)>("\"sip\" or \"mgcp\"", is_parser),
+        "Protocol parsers. What comes on the ports of one that is not loaded is dropped as `sip_method`."},
+    Parameter{"parsers", "mgcp_ports",
+              text_list<STEM_FIELD(parsers.mgcp_ports)>("a UDP port, such as \"2427\"", is_port),
+              "Ports of MGCP. They are given to stemd as SIP's are, and so have no other rules."},
+    Parameter{"parsers", "mgcp_connections", integer<STEM_FIELD(parsers.mgcp.connections)>("", 1, 1048576),
+              "MGCP connections at once. A command that makes one more is dropped as `call_limit`."},
+    Parameter{"parsers", "mgcp_transactions", integer<STEM_FIELD(parsers.mgcp.transactions)>("", 16, 4194304),
+              "MGCP commands that wait for responses, or may be repeated."},
+    Parameter{"parsers", "mgcp_datagram",
+              integer<STEM_FIELD(parsers.mgcp.limits.datagram)>("octets", 256, 65507),
+              "A whole datagram of MGCP."},
+    Parameter{"parsers", "mgcp_messages", integer<STEM_FIELD(parsers.mgcp.limits.messages)>("", 1, 64),
+              "Messages in one datagram."},
+    Parameter{"parsers", "mgcp_lines", integer<STEM_FIELD(parsers.mgcp.limits.lines)>("", 4, 1024),
+              "Lines of a message, its session description not counted."},
+    Parameter{"parsers", "mgcp_line", integer<STEM_FIELD(parsers.mgcp.limits.line)>("octets", 64, 8192),
+              "One line."},
 
     Parameter{"log", "level", choice<STEM_FIELD(log.level)>(log_levels),
               "Least weight of what is logged. The option --log-level goes before it.", true},

@@ -53,10 +53,15 @@ constexpr auto codecs = std::to_array<Codec>({
     {"SPEEX", no_static_type, 8000, 62, 20 * ms},
     {"SPEEX", no_static_type, 16000, 106, 20 * ms},
     {"SPEEX", no_static_type, 32000, 110, 20 * ms},
+    {"SILK", no_static_type, 0, 100, 20 * ms},
+    {"MPEG4-GENERIC", no_static_type, 0, 320, 20 * ms, 4},
+    {"MP4A-LATM", no_static_type, 0, 320, 20 * ms, 4},
     {"OPUS", no_static_type, 48000, 160, 10 * ms},
     {"CN", 13, 8000, 12, 10 * ms},
     {"CN", no_static_type, 0, 12, 10 * ms},
     {"TELEPHONE-EVENT", no_static_type, 0, 4, 10 * ms},
+    {"T140", no_static_type, 1000, 400,
+     100 * ms}, // RFC 4103: 30 characters a second on the mean, and pasted text
     {"TONE", no_static_type, 0, 16, 10 * ms},
 });
 
@@ -101,6 +106,46 @@ std::uint32_t opus_octets(std::string_view parameters, std::uint32_t frame_us) n
     return static_cast<std::uint32_t>(bps * frame_us / 8 / 1'000'000);
 }
 
+// "bitrate=32000" and the like, bounded by what the codec can do at all; nothing where it is not said.
+std::optional<std::uint32_t> stated_octets(std::string_view parameters, std::string_view name,
+                                           std::uint64_t least, std::uint64_t most,
+                                           std::uint32_t frame_us) noexcept {
+    const auto bps = number_in(format_parameter(parameters, name));
+    if (!bps || *bps < least || *bps > most) {
+        return std::nullopt;
+    }
+    return static_cast<std::uint32_t>((*bps * frame_us / 8 + 999'999) / 1'000'000);
+}
+
+// 3GPP TS 26.445 annex A: "br=9.6-24.4" or "br=24.4", in kbit/s; the larger end.
+std::optional<std::uint32_t> evs_octets(std::string_view parameters, std::uint32_t frame_us) noexcept {
+    std::string_view range = format_parameter(parameters, "br");
+    if (const std::size_t dash = range.find('-'); dash != std::string_view::npos) {
+        range.remove_prefix(dash + 1);
+    }
+    const std::size_t point = std::min(range.find('.'), range.size());
+    const auto kbps = number_in(range.substr(0, point));
+    if (!kbps || *kbps < 5 || *kbps > 128) {
+        return std::nullopt;
+    }
+    constexpr std::uint32_t table_of_contents = 1;
+    return static_cast<std::uint32_t>((*kbps + 1) * frame_us / 8'000) + table_of_contents;
+}
+
+// What a=fmtp says of codecs that name their rate in bits per second.
+std::optional<std::uint32_t> rated_octets(const Codec& codec, std::string_view parameters) noexcept {
+    if (codec.encoding == "G7221") {
+        return stated_octets(parameters, "bitrate", 16'000, 48'000, codec.frame_us);
+    }
+    if (codec.encoding == "SILK") {
+        return stated_octets(parameters, "maxaveragebitrate", 5'000, 40'000, codec.frame_us);
+    }
+    if (codec.encoding == "MPEG4-GENERIC" || codec.encoding == "MP4A-LATM") {
+        return stated_octets(parameters, "bitrate", 8'000, 320'000, codec.frame_us);
+    }
+    return codec.encoding == "EVS" ? evs_octets(parameters, codec.frame_us) : std::nullopt;
+}
+
 std::uint32_t channels_of(const Format& format) noexcept {
     return format.channels == 0 ? 1 : std::min<std::uint32_t>(format.channels, 8);
 }
@@ -136,7 +181,9 @@ std::optional<Load> load_of(const Format& format) noexcept {
     }
     Load load{.frame_us = codec->frame_us, .octets_per_frame = codec->octets, .header = codec->header};
     const std::string_view parameters = format.parameters;
-    if (codec->encoding == "OPUS") {
+    if (const auto octets = rated_octets(*codec, parameters)) {
+        load.octets_per_frame = *octets;
+    } else if (codec->encoding == "OPUS") {
         load.octets_per_frame = opus_octets(parameters, codec->frame_us);
     } else if (codec->encoding == "AMR") {
         load.octets_per_frame = amr_octets(parameters, amr_bits);

@@ -159,17 +159,31 @@ std::uint32_t narrowed(std::uint64_t value) {
     return static_cast<std::uint32_t>(std::min<std::uint64_t>(value, 0xffffffff));
 }
 
+// b=RS:0 and b=RR:0 say that there is none (RFC 3556 2).
+bool has_no_rtcp(const Media& media) {
+    return media.rtcp_bps == 0U;
+}
+
 // Kept beside a=rtcp-mux too: the other side may not want to share (RFC 5761 5.1.1).
 std::uint16_t rtcp_port_of(const Media& media) {
     const bool elsewhere = media.rtcp_address && *media.rtcp_address != media.address;
-    return elsewhere || media.rtcp_port == media.port ? 0 : media.rtcp_port;
+    return elsewhere || has_no_rtcp(media) || media.rtcp_port == media.port ? 0 : media.rtcp_port;
 }
 
-std::uint8_t flags_of(const Media& media) {
+std::uint16_t flags_of(const Media& media) {
     unsigned flags = 0;
-    const bool wanted = media.direction == Direction::sendrecv || media.direction == Direction::recvonly;
-    if (wanted && !media.address.is_unspecified()) {
+    const bool both = media.direction == Direction::sendrecv;
+    if ((both || media.direction == Direction::recvonly) && (media.ice || !media.address.is_unspecified())) {
         flags |= STEM_MEDIA_RECEIVES;
+    }
+    if (both || media.direction == Direction::sendonly) {
+        flags |= STEM_MEDIA_SENDS;
+    }
+    if (media.ice) {
+        flags |= STEM_MEDIA_ICE;
+    }
+    if (is_secure(media) && (media.fingerprint || media.protocol.starts_with("UDP/TLS/"))) {
+        flags |= STEM_MEDIA_DTLS;
     }
     if (media.rtcp_mux || media.rtcp_port == media.port) {
         flags |= STEM_MEDIA_RTCP_MUX;
@@ -177,7 +191,33 @@ std::uint8_t flags_of(const Media& media) {
     if (is_secure(media)) {
         flags |= STEM_MEDIA_SRTP;
     }
-    return static_cast<std::uint8_t>(flags);
+    return static_cast<std::uint16_t>(flags);
+}
+
+void note_candidates(const Media& media, stem_media& result) {
+    for (const Candidate& candidate : media.candidates) {
+        if (result.candidate_count == STEM_CANDIDATES_MAX) {
+            return;
+        }
+        result.candidate[result.candidate_count++] = {.address = candidate.address.raw(),
+                                                      .port = candidate.port,
+                                                      .component = candidate.component,
+                                                      .zero = {}};
+    }
+}
+
+stem_media policed_fax(const Media& media) {
+    stem_media result{};
+    const FaxLoad load = load_of(media.fax, media.address.is_v4());
+    result.kind = STEM_MEDIA_UDPTL;
+    result.address = media.address.raw();
+    result.rtp_port = media.port;
+    result.flags = static_cast<std::uint16_t>(flags_of(media) & (STEM_MEDIA_RECEIVES | STEM_MEDIA_SENDS));
+    result.max_payload = load.max_payload;
+    result.bytes_per_second = load.bytes_per_second;
+    result.packets_per_second = load.packets_per_second;
+    result.burst_ms = video_burst_ms; // a page's worth of repetitions at its end
+    return result;
 }
 
 // Which clock each payload type counts in, for jitter. Digits are left out: their timestamps stand still
@@ -212,9 +252,18 @@ std::uint32_t rtcp_packets_for(std::uint64_t bytes_per_second) {
 stem_media policed(const Media& media) {
     stem_media result{};
     result.address = media.address.raw();
-    if (!media.is_rtp() || media.port == 0 || media.formats.empty()) {
+    if (media.is_udptl() && media.port != 0) {
+        return policed_fax(media);
+    }
+    // A line of a bundle may leave its port out, and share another's (RFC 9143 7.2).
+    const bool shares = media.port == 0 && media.bundle.has_value();
+    if (!media.is_rtp() || (media.port == 0 && !shares) || media.formats.empty()) {
         return result;
     }
+    if (media.bundle) {
+        result.bundle = static_cast<std::uint8_t>(*media.bundle + 1);
+    }
+    note_candidates(media, result);
     for (const Format& format : media.formats) {
         result.payload_types[(format.payload_type & 127U) / 64] |= 1ULL << (format.payload_type % 64U);
     }
@@ -225,7 +274,7 @@ stem_media policed(const Media& media) {
     }
     rtcp = std::max(rtcp, rtcp_floor);
     result.flags = flags_of(media);
-    if ((result.flags & STEM_MEDIA_RTCP_MUX) != 0) {
+    if ((result.flags & STEM_MEDIA_RTCP_MUX) != 0 && !has_no_rtcp(media)) {
         budget.rate = budget.rate + Rate{.bytes = rtcp, .packets = rtcp_packets_for(rtcp)};
     }
     result.burst_ms = media.kind == "video" ? video_burst_ms : sound_burst_ms;

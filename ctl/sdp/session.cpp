@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ctl/sdp/session.h"
 
+#include "ctl/sdp/bundle.h"
+#include "ctl/sdp/candidates.h"
 #include "ctl/sdp/formats.h"
 #include "ctl/sdp/numbers.h"
 
@@ -50,6 +52,7 @@ struct Section {
     std::optional<Address> connection;
     std::optional<Direction> direction;
     bool rtcp_said = false;
+    bool ice_mismatch = false;
 };
 
 class Reader {
@@ -65,6 +68,8 @@ class Reader {
     Failure read_connection(std::string_view value);
     Failure read_attribute(std::string_view value);
     Failure read_rtcp(std::string_view value, Section& section) const;
+    void read_session_attribute(std::string_view name, std::string_view value);
+    static bool read_transport_attribute(std::string_view name, std::string_view value, Section& section);
     void read_origin(std::string_view value);
     Failure finish();
 
@@ -74,6 +79,9 @@ class Reader {
     std::optional<Direction> direction_;
     Bandwidth bandwidth_;
     std::vector<Section> sections_;
+    std::vector<std::string> bundles_;
+    bool ice_ = false;
+    bool fingerprint_ = false;
     bool version_seen_ = false;
 };
 
@@ -219,6 +227,7 @@ Failure Reader::read_attribute(std::string_view value) {
         }
     }
     if (sections_.empty()) {
+        read_session_attribute(name, rest);
         return std::nullopt;
     }
     Section& section = sections_.back();
@@ -235,8 +244,44 @@ Failure Reader::read_attribute(std::string_view value) {
         return read_rtcp(rest, section);
     } else if (same_letters(name, "rtcp-mux") || same_letters(name, "rtcp-mux-only")) {
         media.rtcp_mux = true;
+    } else if (!read_transport_attribute(name, rest, section)) {
+        read_fax(name, rest, media.fax);
     }
     return std::nullopt;
+}
+
+void Reader::read_session_attribute(std::string_view name, std::string_view value) {
+    if (same_letters(name, "ice-ufrag")) {
+        ice_ = true;
+    } else if (same_letters(name, "fingerprint")) {
+        fingerprint_ = true;
+    } else if (same_letters(name, "group") && next_word(value) == "BUNDLE" &&
+               bundles_.size() < limits_.media) {
+        bundles_.emplace_back(value);
+    }
+}
+
+// ICE, DTLS and BUNDLE: how the place is found, and who shares it.
+bool Reader::read_transport_attribute(std::string_view name, std::string_view value, Section& section) {
+    Media& media = section.media;
+    if (same_letters(name, "candidate")) {
+        if (const auto candidate = read_candidate(value)) {
+            media.candidates.push_back(*candidate); // as many as there are lines, which are bounded
+        }
+    } else if (same_letters(name, "ice-ufrag")) {
+        media.ice = true;
+    } else if (same_letters(name, "ice-mismatch")) {
+        section.ice_mismatch = true;
+    } else if (same_letters(name, "fingerprint")) {
+        media.fingerprint = true;
+    } else if (same_letters(name, "mid")) {
+        media.mid = next_word(value);
+    } else if (same_letters(name, "bundle-only")) {
+        media.bundle_only = true;
+    } else {
+        return false;
+    }
+    return true;
 }
 
 Failure Reader::read_line(std::string_view line) {
@@ -290,9 +335,16 @@ Failure Reader::finish() {
         if (!section.rtcp_said && media.is_rtp() && media.port != 0 && media.port != 65535) {
             media.rtcp_port = static_cast<std::uint16_t>(media.port + 1);
         }
+        media.ice = (media.ice || ice_) && !section.ice_mismatch;
+        media.fingerprint = media.fingerprint || fingerprint_;
+        if (!media.ice) {
+            media.candidates.clear();
+        }
+        rank_candidates(media.candidates, limits_.candidates);
         name_static_formats(media);
         session_.media.push_back(std::move(media));
     }
+    form_bundles(session_.media, bundles_);
     return std::nullopt;
 }
 
@@ -349,6 +401,15 @@ std::expected<Session, Rejection> Reader::read(std::string_view body) {
 bool Media::is_rtp() const {
     return protocol == "RTP/AVP" || protocol == "RTP/AVPF" || protocol == "RTP/SAVP" ||
            protocol == "RTP/SAVPF" || protocol == "UDP/TLS/RTP/SAVP" || protocol == "UDP/TLS/RTP/SAVPF";
+}
+
+bool Media::is_udptl() const {
+    return kind == "image" && protocol == "UDPTL";
+}
+
+bool Media::has_no_place_yet() const {
+    constexpr std::uint16_t discard_port = 9;
+    return ice && port == discard_port && address.is_unspecified();
 }
 
 std::expected<Session, Rejection> parse(std::string_view body, const Limits& limits) {

@@ -14,14 +14,17 @@
 #include <string_view>
 #include <vector>
 
+#include "ctl/sdp/fax.h"
+
 namespace stem::sdp {
 
 struct Limits {
     std::size_t body = 6144; // octets
     std::size_t lines = 256;
-    std::size_t line = 1024;  // octets
-    std::size_t media = 16;   // m= lines
-    std::size_t formats = 32; // payload types of one m= line
+    std::size_t line = 1024;                      // octets
+    std::size_t media = 16;                       // m= lines
+    std::size_t formats = 32;                     // payload types of one m= line
+    std::size_t candidates = STEM_CANDIDATES_MAX; // ICE candidates that are kept of one m= line
 };
 
 enum class Direction : std::uint8_t { sendrecv, sendonly, recvonly, inactive };
@@ -33,6 +36,14 @@ struct Format {
     std::uint32_t clock_rate = 0;  // Hz
     std::string parameters;        // fmtp, as it stood
     std::uint8_t channels = 0;     // 0 = not said: one
+};
+
+// Where a party may also be reached (RFC 8839 5.1).
+struct Candidate {
+    Address address;
+    std::uint16_t port = 0;
+    std::uint8_t component = 1; // 1 RTP, 2 RTCP
+    std::uint32_t priority = 0;
 };
 
 struct Media {
@@ -50,9 +61,21 @@ struct Media {
     std::uint32_t tias_bps = 0;            // b=TIAS (RFC 3890); 0 = not said
     std::optional<std::uint32_t> rtcp_bps; // b=RS + b=RR (RFC 3556)
     bool rtcp_mux = false;                 // RFC 5761
+    std::string mid;                       // RFC 5888
+    std::optional<std::size_t> bundle;     // the line whose place it shares, itself maybe (RFC 9143)
+    bool bundle_only = false;
+    bool ice = false;                  // it has ICE credentials, and no mismatch (RFC 8839)
+    bool fingerprint = false;          // keys come by DTLS (RFC 8122), its own or the session's
+    std::vector<Candidate> candidates; // the preferred first; RTP's before RTCP's
+    Fax fax;
 
-    // Media over RTP (RTP/AVP, RTP/SAVP, their F variants, and the DTLS ones): what pinholes are opened for.
+    // Media over RTP (RTP/AVP, RTP/SAVP, their F variants, and the DTLS ones).
     [[nodiscard]] bool is_rtp() const;
+    [[nodiscard]] bool is_udptl() const; // fax over UDP (T.38)
+    // What pinholes are opened for.
+    [[nodiscard]] bool is_opened() const { return is_rtp() || is_udptl(); }
+    // Trickle ICE before its first candidate: the place that is said is none (RFC 8840 4.1.1).
+    [[nodiscard]] bool has_no_place_yet() const;
 };
 
 struct Session {
@@ -70,7 +93,7 @@ std::expected<Session, Rejection> parse(std::string_view body, const Limits& lim
 // What the kernel must police for media sent *towards* the party that described it: the receiver's payload
 // types, the largest rate among them (a sender may switch without a word), sizes, RTCP's share. From the
 // codec table of codecs.h: IP level, 10 ms packets allowed unless the codec has a fixed frame, margin
-// included. A line that is no RTP, or refused, gives rtp_port 0.
+// included. A line that is neither RTP nor fax, or refused, gives rtp_port 0.
 stem_media policed(const Media& media);
 
 // RTCP packets per second that so many bytes are: reports are small, and video asks for repairs often.

@@ -19,6 +19,7 @@ constexpr std::array<std::string_view, header_kinds> names = {
     "CSeq",
     "Content-Length",
     "Content-Type",
+    "Content-Encoding",
     "Max-Forwards",
     "Expires",
     "Session-Expires",
@@ -33,7 +34,7 @@ constexpr std::array<std::string_view, header_kinds> names = {
     "other",
 };
 
-// s, k, e, b, o, u and the later a, d, j, n, y name headers that only their form matters of.
+// s, k, b, o, u and the later a, d, j, n, y name headers that only their form matters of.
 HeaderKind kind_of_compact(char letter) noexcept {
     switch (lower(letter)) {
     case 'v':
@@ -50,6 +51,8 @@ HeaderKind kind_of_compact(char letter) noexcept {
         return HeaderKind::content_length;
     case 'c':
         return HeaderKind::content_type;
+    case 'e':
+        return HeaderKind::content_encoding;
     case 'x':
         return HeaderKind::session_expires;
     case 'r':

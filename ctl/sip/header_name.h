@@ -19,6 +19,7 @@ enum class HeaderKind : std::uint8_t {
     cseq,
     content_length,
     content_type,
+    content_encoding,
     max_forwards,
     expires,
     session_expires,

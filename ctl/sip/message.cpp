@@ -2,6 +2,7 @@
 #include "ctl/sip/message.h"
 
 #include "ctl/sip/grammar.h"
+#include "ctl/sip/mime.h"
 #include "ctl/sip/osip_headers.h"
 #include "ctl/sip/prescan.h"
 
@@ -282,6 +283,23 @@ Failure read_content_type(const Scan& scan, std::string& content_type) {
     return std::nullopt;
 }
 
+// A description that cannot be read is no fault of the message's: whoever needs it decides.
+void find_sdp(std::string_view datagram, const Scan& scan, const Limits& limits, Message& message) {
+    const auto value_of = [&](HeaderKind kind) {
+        const Header* header = scan.find(kind);
+        return header == nullptr ? std::string_view() : header->value;
+    };
+    auto found = find_session(datagram, scan.body,
+                              {.content_type = value_of(HeaderKind::content_type),
+                               .content_encoding = value_of(HeaderKind::content_encoding)},
+                              limits);
+    if (found) {
+        message.sdp = *found;
+    } else {
+        message.sdp_fault = std::move(found).error();
+    }
+}
+
 Failure read_start_line(const Scan& scan, Message& message) {
     message.request = scan.request;
     message.method_name = scan.cseq_method;
@@ -365,6 +383,7 @@ std::expected<Message, Rejection> parse(std::string_view datagram, const Limits&
     if (auto bad = read_structured(scan, limits, message)) {
         return std::unexpected(*std::move(bad));
     }
+    find_sdp(datagram, scan, limits, message);
     return message;
 }
 

@@ -52,6 +52,7 @@ struct Limits {
     std::size_t parameters_per_value = 16;
     std::size_t parameters = 128; // of all values together
     std::size_t body = 6144;      // octets
+    std::size_t parts = 8;        // of a body of several, nested ones too
     std::size_t identifier = 255; // octets of Call-ID; tags and branches have half of it
 };
 
@@ -76,6 +77,10 @@ struct Uri {
 
 // Reads one bare URI ("sip:bob@example.org;transport=udp"), without angle brackets.
 std::optional<Uri> parse_uri(std::string_view text);
+
+// RFC 3261 19.1.4: do both mean the same? Not transitive: a parameter that only one has mostly counts for
+// nothing. URIs of other schemes by their text, telephone numbers by their digits (RFC 3966 4).
+bool are_equivalent(const Uri& left, const Uri& right);
 
 struct Via {
     std::string transport; // upper case
@@ -130,12 +135,18 @@ struct Message {
     bool authorized = false;               // carries Authorization or Proxy-Authorization
     std::string user_agent;                // User-Agent, or "" ; at most 128 octets
     std::string content_type;              // lower case, parameters left away; "" = none
+    Span sdp;                              // the session description in it (mime.h); length 0 = none
+    std::string sdp_fault;                 // why there is one that cannot be read
     Span body;                             // as Content-Length has it; length 0 = none
 
     [[nodiscard]] std::string_view body_of(std::string_view datagram) const {
         return datagram.substr(body.offset, body.length);
     }
-    [[nodiscard]] bool has_sdp() const { return content_type == "application/sdp" && body.length > 0; }
+    // A session description, or one that cannot be read: `sdp_fault` says why.
+    [[nodiscard]] bool has_sdp() const { return sdp.length > 0 || !sdp_fault.empty(); }
+    [[nodiscard]] std::string_view sdp_of(std::string_view datagram) const {
+        return datagram.substr(sdp.offset, sdp.length);
+    }
 };
 
 // Why a message is not let in: SIP_MALFORMED or SIP_OVER_LIMIT, and the words for a log.

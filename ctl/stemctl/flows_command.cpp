@@ -22,7 +22,16 @@ std::string dialog_text(std::uint64_t dialog) {
 }
 
 std::string_view kind_name(unsigned kind) {
-    return kind == STEM_FLOW_RTP ? "rtp" : kind == STEM_FLOW_RTCP ? "rtcp" : "unknown";
+    switch (kind) {
+    case STEM_FLOW_RTP:
+        return "rtp";
+    case STEM_FLOW_RTCP:
+        return "rtcp";
+    case STEM_FLOW_UDPTL:
+        return "udptl";
+    default:
+        return "unknown";
+    }
 }
 
 boost::json::object endpoint_json(const Endpoint& endpoint) {
@@ -35,6 +44,9 @@ std::string_view state_name(const stem_flow& flow, std::uint64_t now) {
     }
     if ((flow.state & STEM_STREAM_ENDED) != 0) {
         return "ended";
+    }
+    if ((flow.flags & STEM_FLOW_CANDIDATE) != 0 && (flow.state & STEM_STREAM_CHECKED) == 0) {
+        return "unchecked";
     }
     return (flow.state & STEM_STREAM_LOWERED) != 0 ? "lowered" : "open";
 }

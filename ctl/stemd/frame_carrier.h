@@ -8,7 +8,10 @@
 #include <ctl/frame/view.h>
 #include <ctl/xsk/frame.h>
 
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "ctl/call/packet.h"
 #include "ctl/stemd/proxy_view.h"
@@ -38,9 +41,34 @@ class FrameCarrier final : public call::Carrier {
     // The direction's number is that of the port that the frame came in by.
     [[nodiscard]] stem_direction direction() const noexcept { return static_cast<stem_direction>(port_); }
 
+    // The datagram came in fragments, of which the frame is the first.
+    struct Rest {
+        std::vector<xsk::Frame> frames; // those behind it, in order
+        std::string payload;            // of the whole datagram
+        std::uint32_t id = 0;           // of its fragments
+    };
+    void join(Rest rest) {
+        rest_ = std::move(rest);
+        for (const xsk::Frame& frame : rest_.frames) {
+            lengths_.push_back(frame.bytes().size());
+        }
+    }
+    [[nodiscard]] bool in_fragments() const noexcept {
+        return !rest_.payload.empty() || !rest_.frames.empty();
+    }
+    [[nodiscard]] Rest& rest() noexcept { return rest_; }
+    [[nodiscard]] std::string_view payload() const noexcept {
+        const frame::Bytes octets = view_.payload_of(frame_.bytes());
+        return in_fragments() ? std::string_view(rest_.payload)
+                              : std::string_view(reinterpret_cast<const char*>(octets.data()), octets.size());
+    }
+
     // Counts what became of the frame. `sent`: its length, where it has left us already.
     void settle(stem_reason reason, std::size_t sent = 0) noexcept {
         counters_.add(reason, direction(), frame_ ? frame_.bytes().size() : sent);
+        for (const std::size_t length : lengths_) {
+            counters_.add(reason, direction(), length);
+        }
         settled_ = true;
     }
 
@@ -50,6 +78,8 @@ class FrameCarrier final : public call::Carrier {
     stem_port port_;
     bool ready_;
     std::optional<Readdressing> change_; // to be made as it leaves
+    Rest rest_;
+    std::vector<std::size_t> lengths_; // of its frames
     bool settled_ = false;
     const VerdictCounters& counters_;
 };

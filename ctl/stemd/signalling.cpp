@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ctl/stemd/signalling.h"
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <memory>
 
 #include "ctl/kernel/clock.h"
+#include "ctl/mgcp/mgcp_parser.h"
+#include "ctl/parser/sip_parser.h"
 #include "ctl/stemd/mtu.h"
+#include "ctl/stemd/own_addresses.h"
 
 namespace stem::stemd {
 namespace {
@@ -41,18 +46,19 @@ Result<> watch(const kernel::MonitoredMap& map, const call::Settings& settings) 
     return done;
 }
 
-call::Settings with_clusters(call::Settings settings, const config::Peers& peers) {
-    settings.clusters.insert(settings.clusters.end(), peers.trunks.begin(), peers.trunks.end());
-    return settings;
-}
-
-call::Settings with_seed(call::Settings settings, const kernel::Instance& instance) {
+// What the monitor must know beside its own settings: of the peers, of this host and of its instance.
+call::Settings call_settings(const config::Config& config, const kernel::Instance& instance) {
+    call::Settings settings = config.call;
+    settings.clusters.insert(settings.clusters.end(), config.peers.trunks.begin(), config.peers.trunks.end());
     const auto map = kernel::SeedMap::open(instance.pin("stream_seed"));
     const auto seed = map ? map->get(0) : std::unexpected(map.error());
     if (!seed) {
         spdlog::error("{}", seed.error().message());
     }
     settings.stream_seed = seed ? seed->value_or(0) : 0;
+    settings.is_own = [own = std::make_shared<OwnAddresses>()](const Address& address) {
+        return own->contains(address, kernel::monotonic_ns());
+    };
     return settings;
 }
 
@@ -95,6 +101,47 @@ tcp::Settings streams_settings(const config::Config& config) {
     return settings;
 }
 
+std::vector<std::uint16_t> ports_of(const std::vector<std::string>& texts) {
+    std::vector<std::uint16_t> ports;
+    for (const std::string& text : texts) {
+        ports.push_back(static_cast<std::uint16_t>(std::stoul(text))); // the configuration has checked it
+    }
+    return ports;
+}
+
+// Has the data plane give us the ports of parsers other than SIP's, and no longer those of parsers that are
+// gone.
+Result<> steer_ports(const kernel::Instance& instance, const config::Parsers& parsers) {
+    constexpr std::uint8_t other_parsers = 2; // bpf/steer.h: 1 is SIP's
+    const auto map = instance.sip_ports();
+    if (!map) {
+        return std::unexpected(map.error());
+    }
+    const auto wanted = parsers.loads("mgcp") ? ports_of(parsers.mgcp_ports) : std::vector<std::uint16_t>{};
+    std::vector<std::uint16_t> stale;
+    auto walked = map->for_each([&](const std::uint16_t& port, const std::uint8_t& parser) {
+        if (parser == other_parsers && std::ranges::find(wanted, port) == wanted.end()) {
+            stale.push_back(port);
+        }
+    });
+    for (const std::uint16_t port : stale) {
+        if (auto erased = map->erase(port); !erased) {
+            return std::unexpected(erased.error());
+        }
+    }
+    for (const std::uint16_t port : wanted) {
+        const auto there = map->get(port);
+        if (there && *there && **there != other_parsers) {
+            return fail(fmt::format("give port {} to MGCP ([parsers] mgcp_ports)", port), "it is a SIP port",
+                        "name other ports, or attach without --sip-port " + std::to_string(port));
+        }
+        if (auto put = map->put(port, other_parsers); !put) {
+            return put;
+        }
+    }
+    return walked;
+}
+
 std::string_view text(frame::Bytes octets) {
     return {reinterpret_cast<const char*>(octets.data()), octets.size()};
 }
@@ -116,6 +163,9 @@ Result<std::unique_ptr<Signalling>> Signalling::open(Attachment& attachment, con
     auto links = links_setup(attachment.instance.meta(), **ports);
     if (!links) {
         return std::unexpected(links.error());
+    }
+    if (auto steered = steer_ports(attachment.instance, config.parsers); !steered) {
+        return std::unexpected(steered.error());
     }
     auto proxy = ProxyView::open(attachment.instance);
     if (!proxy) {
@@ -143,14 +193,34 @@ Signalling::Signalling(Attachment& attachment, Parts parts, const config::Config
       datagrams_(links_, counters_, attachment.would_drops, drop_log_),
       stream_egress_(counters_, attachment.would_drops, drop_log_), egress_(datagrams_, stream_egress_),
       streams_(streams_settings(config), links_, counters_, drop_log_, std::move(parts.thresholds)),
+      fragments_(config.fragments, counters_, drop_log_),
       unknown_(std::min(config.frames.unknown_queue, config.frames.chunks / 8)),
       proxy_(std::move(parts.proxy)),
-      monitor_(std::make_unique<call::Monitor>(
-          with_seed(with_clusters(config.call, config.peers), attachment.instance), egress_, flows_, records_,
-          sm)) {
+      monitor_(std::make_unique<call::Monitor>(call_settings(config, attachment.instance), egress_, flows_,
+                                               records_, sm)) {
     streams_.read_with(*monitor_);
+    load_parsers(config, call_settings(config, attachment.instance));
     monitor_->watch_with(observer);
     monitor_->adopt(kernel::monotonic_ns());
+}
+
+void Signalling::load_parsers(const config::Config& config, const call::Settings& media) {
+    if (config.parsers.loads("sip")) {
+        parsers_.load_default(std::make_unique<parser::SipParser>(*monitor_));
+    }
+    if (config.parsers.loads("mgcp")) {
+        parsers_.load(std::make_unique<mgcp::MgcpParser>(config.parsers.mgcp, media, egress_, flows_),
+                      ports_of(config.parsers.mgcp_ports));
+    }
+}
+
+void Signalling::give(call::Packet packet, std::uint64_t now_ns) {
+    if (parser::ProtocolParser* parser = parsers_.parser_of(packet); parser != nullptr) {
+        parser->receive(std::move(packet), now_ns);
+    } else {
+        egress_.drop(std::move(packet), STEM_SIP_METHOD,
+                     "no protocol parser is loaded for its ports ([parsers] load)");
+    }
 }
 
 // The known are served at once; the unknown wait until no known one is left in the rings.
@@ -176,11 +246,14 @@ void Signalling::take(xsk::Received& received, stem_sip_lane lane, std::uint64_t
         return;
     }
     const auto view = frame::parse_frame(received.frame.bytes());
-    if (!view || view->fragment) {
+    if (!view) {
         const auto direction = static_cast<stem_direction>(received.port);
         counters_.add(STEM_FRAME_UNREADABLE, direction, received.frame.bytes().size());
-        drop_log_.write(STEM_FRAME_UNREADABLE, direction,
-                        view ? "a fragment" : "neither UDP nor TCP over IP");
+        drop_log_.write(STEM_FRAME_UNREADABLE, direction, "neither UDP nor TCP over IP");
+        return;
+    }
+    if (view->fragment) {
+        take_fragment(received, *view, lane, now_ns);
         return;
     }
     take_datagram(received, *view, lane, now_ns);
@@ -217,13 +290,32 @@ void Signalling::take_datagram(xsk::Received& received, const frame::FrameView& 
     const auto payload = text(view.payload_of(carrier->frame().bytes()));
     // The proxy speaks as the address that was called; and that is whom the client speaks to.
     const bool as_called = change && change->end == frame::End::source;
-    monitor_->receive({.direction = direction,
-                       .source = as_called ? change->endpoint : view.source,
-                       .destination = view.destination,
-                       .payload = payload,
-                       .carrier = std::move(carrier),
-                       .lane = lane},
-                      now_ns);
+    give({.direction = direction,
+          .source = as_called ? change->endpoint : view.source,
+          .destination = view.destination,
+          .payload = payload,
+          .carrier = std::move(carrier),
+          .lane = lane},
+         now_ns);
+}
+
+// The whole, once it is there. A proxy's address is not put into it: fragments go to whom they name.
+void Signalling::take_fragment(xsk::Received& received, const frame::FrameView& view, stem_sip_lane lane,
+                               std::uint64_t now_ns) noexcept {
+    const bool ready = is_ready(received);
+    auto carrier = fragments_.take(std::move(received.frame), view, received.port, ready, now_ns);
+    if (!carrier) {
+        return;
+    }
+    const FrameCarrier& whole = *carrier;
+    const std::string_view payload = whole.payload();
+    give({.direction = whole.direction(),
+          .source = whole.view().source,
+          .destination = whole.view().destination,
+          .payload = payload,
+          .carrier = std::move(carrier),
+          .lane = lane},
+         now_ns);
 }
 
 // Gives whether more wait.
@@ -273,8 +365,12 @@ void Signalling::tick() {
     if (!taken) {
         spdlog::error("{}", taken.error().message());
     }
-    monitor_->tick(now_ns);
+    parsers_.tick(now_ns);
+    if (!parsers_.has_default()) { // SIP over TCP has no parser's ports
+        monitor_->tick(now_ns);
+    }
     streams_.tick(now_ns);
+    fragments_.tick(now_ns);
     ports_->flush();
 }
 
@@ -299,6 +395,7 @@ void Signalling::stop() noexcept {
         ports_->flush();
     }
     streams_.leave(kernel::monotonic_ns());
+    fragments_.leave();
     ports_->flush();
 }
 

@@ -14,6 +14,7 @@
 
 #include "ctl/call/monitor.h"
 #include "ctl/config/config.h"
+#include "ctl/parser/parsers.h"
 #include "ctl/stemd/attachment.h"
 #include "ctl/stemd/drop_log.h"
 #include "ctl/stemd/kernel_stores.h"
@@ -21,6 +22,7 @@
 #include "ctl/stemd/links.h"
 #include "ctl/stemd/message_egress.h"
 #include "ctl/stemd/proxy_view.h"
+#include "ctl/stemd/sip_fragments.h"
 #include "ctl/stemd/sip_streams.h"
 #include "ctl/stemd/stream_egress.h"
 #include "ctl/stemd/xsk_egress.h"
@@ -60,6 +62,7 @@ class Signalling {
     [[nodiscard]] tcp::Table& connections() noexcept { return streams_.table(); }
     [[nodiscard]] DropLog& drop_log() noexcept { return drop_log_; }
     [[nodiscard]] LaneCounts lanes() const noexcept;
+    [[nodiscard]] const fragment::Reassembly& fragments() const noexcept { return fragments_.reassembly(); }
 
   private:
     struct Parts { // that have to be opened, and may refuse
@@ -76,6 +79,10 @@ class Signalling {
                        std::uint64_t now_ns) noexcept;
     void take_segment(const xsk::Received& received, const frame::TcpView& view, stem_sip_lane lane,
                       std::uint64_t now_ns) noexcept;
+    void load_parsers(const config::Config& config, const call::Settings& media);
+    void give(call::Packet packet, std::uint64_t now_ns);
+    void take_fragment(xsk::Received& received, const frame::FrameView& view, stem_sip_lane lane,
+                       std::uint64_t now_ns) noexcept;
     [[nodiscard]] bool is_ready(const xsk::Received& received) const noexcept;
     bool receive_once() noexcept;
     bool serve_unknown(std::size_t most) noexcept;
@@ -92,11 +99,13 @@ class Signalling {
     StreamEgress stream_egress_;
     MessageEgress egress_;
     SipStreams streams_;
+    SipFragments fragments_;           // after the ports: it holds their frames
     LaneQueue<xsk::Received> unknown_; // after the ports, too
     LaneCounts lane_counts_;
     ProxyView proxy_;
     unsigned looks_ = 0;
     std::unique_ptr<call::Monitor> monitor_; // after ports and streams: it may hold what is theirs
+    parser::Parsers parsers_;
 };
 
 } // namespace stem::stemd

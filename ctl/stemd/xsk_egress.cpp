@@ -2,6 +2,11 @@
 #include "ctl/stemd/xsk_egress.h"
 
 #include <ctl/frame/build.h>
+#include <ctl/frame/fragments.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
 
 namespace stem::stemd {
 namespace {
@@ -17,14 +22,52 @@ frame::Bytes octets(std::string_view text) {
 
 } // namespace
 
+XskEgress::Failure XskEgress::send(const FrameCarrier& carrier, xsk::Frame& frame) noexcept {
+    return carrier.ready() ? links_.transmit(frame, other_port(carrier.port())) : links_.route(frame);
+}
+
+// What came in fragments leaves anew, in as many as it takes now.
+XskEgress::Failure XskEgress::refragment(FrameCarrier& carrier, std::string_view payload) noexcept {
+    const auto made = frame::make_datagram(carrier.view(), carrier.frame().bytes(), octets(payload),
+                                           carrier.rest().id, links_.mtu(other_port(carrier.port())));
+    if (!made) {
+        return to_string(made.error());
+    }
+    std::vector<xsk::Frame> frames;
+    for (const auto& bytes : *made) {
+        xsk::Frame& frame = frames.emplace_back(links_.allocate());
+        if (!frame || !frame.resize(bytes.size())) {
+            return "no frame is free";
+        }
+        std::ranges::copy(bytes, frame.bytes().begin());
+    }
+    for (xsk::Frame& frame : frames) {
+        if (auto failure = send(carrier, frame)) {
+            return failure;
+        }
+    }
+    return std::nullopt;
+}
+
+void XskEgress::release_refragmented(const call::Packet& packet, std::string_view payload) noexcept {
+    FrameCarrier& carrier = carrier_of(packet);
+    const auto failure = refragment(carrier, payload);
+    carrier.settle(failure ? STEM_RELEASE_FAILED : STEM_SIP_REWRITTEN);
+    if (failure) {
+        log_.write(STEM_RELEASE_FAILED, packet.direction, packet.source, packet.destination, *failure);
+    }
+}
+
 void XskEgress::forward(const call::Packet& packet, stem_reason reason) noexcept {
     FrameCarrier& carrier = carrier_of(packet);
     const std::size_t length = carrier.frame().bytes().size();
     Failure failure = "its address cannot be changed";
     const auto& change = carrier.change();
     if (!change || frame::readdress(carrier.view(), carrier.frame().bytes(), change->end, change->endpoint)) {
-        failure = carrier.ready() ? links_.transmit(carrier.frame(), other_port(carrier.port()))
-                                  : links_.route(carrier.frame());
+        failure = send(carrier, carrier.frame());
+        for (xsk::Frame& frame : carrier.rest().frames) {
+            failure = failure ? failure : send(carrier, frame);
+        }
     }
     carrier.settle(failure ? STEM_RELEASE_FAILED : reason, length);
     if (failure) {
@@ -38,6 +81,11 @@ void XskEgress::release(call::Packet packet) noexcept {
 
 void XskEgress::release_rewritten(call::Packet packet, sip::Span span, std::string_view uri) noexcept {
     FrameCarrier& carrier = carrier_of(packet);
+    if (carrier.in_fragments()) {
+        std::string text(packet.payload);
+        release_refragmented(packet, text.replace(span.offset, span.length, uri));
+        return;
+    }
     const auto length =
         frame::replace_payload(carrier.view(), carrier.frame().buffer(), {span.offset, span.length},
                                octets(uri), links_.mtu(other_port(carrier.port())));

@@ -36,6 +36,9 @@ class XskEgress final : public call::Egress {
     using Failure = Links::Failure;
 
     void forward(const call::Packet& packet, stem_reason reason) noexcept;
+    Failure send(const FrameCarrier& carrier, xsk::Frame& frame) noexcept;
+    Failure refragment(FrameCarrier& carrier, std::string_view payload) noexcept;
+    void release_refragmented(const call::Packet& packet, std::string_view payload) noexcept;
 
     Links& links_;
     const VerdictCounters& counters_;

@@ -2,6 +2,7 @@
 // Fragments: tiny, overlapping, orphaned, out of order, too long, of SIP, of media, of discovery.
 #include "fortress.h"
 
+#include <linux/bpf.h>
 #include <tests/progrun/xdp_socket.h>
 
 namespace stem::test {
@@ -160,31 +161,68 @@ TEST_P(BypassFragment, BeginsWithinARate) {
     }
 }
 
-TEST_P(BypassFragment, SipAndMediaComeWhole) {
+TEST_P(BypassFragment, MediaComesWhole) {
     DataPlane& box = plane();
     const auto udp = [](std::uint16_t offset, bool more, const Packet& body) {
         return fragment_to(server(), offset, more, 9, 17) / body;
     };
-    for (const bool open : {false, true}) { // an open policy does not open SIP in pieces either
-        box.set_rules({}, open ? STEM_ACTION_PASS : STEM_ACTION_DROP, STEM_ACTION_PASS);
-        for (const Udp& sip : {Udp{.sport = 5062, .dport = 5060}, Udp{.sport = 5060, .dport = 7000}}) {
-            expect_in(box, udp(0, true, sip / Payload{Bytes(56)}), dropped(STEM_FRAGMENT));
-            expect_in(box, udp(8, false, Payload{Bytes(56)}), dropped(STEM_FRAGMENT_ORPHAN));
-        }
-    }
     box.set_rules({}, STEM_ACTION_DROP, STEM_ACTION_PASS);
     const Udp media{.sport = media_sport, .dport = media_dport};
     expect_in(box, udp(0, true, media / Payload{Bytes(56)}), dropped(STEM_FRAGMENT));
     expect_in(box, udp(0, false, media / Rtp{}), is_v6() ? dropped(STEM_FRAGMENT) : forwarded(STEM_FLOW));
     EXPECT_EQ(box.flow_of(media_key(in())).packets, is_v6() ? 0U : 1U);
-    // A rule may give SIP to stemd, but not in pieces.
+}
+
+TEST_P(BypassFragment, SipGoesToStemdInPieces) {
+    DataPlane& box = plane();
+    const auto udp = [](std::uint16_t offset, bool more, const Packet& body, std::uint32_t id = 9) {
+        return fragment_to(server(), offset, more, id, 17) / body;
+    };
+    const Packet follower = udp(8, false, Payload{Bytes(56)});
+    for (const bool open : {false, true}) { // an open policy does not open SIP in pieces either
+        box.set_rules({}, open ? STEM_ACTION_PASS : STEM_ACTION_DROP, STEM_ACTION_PASS);
+        for (const Udp& sip : {Udp{.sport = 5062, .dport = 5060}, Udp{.sport = 5060, .dport = 7000}}) {
+            expect_in(box, udp(0, true, sip / Payload{Bytes(56)}), dropped(STEM_CONTROLLER_AWAY));
+            expect_in(box, follower, dropped(STEM_FRAGMENT_ORPHAN));
+        }
+    }
     box.set_rules({to_rule({.action = STEM_ACTION_STEER, .protocol = 17, .dport = PortRange{7777, 7777}})});
-    const Packet steered_one = udp(0, true, Udp{.dport = 7777} / Payload{Bytes(56)});
-    expect_in(box, steered_one, dropped(STEM_CONTROLLER_AWAY));
     const XdpSocket socket;
     box.set_socket(STEM_INBOUND * STEM_QUEUES_MAX, socket.fd());
-    expect_in(box, steered_one, dropped(STEM_FRAGMENT));
-    expect_in(box, udp(0, true, Udp{.dport = 5060} / Payload{Bytes(56)}), dropped(STEM_FRAGMENT));
+    const Verdict to_stemd = steered(STEM_STEER_SIP);
+    const Packet head = udp(0, true, Udp{.sport = 5062, .dport = 5060} / Payload{Bytes(56)});
+    expect_in(box, head, to_stemd);
+    // In any order, and more than once: stemd puts them together.
+    expect_in(box, udp(24, false, Payload{Bytes(56)}), to_stemd);
+    expect_in(box, follower, to_stemd);
+    expect_in(box, follower, to_stemd);
+    expect_in(box, head, to_stemd);
+    // A rule may give them to stemd as well.
+    const Udp ruled{.sport = 5062, .dport = 7777};
+    expect_in(box, udp(0, true, ruled / Payload{Bytes(56)}, 10), steered(STEM_RULE_STEER));
+    expect_in(box, udp(8, false, Payload{Bytes(56)}, 10), to_stemd);
+    // The whole in one fragment (RFC 6946).
+    if (is_v6()) {
+        expect_in(box, udp(0, false, Udp{.sport = 5062, .dport = 5060} / Payload{Bytes(56)}, 11), to_stemd);
+    }
+    box.advance(3 * seconds);
+    // Their time is up: what comes now is before its first.
+    stem_thresholds limits = DataPlane::default_thresholds();
+    limits.fragment_rate = 320;
+    box.set_thresholds(limits);
+    unsigned through = 0;
+    for (std::uint32_t id = 100; id < 150; id++) {
+        const Bytes early = udp(8, false, Payload{Bytes(56)}, id).bytes();
+        through += box.run(STEM_INBOUND, early).action == XDP_REDIRECT ? 1U : 0U;
+    }
+    (void)box.take_events();
+    EXPECT_GE(through, 10U);
+    EXPECT_LE(through, 11U) << "a thirty-second part of fragment_rate";
+    expect_in(box, udp(0, true, Udp{.sport = 5062, .dport = 5060} / Payload{Bytes(56)}, 149), to_stemd);
+    expect_in(box, udp(8, false, Payload{Bytes(56)}, 149), to_stemd);
+    // Those of other services are none of this.
+    expect_in(box, fragment_to(server(), 8, false, 200, 6) / Payload{Bytes(56)},
+              dropped(STEM_FRAGMENT_ORPHAN));
 }
 
 TEST_P(BypassFragment, FailsafeAndDenyAreForWholeOnes) {

@@ -179,7 +179,7 @@ void DataPlane::reset() {
     }
     refill_event_budget();
     const std::vector<std::uint64_t> no_budget_used(static_cast<std::size_t>(libbpf_num_possible_cpus()));
-    for (std::uint32_t way = 0; way < STEM_DIRECTIONS; way++) {
+    for (std::uint32_t way = 0; way < 2 * STEM_DIRECTIONS; way++) {
         if (const int result =
                 bpf_map_update_elem(bpf_map__fd(maps.fragment_budget), &way, no_budget_used.data(), 0);
             result != 0) {
@@ -517,8 +517,8 @@ void DataPlane::set_stream_seed(std::uint64_t seed) {
     put(bpf_map__fd(skeleton_->maps.stream_seed), zero, seed, "the seed of streams' names");
 }
 
-void DataPlane::add_sip_port(std::uint16_t port) {
-    put(bpf_map__fd(skeleton_->maps.sip_ports), port, std::uint8_t{1}, "a SIP port");
+void DataPlane::add_sip_port(std::uint16_t port, std::uint8_t parser) {
+    put(bpf_map__fd(skeleton_->maps.sip_ports), port, parser, "a SIP port");
 }
 
 void DataPlane::remove_sip_port(std::uint16_t port) {

@@ -156,7 +156,7 @@ class DataPlane {
     bool deny_flow(const stem_flow_key& key, std::uint64_t until_ns, stem_deny_origin origin,
                    std::string_view note);
 
-    void add_sip_port(std::uint16_t port);
+    void add_sip_port(std::uint16_t port, std::uint8_t parser = 1); // 1: SIP
     void remove_sip_port(std::uint16_t port);
     void set_port(stem_port port, std::uint32_t ifindex);
     void remove_port(stem_port port);

@@ -223,5 +223,43 @@ TEST_P(Learning, OthersPassBy) {
     EXPECT_EQ(plane.learning_of(key(media_dport)).refused, 0U);
 }
 
+// DTLS comes before RTP can, and from behind NAT as well; fax has no SSRC to be known by.
+TEST_P(Learning, IsFromWhateverWasNegotiated) {
+    const auto from_peer = [&](const Bytes& payload) {
+        return (path.network(path.src(), path.dst()) /
+                (Udp{.sport = nat_port, .dport = media_dport} / Payload{payload}))
+            .bytes();
+    };
+    const Bytes hello{22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 1, 0, 2, 1, 1};
+    stem_learning secure = entry(false);
+    secure.in.flags |= STEM_FLOW_DTLS;
+    secure.out.flags |= STEM_FLOW_DTLS;
+    plane.set_learning(key(media_dport), secure);
+    expect_in(from_peer(hello), "first", dropped(STEM_RTP_UNLEARNED));
+    expect_in(from_peer(hello), "second", dropped(STEM_RTP_UNLEARNED));
+    expect_in(from_peer(hello), "third", forwarded(STEM_FLOW));
+    expect_in(from(path.src(), nat_port, 1), "then RTP", forwarded(STEM_FLOW));
+}
+
+TEST_P(Learning, IsFromFaxInOrder) {
+    const auto fax = [&](std::uint16_t sequence) {
+        const Bytes packet{
+            static_cast<std::uint8_t>(sequence >> 8), static_cast<std::uint8_t>(sequence), 1, 2, 0, 0};
+        return (path.network(path.src(), path.dst()) /
+                (Udp{.sport = nat_port, .dport = media_dport} / Payload{packet}))
+            .bytes();
+    };
+    stem_learning image = entry(false);
+    for (stem_flow* flow : {&image.in, &image.out}) {
+        flow->kind = STEM_FLOW_UDPTL;
+        flow->flags = 0;
+    }
+    plane.set_learning(key(media_dport), image);
+    expect_in(fax(7), "first", dropped(STEM_RTP_UNLEARNED));
+    expect_in(fax(500), "out of order: first again", dropped(STEM_RTP_UNLEARNED));
+    expect_in(fax(501), "second", dropped(STEM_RTP_UNLEARNED));
+    expect_in(fax(502), "third", forwarded(STEM_FLOW));
+}
+
 } // namespace
 } // namespace stem::test

@@ -91,6 +91,25 @@ TEST_P(SteerEveryPath, GivesConnectionsToTheController) {
     expect(plane, path().direction, segment(with(to_server, true, false)), forwarded(STEM_RULE_PASS));
 }
 
+// A port of another protocol parser's: its datagrams both ways, keep-alives or not, and no TCP.
+TEST_P(SteerEveryPath, GivesOtherParsersTheirs) {
+    DataPlane& plane = DataPlane::with();
+    const XdpSocket socket;
+    plane.set_socket(slot_of(path().direction, 0), socket.fd());
+    plane.add_sip_port(2427, 2);
+    const Payload command = octets("CRCX 1 aaln/1@gateway MGCP 1.0\r\n");
+    const Verdict to_stemd = steered(STEM_STEER_SIP);
+    expect(plane, path().direction, path() / (Udp{.sport = 2727, .dport = 2427} / command), to_stemd);
+    expect(plane, path().direction, path() / (Udp{.sport = 2427, .dport = 2727} / command), to_stemd);
+    expect(plane, path().direction, path() / (Udp{.sport = 2727, .dport = 2427} / octets("\r\n\r\n")),
+           to_stemd);
+    expect(plane, path().direction, path() / (Tcp{.sport = 2727, .dport = 2427} / command),
+           dropped(STEM_POLICY_DROP));
+    plane.remove_sip_port(2427);
+    expect(plane, path().direction, path() / (Udp{.sport = 2727, .dport = 2427} / command),
+           dropped(STEM_NO_PINHOLE));
+}
+
 TEST_P(SteerEveryPath, FallsBackWhenTheControllerDies) {
     for (const bool open : {false, true}) {
         DataPlane& plane = DataPlane::with({.fallback_open = open});

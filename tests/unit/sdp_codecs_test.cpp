@@ -119,7 +119,7 @@ TEST(Policed, MuxSharesThePort) {
     const stem_media alone = policed_from("m=audio 4000 RTP/AVP 0");
     const stem_media shared = policed_from("m=audio 4000 RTP/AVP 0\na=rtcp-mux");
     EXPECT_EQ(shared.rtcp_port, 4001) << "kept for an answer without mux";
-    EXPECT_EQ(shared.flags, STEM_MEDIA_RECEIVES | STEM_MEDIA_RTCP_MUX);
+    EXPECT_EQ(shared.flags, STEM_MEDIA_RECEIVES | STEM_MEDIA_SENDS | STEM_MEDIA_RTCP_MUX);
     EXPECT_EQ(shared.bytes_per_second, alone.bytes_per_second + 1250);
     EXPECT_EQ(policed_from("m=audio 4000 RTP/AVP 0\na=rtcp:4000").flags & STEM_MEDIA_RTCP_MUX,
               STEM_MEDIA_RTCP_MUX);
@@ -129,20 +129,73 @@ TEST(Policed, MuxSharesThePort) {
 }
 
 TEST(Policed, HoldReceivesNothing) {
-    EXPECT_EQ(policed_from("m=audio 4000 RTP/AVP 0").flags, STEM_MEDIA_RECEIVES);
+    constexpr unsigned both = STEM_MEDIA_RECEIVES | STEM_MEDIA_SENDS;
+    EXPECT_EQ(policed_from("m=audio 4000 RTP/AVP 0").flags, both);
     EXPECT_EQ(policed_from("m=audio 4000 RTP/AVP 0\na=recvonly").flags, STEM_MEDIA_RECEIVES);
-    EXPECT_EQ(policed_from("m=audio 4000 RTP/AVP 0\na=sendonly").flags, 0);
+    EXPECT_EQ(policed_from("m=audio 4000 RTP/AVP 0\na=sendonly").flags, STEM_MEDIA_SENDS);
     EXPECT_EQ(policed_from("a=inactive\nm=audio 4000 RTP/AVP 0").flags, 0);
-    EXPECT_EQ(policed_from("m=audio 4000 RTP/AVP 0", "IN IP4 0.0.0.0").flags, 0);
-    EXPECT_EQ(policed_from("m=audio 4000 RTP/AVP 0", "IN IP6 ::").flags, 0);
+    EXPECT_EQ(policed_from("m=audio 4000 RTP/AVP 0", "IN IP4 0.0.0.0").flags, STEM_MEDIA_SENDS);
+    EXPECT_EQ(policed_from("m=audio 4000 RTP/AVP 0", "IN IP6 ::").flags, STEM_MEDIA_SENDS);
     EXPECT_EQ(policed_from("m=audio 4000 RTP/AVP 0", "IN IP4 0.0.0.0").rtp_port, 4000);
-    EXPECT_EQ(policed_from("m=audio 4000 UDP/TLS/RTP/SAVPF 0").flags, STEM_MEDIA_RECEIVES | STEM_MEDIA_SRTP);
 }
 
-TEST(Policed, OnlyRtpIsOpened) {
-    EXPECT_EQ(policed_from("m=image 4000 udptl t38").rtp_port, 0);
+TEST(Policed, WhereKeysComeFrom) {
+    constexpr unsigned secure = STEM_MEDIA_RECEIVES | STEM_MEDIA_SENDS | STEM_MEDIA_SRTP;
+    EXPECT_EQ(policed_from("m=audio 4000 UDP/TLS/RTP/SAVPF 0").flags, secure | STEM_MEDIA_DTLS);
+    EXPECT_EQ(policed_from("m=audio 4000 RTP/SAVPF 0\na=fingerprint:sha-256 00").flags,
+              secure | STEM_MEDIA_DTLS);
+    EXPECT_EQ(policed_from("a=fingerprint:sha-256 00\nm=audio 4000 RTP/SAVP 0").flags,
+              secure | STEM_MEDIA_DTLS);
+    EXPECT_EQ(policed_from("m=audio 4000 RTP/SAVP 0\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:x").flags,
+              secure);
+    EXPECT_EQ(policed_from("m=audio 4000 RTP/AVP 0\na=fingerprint:sha-256 00").flags & STEM_MEDIA_DTLS, 0);
+}
+
+TEST(Policed, RtcpCanBeSwitchedOff) {
+    EXPECT_EQ(policed_from("m=audio 4000 RTP/AVP 0\nb=RS:0\nb=RR:0").rtcp_port, 0) << "RFC 3556 2";
+    EXPECT_EQ(policed_from("m=audio 4000 RTP/AVP 0\nb=RS:0\nb=RR:0\na=rtcp-mux").bytes_per_second,
+              policed_from("m=audio 4000 RTP/AVP 0").bytes_per_second);
+}
+
+TEST(Policed, FaxIsBoundedByItsBitRate) {
+    const stem_media fax =
+        policed_from("m=image 4000 udptl t38\na=T38MaxBitRate:14400\na=T38FaxMaxDatagram:72");
+    EXPECT_EQ(fax.kind, STEM_MEDIA_UDPTL);
+    EXPECT_EQ(fax.rtp_port, 4000);
+    EXPECT_EQ(fax.rtcp_port, 0) << "T.38 has no RTCP";
+    EXPECT_EQ(fax.flags, STEM_MEDIA_RECEIVES | STEM_MEDIA_SENDS);
+    // Five times 14,400 bit/s, and 100 packets of 40 octets of headers, with a quarter more.
+    EXPECT_EQ(fax.bytes_per_second, (1800 * 5 + 100 * 40) * 5 / 4U);
+    EXPECT_EQ(fax.packets_per_second, 125U);
+    EXPECT_EQ(fax.max_payload, 600) << "gateways say 72, and send more";
+    EXPECT_EQ(policed_from("m=image 4000 udptl t38\na=T38FaxMaxDatagram:1400").max_payload, 1400);
+    EXPECT_EQ(policed_from("m=image 4000 udptl t38\na=T38FaxMaxDatagram:9000").max_payload, 1472);
+    // Without a word, and with an absurd one, it is V.34's.
+    const auto fastest = policed_from("m=image 4000 udptl t38").bytes_per_second;
+    EXPECT_EQ(fastest, (4200 * 5 + 100 * 40) * 5 / 4U);
+    EXPECT_EQ(policed_from("m=image 4000 udptl t38\na=T38MaxBitRate:4000000000").bytes_per_second, fastest);
+    EXPECT_EQ(policed_from("m=image 4000 udptl t38", "IN IP6 2001:db8::1").bytes_per_second,
+              fastest + 100 * 20 * 5 / 4);
+    EXPECT_EQ(policed_from("m=image 0 udptl t38").rtp_port, 0);
+}
+
+TEST(Policed, TextIsSlow) {
+    const stem_media text = policed_from("m=text 4000 RTP/AVP 98\na=rtpmap:98 t140/1000");
+    EXPECT_EQ(text.rtp_port, 4000);
+    EXPECT_LE(text.bytes_per_second, 6000U);
+    EXPECT_GE(text.max_payload, 400);
+    EXPECT_GT(policed_from("m=text 4000 RTP/AVP 98 100\na=rtpmap:98 t140/1000\na=rtpmap:100 red/1000\n"
+                           "a=fmtp:100 98/98/98")
+                  .bytes_per_second,
+              text.bytes_per_second);
+}
+
+TEST(Policed, OnlyRtpAndFaxAreOpened) {
     EXPECT_EQ(policed_from("m=audio 0 RTP/AVP 0").rtp_port, 0);
     EXPECT_EQ(policed_from("m=message 4000 TCP/MSRP *").rtp_port, 0);
+    EXPECT_EQ(policed_from("m=image 4000 tcp t38").rtp_port, 0);
+    EXPECT_EQ(policed_from("m=audio 4000 udptl t38").rtp_port, 0);
+    EXPECT_EQ(policed_from("m=application 4000 UDP/DTLS/SCTP webrtc-datachannel").rtp_port, 0);
 }
 
 TEST(Policed, AllCodecsOfTheTableHaveARate) {

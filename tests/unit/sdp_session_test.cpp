@@ -179,4 +179,81 @@ TEST(SdpSession, TheLastPortHasNoRtcpBesideIt) {
     EXPECT_EQ(session(described("c=IN IP4 192.0.2.1\nm=audio 4001 RTP/AVP 0\n")).media.at(0).rtcp_port, 4002);
 }
 
+Session with_media(std::string_view attributes) {
+    return session(described("c=IN IP4 192.0.2.1\nm=audio 4000 RTP/SAVPF 0\n" + std::string(attributes)));
+}
+
+TEST(SdpSession, CandidatesAreRankedAndBounded) {
+    const Session read =
+        with_media("a=ice-ufrag:8hhY\n"
+                   "a=candidate:1 2 UDP 900 192.0.2.1 4001 typ host\n"
+                   "a=candidate:1 1 UDP 100 192.0.2.9 4009 typ relay raddr 192.0.2.1 rport 4000\n"
+                   "a=candidate:2 1 udp 2130706431 2001:db8::7 4000 typ host\n"
+                   "a=candidate:3 1 UDP 500 198.51.100.3 45664 typ srflx raddr 10.0.0.1 rport 8998\n"
+                   "a=candidate:3 1 UDP 400 198.51.100.3 45664 typ srflx\n"
+                   "a=candidate:4 1 UDP 300 198.51.100.4 45664 typ srflx\n"
+                   "a=candidate:5 2 UDP 300 198.51.100.4 45665 typ srflx\n"
+                   "a=candidate:6 2 UDP 200 198.51.100.4 45666 typ srflx\n");
+    ASSERT_EQ(read.media.size(), 1U);
+    EXPECT_TRUE(read.media[0].ice);
+    const auto& kept = read.media[0].candidates;
+    ASSERT_EQ(kept.size(), 5U) << "the best three of RTP, and two of RTCP";
+    EXPECT_EQ(kept[0].address.to_string(), "2001:db8::7");
+    EXPECT_EQ(kept[1].address.to_string(), "198.51.100.3");
+    EXPECT_EQ(kept[1].port, 45664);
+    EXPECT_EQ(kept[2].address.to_string(), "198.51.100.4");
+    EXPECT_EQ(kept[3].component, 2);
+    EXPECT_EQ(kept[3].port, 4001);
+    EXPECT_EQ(kept[4].port, 45665);
+}
+
+TEST(SdpSession, CandidatesOfNoUseAreLeftOut) {
+    for (const std::string_view line :
+         {"1 1 TCP 900 192.0.2.1 4001 typ host", "1 3 UDP 900 192.0.2.1 4001 typ host",
+          "1 0 UDP 1 192.0.2.1 1 typ host", "1 1 UDP 900 f00d.local 4001 typ host",
+          "1 1 UDP 900 192.0.2.1 0 typ host", "1 1 UDP 900 192.0.2.1 65536 typ host",
+          "1 1 UDP 4294967295 192.0.2.1 4001 typ host", "1 1 UDP 900 192.0.2.1 4001",
+          "1 1 UDP 900 0.0.0.0 4001 typ host", "", "1 1 UDP -1 192.0.2.1 4001 typ host"}) {
+        EXPECT_TRUE(with_media("a=ice-ufrag:8hhY\na=candidate:" + std::string(line) + "\n")
+                        .media.at(0)
+                        .candidates.empty())
+            << line;
+    }
+    const std::string candidate = "a=candidate:1 1 UDP 900 192.0.2.1 4001 typ host\n";
+    EXPECT_TRUE(with_media(candidate).media.at(0).candidates.empty()) << "no credentials, no ICE";
+    const Session mismatch = with_media("a=ice-ufrag:8hhY\na=ice-mismatch\n" + candidate);
+    EXPECT_FALSE(mismatch.media.at(0).ice);
+    EXPECT_TRUE(mismatch.media.at(0).candidates.empty());
+    const auto none =
+        parse(crlf("v=0\nc=IN IP4 192.0.2.1\nm=audio 4000 RTP/AVP 0\na=ice-ufrag:x\n" + candidate),
+              Limits{.candidates = 0});
+    ASSERT_TRUE(none);
+    EXPECT_TRUE(none->media.at(0).candidates.empty());
+}
+
+TEST(SdpSession, TrickleSaysNoPlace) {
+    const Session trickle =
+        session(crlf("v=0\nc=IN IP4 0.0.0.0\na=ice-ufrag:8hhY\nm=audio 9 UDP/TLS/RTP/SAVPF 0\n"));
+    EXPECT_TRUE(trickle.media.at(0).has_no_place_yet());
+    EXPECT_TRUE(trickle.media.at(0).ice) << "credentials of the session's are the line's";
+    EXPECT_FALSE(
+        session(crlf("v=0\nc=IN IP4 0.0.0.0\nm=audio 9 RTP/AVP 0\n")).media.at(0).has_no_place_yet());
+}
+
+TEST(SdpSession, BundlesNameTheirLines) {
+    const Session read =
+        session(described("c=IN IP4 192.0.2.1\na=group:BUNDLE b c gone d\na=group:BUNDLE a\na=group:LS a b\n"
+                          "m=audio 4000 RTP/AVP 0\na=mid:a\n"
+                          "m=video 0 RTP/AVP 96\na=mid:b\n"
+                          "m=video 4004 RTP/AVP 96\na=mid:c\n"
+                          "m=video 0 RTP/AVP 96\na=mid:d\na=bundle-only\n"
+                          "m=audio 4008 RTP/AVP 0\n"));
+    ASSERT_EQ(read.media.size(), 5U);
+    EXPECT_EQ(read.media[0].bundle, 0U) << "alone in its group";
+    EXPECT_EQ(read.media[1].bundle, std::nullopt) << "refused: it is not bundle-only";
+    EXPECT_EQ(read.media[2].bundle, 2U) << "the first that has a port";
+    EXPECT_EQ(read.media[3].bundle, 2U);
+    EXPECT_EQ(read.media[4].bundle, std::nullopt);
+}
+
 } // namespace

@@ -13,9 +13,10 @@
 #define STEM_TAG_MAX 128
 #define STEM_URI_MAX 256
 #define STEM_BRANCH_MAX 128
-#define STEM_MEDIA_MAX 4     /* m= lines of one session that can have pinholes */
-#define STEM_HOPS_MAX 6      /* addresses that a leg may signal from, beside its last one */
-#define STEM_TERMINALS_MAX 4 /* addresses that one decision can bind the callee's media to */
+#define STEM_MEDIA_MAX 8      /* m= lines of one session that can have pinholes */
+#define STEM_CANDIDATES_MAX 5 /* ICE candidates of one m= line, those of RTCP included */
+#define STEM_HOPS_MAX 6       /* addresses that a leg may signal from, beside its last one */
+#define STEM_TERMINALS_MAX 4  /* addresses that one decision can bind the callee's media to */
 
 /* The two ends of a dialog: who sent the first INVITE, and who answers it. */
 enum stem_party {
@@ -33,7 +34,25 @@ enum stem_media_flag {
     STEM_MEDIA_RTP_LEARNED = 1 << 4,
     STEM_MEDIA_RTCP_LEARNED = 1 << 5,
     STEM_MEDIA_ENDED = 1 << 6, /* what was sent there was too much for too long: no pinhole any more */
+    STEM_MEDIA_SENDS = 1 << 7, /* sends now: neither recvonly nor inactive */
+    STEM_MEDIA_ICE = 1 << 8,   /* speaks ICE (RFC 8445): `candidate` counts, if the other side does too */
+    STEM_MEDIA_DTLS = 1 << 9,  /* keys come by DTLS on the media's own path (RFC 5764) */
+    STEM_MEDIA_CUT = 1 << 10,  /* nothing ever came from there: what is sent there is cut */
 };
+
+enum stem_media_kind {
+    STEM_MEDIA_RTP = 0,
+    STEM_MEDIA_UDPTL = 1, /* fax (T.38) */
+};
+
+/* Where a party may also be reached (RFC 8839 5.1); UDP only. */
+struct stem_candidate {
+    struct stem_addr address;
+    __u16 port;     /* host byte order */
+    __u8 component; /* 1 = RTP, 2 = RTCP */
+    __u8 zero[5];
+};
+STEM_ABI_ASSERT(sizeof(struct stem_candidate) == 24);
 
 /* What one party said of one m= line: where it receives, what, and how much of it. */
 struct stem_media {
@@ -46,8 +65,7 @@ struct stem_media {
     __u32 bytes_per_second; /* at IP level, margin included */
     __u32 packets_per_second;
     __u32 rtcp_bytes_per_second;
-    __u8 flags; /* enum stem_media_flag */
-    __u8 zero;
+    __u16 flags;              /* enum stem_media_flag */
     __u16 burst_ms;           /* what may come at once, as time at its rate */
     struct stem_addr learned; /* of a peer behind NAT: where its media come from; until that is learned, where
                                  they may come from, which is the source of its signalling */
@@ -55,8 +73,13 @@ struct stem_media {
     __u16 learned_rtcp_port;
     __u32 clock_hz[STEM_CLOCKS_MAX]; /* as in struct stem_flow */
     __u8 clock_of[32];
+    __u8 kind;            /* enum stem_media_kind */
+    __u8 bundle;          /* 0, or 1 + the line whose address and ports it shares (RFC 9143) */
+    __u8 candidate_count; /* in `candidate` */
+    __u8 zero[5];
+    struct stem_candidate candidate[STEM_CANDIDATES_MAX]; /* the preferred first; RTP's before RTCP's */
 };
-STEM_ABI_ASSERT(sizeof(struct stem_media) == 120);
+STEM_ABI_ASSERT(sizeof(struct stem_media) == 248);
 
 enum stem_dialog_state {
     STEM_DIALOG_CALLING = 1,  /* INVITE released, no To tag yet */
@@ -96,6 +119,6 @@ struct stem_dialog {
     char uri[STEM_PARTIES][STEM_URI_MAX]; /* From and To, for people */
     char target[STEM_URI_MAX];            /* request URI after a forward decision; "" = as it came */
 };
-STEM_ABI_ASSERT(sizeof(struct stem_dialog) == 3224);
+STEM_ABI_ASSERT(sizeof(struct stem_dialog) == 7736);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * A flow is one pinhole: one direction of one media stream, RTP or RTCP, that a call negotiated.
+ * A flow is one pinhole: one direction of one media stream (RTP, RTCP, UDPTL) that a call negotiated, with
+ * what may share its ports (STUN, DTLS).
  *
  * Written by stemd, counted and policed by the data plane. User space replaces a whole value; only the
  * fields marked "kernel" change in between.
@@ -25,17 +26,22 @@ STEM_ABI_ASSERT(sizeof(struct stem_flow_key) == 40);
 enum stem_flow_kind {
     STEM_FLOW_RTP = 1,
     STEM_FLOW_RTCP = 2,
+    STEM_FLOW_UDPTL = 3, /* fax (ITU-T T.38): no RTP at all */
 };
 
 enum stem_flow_flag {
-    STEM_FLOW_RTCP_MUX = 1 << 0, /* RTCP may share the flow (RFC 5761) */
-    STEM_FLOW_SRTP = 1 << 1,     /* padding is encrypted, and cannot be checked */
+    STEM_FLOW_RTCP_MUX = 1 << 0,  /* RTCP may share the flow (RFC 5761) */
+    STEM_FLOW_SRTP = 1 << 1,      /* padding is encrypted, and cannot be checked */
+    STEM_FLOW_STUN = 1 << 2,      /* connectivity checks may share it (RFC 8445), told by their first octet */
+    STEM_FLOW_DTLS = 1 << 3,      /* DTLS, too (RFC 5764, 7983) */
+    STEM_FLOW_CANDIDATE = 1 << 4, /* one pair of ICE candidates: checks only, until one was answered */
 };
 
 /* What became of a stream. Set by the data plane, cleared when the call negotiates anew. */
 enum stem_flow_state {
     STEM_STREAM_LOWERED = 1 << 0, /* held to threshold rtp_lowered_kbps */
     STEM_STREAM_ENDED = 1 << 1,   /* everything is dropped; stemd closes the pinhole */
+    STEM_STREAM_CHECKED = 1 << 2, /* its receiver has answered a check of its sender's */
 };
 
 /* What to do with a stream that goes on sending too much: threshold rtp_reaction, and stem_flow::reaction. */
@@ -63,7 +69,10 @@ enum stem_reaction {
     X(SOURCES, 9, RTP_SOURCES, "sources")                                                                    \
     X(TOTAL, 10, FLOW_TOTAL, "total")                                                                        \
     X(ENDED, 11, FLOW_ENDED, "ended")                                                                        \
-    X(DENIED, 12, FLOW_DENIED, "denied")
+    X(DENIED, 12, FLOW_DENIED, "denied")                                                                     \
+    X(BESIDE_RATE, 13, MEDIA_BESIDE_RATE, "beside_rate")                                                     \
+    X(UNCHECKED, 14, MEDIA_UNCHECKED, "unchecked")                                                           \
+    X(FORM, 15, MEDIA_FORM, "form")
 
 enum stem_flow_fault {
 #define STEM_FLOW_FAULT_ENUM(name, number, reason, label) STEM_FAULT_##name = number,
@@ -149,11 +158,13 @@ struct stem_flow {
     __u64 dropped_packets;              /* kernel */
     __u64 dropped_bytes;                /* kernel; IP length */
     __u32 faults[STEM_FLOW_FAULTS_MAX]; /* kernel; dropped_packets by cause (enum stem_flow_fault); wraps */
+    __u64 beside_full_at_ns;            /* kernel; bucket of STUN and DTLS */
+    __u64 check;                        /* kernel; end of the last STUN request's transaction id */
     char denied_note[STEM_DENY_FLOW_NOTE_MAX]; /* why, for people; NUL-terminated */
 };
 STEM_ABI_ASSERT(__builtin_offsetof(struct stem_flow, packets) == 32);
 STEM_ABI_ASSERT(__builtin_offsetof(struct stem_flow, source) == 144);
-STEM_ABI_ASSERT(sizeof(struct stem_flow) == 400);
+STEM_ABI_ASSERT(sizeof(struct stem_flow) == 416);
 
 /* Context of program deny_flow, which changes an entry of flows in place: stemd and the data plane write into
  * it at the same time. */

@@ -45,7 +45,7 @@ struct stem_learning {
     struct stem_flow in; /* also what a packet must be like to be learned from */
     struct stem_flow out;
 };
-STEM_ABI_ASSERT(sizeof(struct stem_learning) == 112 + 2 * 400);
+STEM_ABI_ASSERT(sizeof(struct stem_learning) == 112 + 2 * 416);
 
 /* What stemd must hear of (map notices). A full ring loses it, and event_counters says so. */
 enum stem_notice_kind {

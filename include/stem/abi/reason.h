@@ -80,6 +80,7 @@
     X(STATE_FULL, 55, DROP, "state_full", "no room for another kept connection, or its source has too many") \
     X(STATE_WINDOW, 56, DROP, "state_window", "TCP that begins without SYN, or does not fit its connection") \
     X(PROXY_REFUSED, 57, DROP, "proxy_refused", "SIP that cannot be steered: no link address, or no room")   \
+    X(MEDIA_FORM, 58, DROP, "media_form", "in a pinhole: STUN, DTLS or UDPTL that is not what it says")      \
     /* flow monitor */                                                                                       \
     X(FLOW_BYTE_RATE, 60, DROP, "flow_byte_rate", "more bytes than the flow's codec may send")               \
     X(FLOW_PACKET_RATE, 61, DROP, "flow_packet_rate", "more packets than the flow's codec may send")         \
@@ -95,10 +96,13 @@
     X(FLOW_ENDED, 71, DROP, "flow_ended", "media of a stream that was ended for its excess")                 \
     X(FLOW_DENIED, 72, DROP, "flow_denied", "media of a flow that is on the deny list")                      \
     X(RTP_UNLEARNED, 73, DROP, "rtp_unlearned", "media whose peer behind NAT is not known yet")              \
+    X(MEDIA_BESIDE_RATE, 74, DROP, "media_beside_rate", "more STUN and DTLS than may share a pinhole")       \
     /* forwarding */                                                                                         \
     X(NO_ROUTE, 75, DROP, "no_route", "router mode: unreachable, prohibited or a black hole")                \
     X(REDIRECT_FAILED, 76, DROP, "redirect_failed", "the other port is not there")                           \
     X(INTERNAL, 77, DROP, "internal", "a map that must exist does not: STEM's own defect")                   \
+    X(MEDIA_UNCHECKED, 78, DROP, "media_unchecked",                                                          \
+      "media between ICE candidates of which none answered a check yet")                                     \
     /* signalling, before stemd sees it */                                                                   \
     X(SIP_SEGMENT_RATE, 79, DROP, "sip_segment_rate", "more TCP segments of SIP than a source may send")     \
     X(SIP_STREAM_BLOCKED, 80, DROP, "sip_stream_blocked",                                                    \
@@ -152,6 +156,8 @@
     X(RELEASE_FAILED, 120, DROP, "release_failed", "could not be sent on (ring full, no frame, no route)")   \
     X(FRAME_UNREADABLE, 121, DROP, "frame_unreadable", "steered frame that is not UDP or TCP over IP")       \
     X(MEDIA_TOTAL, 140, DROP, "media_total", "a call whose media the firewall has no room for")              \
+    X(MEDIA_UNANSWERED, 141, DROP, "media_unanswered",                                                       \
+      "stream cut: its receiver never sent anything back ([media] unanswered_seconds)")                      \
     /* the controller's: SIP over TCP. Those from TCP_FRAMING on end their connection, by RST to both ends   \
      */                                                                                                      \
     X(TCP_TAKEN, 150, RELEASE, "tcp_taken", "TCP segment of SIP, taken in by stemd as a part of its stream") \

@@ -39,6 +39,7 @@
     X(rtp_repeats, "packets", 16, 0, 255, "repeated packets more than new ones; 0: not checked")             \
     X(rtp_restarts, "number/min", 12, 0, 6000, "new SSRCs and sequence jumps of a stream; 0: not checked")   \
     X(rtp_quality, "number", 1, 0, 2, "jitter: 0 not measured, 1 of a quarter of the packets, 2 of each")    \
+    X(rtp_beside, "packets/s", 50, 1, 10000, "STUN and DTLS that share a pinhole with RTP")                  \
     X(rtp_learn_packets, "packets", 3, 1, 100, "consistent packets that make a peer behind NAT known")       \
     X(state_tcp_opening, "s", 30, 1, 3600, "kept TCP connection without its third segment")                  \
     X(state_tcp_established, "s", 7440, 60, 604800, "kept TCP connection that is silent (RFC 5382, REQ-5)")  \

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// Media that nobody answers are cut: an address in a session description is a stranger's word, and a stream
+// towards somebody who never asked for it is an attack on him ("voice hammer", RFC 8445 19.5.1).
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "ctl/call/machine.h"
+#include "ctl/call/media_policy.h"
+
+namespace stem::call {
+namespace {
+
+// How soon one who speaks after all is heard.
+constexpr std::chrono::seconds second_look{1};
+
+bool speaks(const stem_media& from, const stem_media& to) {
+    return (from.flags & STEM_MEDIA_SENDS) != 0 && (to.flags & STEM_MEDIA_RECEIVES) != 0;
+}
+
+} // namespace
+
+void Monitor::Machine::watch_answers(const Call& call, Dialog& dialog) {
+    if (settings_.unanswered.count() == 0 || dialog.answer_due_ns > now_ns_) {
+        return;
+    }
+    dialog.answer_due_ns = now_ns_ + ns_of(settings_.unanswered);
+    set_timer(settings_.unanswered, Alarm::answers, call.id, dialog.id);
+}
+
+// What went to and fro on each line, and since when it might.
+std::vector<Monitor::Machine::Exchange> Monitor::Machine::exchanges(const Call& call, const Dialog& dialog) {
+    std::vector<Exchange> lines(std::min(dialog.media[STEM_CALLER].size(), dialog.media[STEM_CALLEE].size()));
+    for (const auto& key : pinholes_.keys_of(dialog.id)) {
+        const auto flow = flows_.get(key);
+        if (!flow || flow->media_index >= lines.size()) {
+            continue;
+        }
+        Exchange& line = lines[flow->media_index];
+        const auto sender = key.direction == call.direction ? STEM_CALLER : STEM_CALLEE;
+        line.packets[sender] += flow->packets;
+        if (flow->kind != STEM_FLOW_RTCP) {
+            line.open_since_ns[sender] = std::max<std::uint64_t>(line.open_since_ns[sender], flow->opened_ns);
+        }
+    }
+    return lines;
+}
+
+// A line is one-way by its attributes, or nothing was sent, or something came back: all is well. Gives
+// whether the answer is still awaited.
+bool Monitor::Machine::judge_answer(const Call& call, Dialog& dialog, std::size_t line, stem_party receiver,
+                                    const Exchange& exchange) {
+    const stem_party sender = other_party(receiver);
+    stem_media& to = dialog.media[receiver][line];
+    const stem_media& from = dialog.media[sender][line];
+    if (to.rtp_port == 0 || from.rtp_port == 0 || !speaks(from, to) || !speaks(to, from) ||
+        exchange.packets[receiver] > 0 || (from.flags & STEM_MEDIA_CUT) != 0 /* it did send: that is why */) {
+        to.flags &= static_cast<std::uint16_t>(~STEM_MEDIA_CUT);
+        return false;
+    }
+    const std::uint64_t since = std::max(exchange.open_since_ns[sender], dialog.answered_ns);
+    if (dialog.state != STEM_DIALOG_UP || exchange.packets[sender] == 0 ||
+        now_ns_ < since + ns_of(settings_.unanswered)) {
+        return true;
+    }
+    if ((to.flags & STEM_MEDIA_CUT) == 0) {
+        const auto direction = receiver == STEM_CALLEE ? call.direction : opposite(call.direction);
+        egress_.count(STEM_MEDIA_UNANSWERED, direction);
+        spdlog::warn("call {:x} {} -> {}: media to {} cut: nothing ever came from there", dialog.id,
+                     call.caller, call.callee,
+                     Endpoint{.address = Address(to.address), .port = to.rtp_port}.to_string());
+        for (auto& each : dialog.media[receiver]) { // lines of a bundle, too
+            if (is_same_place(each, to)) {
+                each.flags |= STEM_MEDIA_CUT;
+            }
+        }
+    }
+    return true;
+}
+
+void Monitor::Machine::check_answers(Call& call, Dialog& dialog) {
+    if (dialog.state == STEM_DIALOG_DEAD || dialog.answer_due_ns > now_ns_) {
+        return;
+    }
+    const auto lines = exchanges(call, dialog);
+    const auto is_cut = [](const stem_media& line) { return (line.flags & STEM_MEDIA_CUT) != 0; };
+    const auto cut_lines = [&] {
+        return std::ranges::count_if(dialog.media[STEM_CALLER], is_cut) +
+               std::ranges::count_if(dialog.media[STEM_CALLEE], is_cut);
+    };
+    const auto before = cut_lines();
+    bool awaited = false;
+    for (std::size_t line = 0; line < lines.size(); line++) {
+        for (const auto receiver : {STEM_CALLER, STEM_CALLEE}) {
+            awaited = judge_answer(call, dialog, line, receiver, lines[line]) || awaited;
+        }
+    }
+    const auto after = cut_lines();
+    if (before != after) {
+        open_media(call, dialog, now_ns_);
+        remember(call, dialog);
+    }
+    dialog.answer_due_ns = 0;
+    if (awaited) {
+        const auto wait = after > 0 ? std::chrono::milliseconds(second_look) : settings_.unanswered;
+        dialog.answer_due_ns = now_ns_ + ns_of(wait);
+        set_timer(wait, Alarm::answers, call.id, dialog.id);
+    }
+}
+
+} // namespace stem::call

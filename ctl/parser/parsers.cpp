@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ctl/parser/parsers.h"
+
+#include <array>
+#include <utility>
+
+namespace stem::parser {
+
+void Parsers::load(std::unique_ptr<ProtocolParser> parser, std::span<const std::uint16_t> ports) {
+    for (const std::uint16_t port : ports) {
+        by_port_.emplace(port, parser.get());
+    }
+    parsers_.push_back(std::move(parser));
+}
+
+void Parsers::load_default(std::unique_ptr<ProtocolParser> parser) {
+    default_ = parser.get();
+    parsers_.push_back(std::move(parser));
+}
+
+// By whom it is sent to, and else by who answers.
+ProtocolParser* Parsers::parser_of(const call::Packet& packet) const {
+    for (const std::uint16_t port : {packet.destination.port, packet.source.port}) {
+        if (const auto found = by_port_.find(port); found != by_port_.end()) {
+            return found->second;
+        }
+    }
+    return default_;
+}
+
+void Parsers::tick(std::uint64_t now_ns) {
+    for (const auto& parser : parsers_) {
+        parser->tick(now_ns);
+    }
+}
+
+std::span<const std::string_view> known_parsers() noexcept {
+    static constexpr std::array<std::string_view, 2> names{"sip", "mgcp"};
+    return names;
+}
+
+} // namespace stem::parser

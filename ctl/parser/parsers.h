@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// The protocol parsers that are loaded, by the ports of their protocols.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "ctl/parser/protocol_parser.h"
+
+namespace stem::parser {
+
+class Parsers {
+  public:
+    // `ports`: of UDP, at either end. Those that another parser has already stay its own.
+    void load(std::unique_ptr<ProtocolParser> parser, std::span<const std::uint16_t> ports);
+    // The parser of everything on no port of a named one's: SIP's ports are those of the data plane.
+    void load_default(std::unique_ptr<ProtocolParser> parser);
+
+    // Null: nobody is loaded for that datagram.
+    [[nodiscard]] ProtocolParser* parser_of(const call::Packet& packet) const;
+    [[nodiscard]] bool has_default() const noexcept { return default_ != nullptr; }
+    void tick(std::uint64_t now_ns);
+
+  private:
+    std::vector<std::unique_ptr<ProtocolParser>> parsers_;
+    std::unordered_map<std::uint16_t, ProtocolParser*> by_port_;
+    ProtocolParser* default_ = nullptr;
+};
+
+// What [parsers] load may name.
+std::span<const std::string_view> known_parsers() noexcept;
+
+} // namespace stem::parser

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: Apache-2.0
+// MGCP: its grammar, and which pinholes its connections have. The parser is the second behind ProtocolParser.
+#include "call/fakes.h"
+
+#include <gmock/gmock.h>
+
+#include "ctl/mgcp/mgcp_parser.h"
+#include "ctl/parser/parsers.h"
+
+namespace stem::mgcp {
+namespace {
+
+using testing::HasSubstr;
+
+TEST(MgcpMessage, CommandsAndResponses) {
+    const std::string text =
+        "CRCX 1204 AALN/1@rgw-2567.whatever.net MGCP 1.0\r\nC: A3C47F21456789F0\r\nL: p:10, a:PCMU\r\n"
+        "M: recvonly\r\nX-Anything: at all\r\n\r\nv=0\r\no=- 1 1 IN IP4 192.0.2.1\r\n";
+    const auto read = parse(text, {});
+    ASSERT_TRUE(read) << read.error();
+    ASSERT_EQ(read->size(), 1U);
+    const Message& command = read->front();
+    EXPECT_TRUE(command.command);
+    EXPECT_EQ(command.verb, Verb::create);
+    EXPECT_EQ(command.transaction, 1204U);
+    EXPECT_EQ(command.endpoint, "aaln/1@rgw-2567.whatever.net");
+    EXPECT_EQ(command.call, "a3c47f21456789f0");
+    EXPECT_EQ(command.mode, "recvonly");
+    EXPECT_EQ(command.description, "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\n");
+    const auto response = parse("200 1204 OK\nI: FDE234C8\n\nv=0\n\nv=0 second\n", {});
+    ASSERT_TRUE(response) << response.error();
+    EXPECT_FALSE(response->front().command);
+    EXPECT_EQ(response->front().code, 200);
+    EXPECT_EQ(response->front().connection, "fde234c8");
+    EXPECT_EQ(response->front().description, "v=0\n");
+}
+
+TEST(MgcpMessage, SeveralInOneDatagram) { // RFC 3435 3.5.5
+    const auto read =
+        parse("200 2005 OK\r\n.\r\nDLCX 1244 card23/21@tgw-7.example.net MGCP 1.0\r\nC: A3\r\nI: FD\r\n", {});
+    ASSERT_TRUE(read) << read.error();
+    ASSERT_EQ(read->size(), 2U);
+    EXPECT_EQ((*read)[1].verb, Verb::erase);
+    const auto described = parse("200 1\r\nI: 1\r\n\r\nv=0\r\n.\r\n200 2 OK\r\n", {});
+    ASSERT_TRUE(described) << described.error();
+    ASSERT_EQ(described->size(), 2U);
+    EXPECT_EQ((*described)[0].description, "v=0\r\n");
+}
+
+TEST(MgcpMessage, WhatIsUnknownPasses) {
+    for (const char* text :
+         {"RQNT 1 *@gateway44.myplace.com MGCP 0.1\r\n", "XYZ1 7 a@b MGCP 1.0 NCS 1.0\r\nQQ/Q: 1\r\n",
+          "200 262662134 \r\n", "510 1 Protocol Error\r\n", "000 5\r\n", "200 7 /L OK\r\nX: y\r\n",
+          "AUCX 4 aaln/1@b MGCP 1.0\r\nI:\r\n"}) {
+        EXPECT_TRUE(parse(text, {})) << text;
+    }
+}
+
+TEST(MgcpMessage, WhatBreaksTheGrammarIsNamed) {
+    const struct {
+        std::string text;
+        const char* words;
+    } bad[] = {{"", "neither"},
+               {"INVITE sip:a@b SIP/2.0\r\n", "neither"},
+               {"CRCX 0 a@b MGCP 1.0\r\n", "neither"},
+               {"CRCX 1000000000 a@b MGCP 1.0\r\n", "neither"},
+               {"CRCX 1 nowhere MGCP 1.0\r\n", "neither"},
+               {"CRCX 1 a@b SGCP 1.0\r\n", "neither"},
+               {"CRCX 1 a@b MGCP one\r\n", "neither"},
+               {"CRCXX 1 a@b MGCP 1.0\r\n", "neither"},
+               {"200\r\n", "no transaction"},
+               {"CRCX 1 a@b MGCP 1.0\r\nC\r\n", "colon"},
+               {"CRCX 1 a@b MGCP 1.0\r\nC: xyz\r\n", "hexadecimal"},
+               {"CRCX 1 a@b MGCP 1.0\r\nC: 1\r\nC: 2\r\n", "two C lines"},
+               {"CRCX 1 a@b MGCP 1.0\r\nC: " + std::string(33, '1') + "\r\n", "hexadecimal"},
+               {std::string("CRCX 1 a@b MGCP 1.0\r\nX: \0\r\n", 27), "NUL"},
+               {"CRCX 1 a@b MGCP 1.0\rX: 1\r\n", "CR without LF"},
+               {"CRCX 1 a@b MGCP 1.0\r\nX: " + std::string(600, 'x') + "\r\n", "longer than 512"},
+               {std::string(5000, '2'), "cap 4096"}};
+    for (const auto& each : bad) {
+        const auto read = parse(each.text, {});
+        ASSERT_FALSE(read) << each.text;
+        EXPECT_THAT(read.error(), HasSubstr(each.words)) << each.text;
+    }
+    std::string many;
+    for (int n = 0; n < 9; n++) {
+        many += "200 1 OK\r\n.\r\n";
+    }
+    EXPECT_THAT(parse(many, {}).error(), HasSubstr("more than 8 messages"));
+    std::string lines = "200 1 OK\r\n";
+    for (int n = 0; n < 70; n++) {
+        lines += "X: 1\r\n";
+    }
+    EXPECT_THAT(parse(lines, {}).error(), HasSubstr("more than 64 lines"));
+}
+
+TEST(MgcpMessage, Wildcards) {
+    EXPECT_TRUE(covers("aaln/1@gw", "aaln/1@gw"));
+    EXPECT_TRUE(covers("*@gw", "aaln/1@gw"));
+    EXPECT_TRUE(covers("aaln/*@gw", "aaln/1@gw"));
+    EXPECT_TRUE(covers("aaln/*/2@gw", "aaln/1/2@gw"));
+    EXPECT_FALSE(covers("*@other", "aaln/1@gw"));
+    EXPECT_FALSE(covers("aaln/2@gw", "aaln/1@gw"));
+    EXPECT_FALSE(covers("aaln/1@gw", "aaln/1/2@gw"));
+    EXPECT_FALSE(covers("aaln/1/2@gw", "aaln/1@gw"));
+}
+
+// The call agent is outside, the gateway inside; the other end of the media is outside.
+class Mgcp : public ::testing::TestWithParam<bool> {
+  protected:
+    [[nodiscard]] std::string agent() const { return GetParam() ? "2001:db8:1::11" : "192.0.2.11"; }
+    [[nodiscard]] std::string gateway() const { return GetParam() ? "2001:db8:2::50" : "198.51.100.50"; }
+    [[nodiscard]] std::string far() const { return GetParam() ? "2001:db8:9::9" : "203.0.113.9"; }
+    [[nodiscard]] std::string sdp(const std::string& ip, int port) const {
+        const std::string family = GetParam() ? "IP6 " : "IP4 ";
+        return "\r\nv=0\r\no=- 1 1 IN " + family + ip + "\r\ns=-\r\nc=IN " + family + ip +
+               "\r\nt=0 0\r\nm=audio " + std::to_string(port) + " RTP/AVP 0\r\n";
+    }
+    // Gives what became of it.
+    call::Sent send(stem_direction direction, const std::string& text) {
+        auto carrier = std::make_unique<call::TextCarrier>(text);
+        const Endpoint outside{.address = *Address::parse(agent()), .port = 2727};
+        const Endpoint inside{.address = *Address::parse(gateway()), .port = 2427};
+        call::Packet packet;
+        packet.direction = direction;
+        packet.source = direction == STEM_INBOUND ? outside : inside;
+        packet.destination = direction == STEM_INBOUND ? inside : outside;
+        packet.payload = carrier->text();
+        packet.carrier = std::move(carrier);
+        parser->receive(std::move(packet), now);
+        const auto sent = egress.take();
+        EXPECT_EQ(sent.size(), 1U) << text;
+        return sent.empty() ? call::Sent{} : sent.front();
+    }
+    void command(const std::string& text) {
+        EXPECT_EQ(send(STEM_INBOUND, text).how, call::Sent::How::released) << text;
+    }
+    void response(const std::string& text) {
+        EXPECT_EQ(send(STEM_OUTBOUND, text).how, call::Sent::How::released) << text;
+    }
+    void create(int transaction = 1, const std::string& mode = "sendrecv") {
+        command("CRCX " + std::to_string(transaction) + " aaln/1@gw MGCP 1.0\r\nC: A1\r\nM: " + mode +
+                "\r\n" + sdp(far(), 4000));
+        response("200 " + std::to_string(transaction) + " OK\r\nI: 7\r\n" + sdp(gateway(), 5000));
+    }
+    void pass_time(std::uint64_t ns) {
+        now += ns;
+        parser->tick(now);
+    }
+
+    call::Settings media;
+    Settings settings;
+    call::FakeEgress egress;
+    call::FakeFlows flows;
+    std::uint64_t now = 1000 * call::second;
+    std::unique_ptr<MgcpParser> parser = std::make_unique<MgcpParser>(settings, media, egress, flows);
+};
+INSTANTIATE_TEST_SUITE_P(Families, Mgcp, ::testing::Bool(),
+                         [](const auto& family) { return family.param ? "v6" : "v4"; });
+
+TEST_P(Mgcp, AConnectionHasPinholesUntilItIsDeleted) {
+    create();
+    EXPECT_EQ(flows.map.size(), 4U) << "RTP and RTCP, both ways";
+    EXPECT_EQ(parser->connections(), 1U);
+    command("DLCX 2 aaln/1@gw MGCP 1.0\r\nC: A1\r\nI: 7\r\n");
+    EXPECT_EQ(flows.map.size(), 4U) << "until the gateway says so";
+    response("250 2 OK\r\nP: PS=100\r\n");
+    pass_time(call::second);
+    EXPECT_TRUE(flows.map.empty());
+    EXPECT_EQ(parser->connections(), 0U);
+}
+
+TEST_P(Mgcp, TheFarEndMayBeSaidLater) {
+    command("CRCX 1 aaln/1@gw MGCP 1.0\r\nC: A1\r\nM: recvonly\r\n");
+    response("200 1 OK\r\nI: 7\r\n" + sdp(gateway(), 5000));
+    EXPECT_TRUE(flows.map.empty());
+    command("MDCX 2 aaln/1@gw MGCP 1.0\r\nC: A1\r\nI: 7\r\nM: sendrecv\r\n" + sdp(far(), 4000));
+    EXPECT_TRUE(flows.map.empty()) << "before the gateway has agreed";
+    response("200 2 OK\r\n");
+    EXPECT_EQ(flows.map.size(), 4U);
+    command("MDCX 3 aaln/1@gw MGCP 1.0\r\nC: A1\r\nI: 7\r\nM: inactive\r\n");
+    response("200 3 OK\r\n");
+    pass_time(5 * call::second);
+    EXPECT_EQ(flows.map.size(), 2U) << "RTCP alone";
+}
+
+TEST_P(Mgcp, WildcardEndpointsAreNamedByTheGateway) {
+    command("CRCX 1 aaln/$@gw MGCP 1.0\r\nC: A1\r\nM: sendrecv\r\n" + sdp(far(), 4000));
+    response("200 1 OK\r\nI: 7\r\nZ: aaln/3@gw\r\n" + sdp(gateway(), 5000));
+    EXPECT_EQ(flows.map.size(), 4U);
+    command("DLCX 2 aaln/3@gw MGCP 1.0\r\nC: A1\r\n");
+    response("250 2 OK\r\n");
+    pass_time(call::second);
+    EXPECT_TRUE(flows.map.empty());
+}
+
+TEST_P(Mgcp, AFailureOpensNothing) {
+    command("CRCX 1 aaln/1@gw MGCP 1.0\r\nC: A1\r\nM: sendrecv\r\n" + sdp(far(), 4000));
+    response("100 1 wait\r\n");
+    response("502 1 no resources\r\n");
+    EXPECT_TRUE(flows.map.empty());
+    EXPECT_EQ(parser->connections(), 0U);
+}
+
+TEST_P(Mgcp, AnswersToNothingAreDropped) {
+    EXPECT_EQ(send(STEM_OUTBOUND, "200 9 OK\r\n").reason, STEM_SIP_NO_TRANSACTION);
+    command("RQNT 9 aaln/1@gw MGCP 1.0\r\nX: 1\r\n");
+    EXPECT_EQ(send(STEM_INBOUND, "200 9 OK\r\n").reason, STEM_SIP_NO_TRANSACTION) << "from the wrong side";
+    response("200 9 OK\r\n");
+    response("200 9 OK\r\n"); // repeated
+    pass_time(31 * call::second);
+    EXPECT_EQ(send(STEM_OUTBOUND, "200 9 OK\r\n").reason, STEM_SIP_NO_TRANSACTION) << "too late";
+    EXPECT_EQ(parser->transactions(), 0U);
+    EXPECT_EQ(send(STEM_INBOUND, "hello\r\n").reason, STEM_SIP_MALFORMED);
+}
+
+TEST_P(Mgcp, WhereMediaMayBeIsOnePolicy) {
+    const std::string loopback = GetParam() ? "::1" : "127.0.0.1";
+    EXPECT_EQ(
+        send(STEM_INBOUND, "CRCX 1 aaln/1@gw MGCP 1.0\r\nC: A1\r\nM: sendrecv\r\n" + sdp(loopback, 4000))
+            .reason,
+        STEM_MEDIA_ADDRESS);
+    command("CRCX 2 aaln/1@gw MGCP 1.0\r\nC: A1\r\nM: sendrecv\r\n" + sdp(far(), 4000));
+    response("200 2 OK\r\nI: 7\r\n" + sdp(gateway(), 53));
+    EXPECT_TRUE(flows.map.empty());
+    EXPECT_EQ(egress.counted[STEM_MEDIA_ADDRESS], 1);
+}
+
+TEST_P(Mgcp, AGatewayThatStartsAnewHasNoConnections) {
+    create();
+    EXPECT_EQ(send(STEM_OUTBOUND, "RSIP 77 *@gw MGCP 1.0\r\nRM: restart\r\n").how, call::Sent::How::released);
+    pass_time(call::second);
+    EXPECT_TRUE(flows.map.empty());
+}
+
+TEST_P(Mgcp, SilenceIsTheEnd) {
+    create();
+    pass_time(59 * call::second);
+    for (auto& [key, flow] : flows.map) {
+        flow.last_seen_ns = now;
+    }
+    pass_time(30 * call::second);
+    EXPECT_EQ(flows.map.size(), 4U);
+    pass_time(31 * call::second);
+    EXPECT_TRUE(flows.map.empty());
+}
+
+TEST_P(Mgcp, CountsAreBounded) {
+    settings.transactions = 20;
+    settings.connections = 2;
+    parser = std::make_unique<MgcpParser>(settings, media, egress, flows);
+    for (int n = 1; n <= 2; n++) {
+        command("CRCX " + std::to_string(n) + " aaln/1@gw MGCP 1.0\r\nC: A1\r\nM: sendrecv\r\n" +
+                sdp(far(), 4000));
+        response("200 " + std::to_string(n) + " OK\r\nI: " + std::to_string(n) + "\r\n" +
+                 sdp(gateway(), 5000 + 2 * n));
+    }
+    EXPECT_EQ(send(STEM_INBOUND, "CRCX 3 aaln/1@gw MGCP 1.0\r\nC: A1\r\n").reason, STEM_CALL_LIMIT);
+    for (int n = 10; n < 28; n++) {
+        command("NTFY " + std::to_string(n) + " aaln/1@gw MGCP 1.0\r\n");
+    }
+    EXPECT_EQ(send(STEM_INBOUND, "NTFY 99 aaln/1@gw MGCP 1.0\r\n").reason, STEM_CALL_LIMIT);
+}
+
+class Named final : public parser::ProtocolParser {
+  public:
+    explicit Named(std::string_view name) : name_(name) {}
+    [[nodiscard]] std::string_view name() const noexcept override { return name_; }
+    void receive(call::Packet, std::uint64_t) override {}
+    void tick(std::uint64_t) override {}
+
+  private:
+    std::string_view name_;
+};
+
+TEST(Parsers, AreFoundByPort) {
+    parser::Parsers parsers;
+    call::Packet packet;
+    packet.source.port = 2727;
+    packet.destination.port = 2427;
+    EXPECT_EQ(parsers.parser_of(packet), nullptr);
+    const std::uint16_t ports[] = {2427};
+    parsers.load(std::make_unique<Named>("mgcp"), ports);
+    parsers.load_default(std::make_unique<Named>("sip"));
+    EXPECT_EQ(parsers.parser_of(packet)->name(), "mgcp");
+    std::swap(packet.source, packet.destination);
+    EXPECT_EQ(parsers.parser_of(packet)->name(), "mgcp") << "its answers, too";
+    packet.source.port = 5060;
+    EXPECT_EQ(parsers.parser_of(packet)->name(), "sip");
+}
+
+} // namespace
+} // namespace stem::mgcp
