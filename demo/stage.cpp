@@ -21,11 +21,6 @@ kernel::Locations locations() {
     return {.bpffs = lab::bpffs(), .run_dir = lab::scratch() / "run"};
 }
 
-std::vector<std::pair<std::string, std::string>> environment() {
-    const auto where = locations();
-    return {{"STEM_BPFFS", where.bpffs}, {"STEM_RUN_DIR", where.run_dir}};
-}
-
 // The addresses that a user name has at the proxy, one of each family.
 std::vector<std::string> uris(const lab::World& world, const std::string& user) {
     return {lab::sip_uri(user, world.proxy(lab::Family::v4)),
@@ -63,6 +58,11 @@ Result<std::unique_ptr<Stage>> Stage::set_up(const StageOptions& options) {
         return std::unexpected(instance.error());
     }
     stage->instance_.emplace(std::move(*instance));
+    if (options.prepare) {
+        if (auto prepared = options.prepare(*stage->world_); !prepared) {
+            return std::unexpected(prepared.error());
+        }
+    }
     if (auto started = stage->start_stemd(); !started) {
         return std::unexpected(started.error());
     }
@@ -74,6 +74,14 @@ Result<std::unique_ptr<Stage>> Stage::set_up(const StageOptions& options) {
         return std::unexpected(started.error());
     }
     return stage;
+}
+
+std::vector<std::pair<std::string, std::string>> Stage::environment() const {
+    const auto where = locations();
+    auto all = options_.environment;
+    all.emplace_back("STEM_BPFFS", where.bpffs);
+    all.emplace_back("STEM_RUN_DIR", where.run_dir);
+    return all;
 }
 
 Result<> Stage::start_kamailio() {

@@ -8,9 +8,11 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ctl/kernel/flow_list.h"
@@ -38,8 +40,10 @@ struct Programs {
 struct StageOptions {
     lab::Mode mode = lab::Mode::bridge;
     Programs programs;
-    std::string config = {}; // stemd's, TOML; "" = its defaults
-    bool tcp = false;        // Kamailio listens with TCP, too
+    std::string config = {};                                           // stemd's, TOML; "" = its defaults
+    std::vector<std::pair<std::string, std::string>> environment = {}; // of stemctl and stemd, beside our own
+    std::function<Result<>(const lab::World&)> prepare = {};           // before stemd is started
+    bool tcp = false; // Kamailio listens with TCP, too
 };
 
 class Stage {
@@ -76,6 +80,7 @@ class Stage {
     Stage() = default;
     Result<> add_users() const;
     [[nodiscard]] std::string database() const;
+    [[nodiscard]] std::vector<std::pair<std::string, std::string>> environment() const;
 
     StageOptions options_;
     std::unique_ptr<lab::World> world_;

@@ -18,7 +18,8 @@ case "${1:-}" in
     ;;
 esac
 
-readonly targets=(sip_message_fuzz sdp_session_fuzz frame_fuzz tcp_stream_fuzz mime_fuzz fragments_fuzz decision_fuzz)
+readonly targets=(sip_message_fuzz sdp_session_fuzz frame_fuzz tcp_stream_fuzz mime_fuzz fragments_fuzz decision_fuzz
+    channel_fuzz)
 readonly build=build/fuzz
 cmake --preset fuzz >/dev/null
 cmake --build --preset fuzz --target "${targets[@]}"

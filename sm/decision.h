@@ -52,7 +52,7 @@ struct Decision {
     std::string deny_note = {}; // for the deny list: what was matched, in a few words
 };
 
-// The way to a Security Manager: in this process, or (later) over TLS. `done` is called exactly once, from
+// The way to a Security Manager: in this process, or over TLS (ctl/smlink). `done` is called exactly once, from
 // the event loop of the caller, at once or later, unless the link is destroyed first.
 class Link {
   public:

@@ -28,6 +28,9 @@ struct Response {
     std::string allow = {}; // of 405: the methods for the Allow header (RFC 9110 10.2.1)
 };
 
+// What a response of status 400 and above says, in its own words, with the status as code.
+Error error_of(const Request& request, const Response& response);
+
 // {"error": {"message", "attempt", "cause", "remedy"}}
 Response refusal(int status, const Error& error);
 Response refusal(int status, std::string what);

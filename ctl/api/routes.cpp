@@ -112,6 +112,11 @@ Response one_peer(Backend& backend, const Request& request, std::string_view tex
 
 } // namespace
 
+bool is_stemds_own(std::string_view path) {
+    return path == "/v1/status" || path == "/v1/calls" || path == "/metrics" || path == "/v1/alarms" ||
+           path.starts_with(peers_prefix) || path.starts_with(calls_prefix) || !path.starts_with("/v1/");
+}
+
 Response answer(Backend& backend, const Request& request) {
     const std::string_view path = request.path();
     const bool get = request.method == "GET";
@@ -140,7 +145,7 @@ Response answer(Backend& backend, const Request& request) {
     if (path.starts_with(calls_prefix)) {
         return one_call(backend, request, path.substr(calls_prefix.size()));
     }
-    if (path.starts_with("/v1/")) {
+    if (!is_stemds_own(path)) {
         return backend.security_manager(request);
     }
     return refusal(404, "there is nothing at " + std::string(path) + "; the API is under /v1/ and /metrics");

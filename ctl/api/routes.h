@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ctl/api/call_json.h"
@@ -33,6 +34,10 @@ class Backend {
     // Everything else under /v1/ is the Security Manager's.
     virtual Response security_manager(const Request& request) = 0;
 };
+
+// True for what stemd answers itself; false for what it gives to the Security Manager. `path` without a
+// query.
+bool is_stemds_own(std::string_view path);
 
 // GET  /v1/status, /v1/calls, /v1/calls/ID, /v1/alarms, /metrics
 // GET  /v1/connections, DELETE /v1/connections/ID

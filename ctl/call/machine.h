@@ -224,7 +224,8 @@ class Monitor::Machine {
     void decided(std::uint64_t call_id, std::uint64_t serial, const sm::Decision& decision);
     void let_go(Call& call, const std::string& target, std::vector<Address> terminals,
                 const std::optional<Objection>& objection = {});
-    void refuse(Call& call, int status, std::string_view phrase, stem_reason reason, std::string_view what);
+    void refuse(Call& call, int status, std::string_view phrase, stem_reason reason, std::string_view what,
+                std::chrono::seconds retry_after = std::chrono::seconds(0));
 
     // machine_cancel.cpp
     void on_cancel(Packet packet, const sip::Message& message);

@@ -226,7 +226,7 @@ void Monitor::Machine::decided(std::uint64_t call_id, std::uint64_t serial, cons
         let_go(*call, forward->target, forward->terminals);
     } else if (const auto* reject = std::get_if<sm::Reject>(&decision.action); reject != nullptr) {
         totals_.calls_refused++;
-        refuse(*call, reject->status, reject->phrase, STEM_SM_REJECTED, decision.why);
+        refuse(*call, reject->status, reject->phrase, STEM_SM_REJECTED, decision.why, reject->retry_after);
     } else {
         totals_.calls_refused++;
         call->state = CallState::ignored;
@@ -278,7 +278,7 @@ void Monitor::Machine::let_go(Call& call, const std::string& target, std::vector
 
 // Answers a held INVITE ourselves, and keeps the answer for its retransmissions.
 void Monitor::Machine::refuse(Call& call, int status, std::string_view phrase, stem_reason reason,
-                              std::string_view what) {
+                              std::string_view what, std::chrono::seconds retry_after) {
     auto [packet, message] = take_held(call);
     if (call.watched) {
         call.state = CallState::ignored;
@@ -287,8 +287,9 @@ void Monitor::Machine::refuse(Call& call, int status, std::string_view phrase, s
         return;
     }
     call.state = CallState::refused;
-    call.refusal = sip::make_response(packet.payload, message, status,
-                                      phrase.empty() ? sip::phrase_of(status) : phrase, call.own_tag());
+    call.refusal =
+        sip::make_response(packet.payload, message, status, phrase.empty() ? sip::phrase_of(status) : phrase,
+                           call.own_tag(), retry_after);
     egress_.reply(packet, call.refusal);
     egress_.drop(std::move(packet), reason, described(call, what));
     bury_when_over(call);

@@ -17,6 +17,7 @@
 #include "ctl/call/settings.h"
 #include "ctl/fragment/reassembly.h"
 #include "ctl/mgcp/mgcp_parser.h"
+#include "ctl/smlink/on_loss.h"
 #include "lib/settings/parameter.h"
 #include "sm/settings.h"
 
@@ -36,7 +37,27 @@ struct Api {
     std::chrono::milliseconds timeout{5000}; // for a request to come and its answer to go
 };
 
+// Where the Security Manager runs.
+enum class ManagerMode : std::uint8_t { embedded, remote };
+
 struct SecurityManager {
+    ManagerMode mode = ManagerMode::embedded;
+    // Of a remote one.
+    std::vector<std::string> servers;
+    std::string certificate = "/etc/stem/tls/firewall.crt";
+    std::string key = "/etc/stem/tls/firewall.key";
+    std::string ca = "/etc/stem/tls/ca.crt";
+    std::string crl = "/etc/stem/tls/ca.crl";
+    smlink::OnLoss on_loss = smlink::OnLoss::hold;
+    std::chrono::milliseconds hold{2000};
+    std::chrono::seconds retry_after{5};
+    std::chrono::milliseconds query_timeout{1000};
+    std::chrono::milliseconds reconnect_min{100};
+    std::chrono::milliseconds reconnect_max{10000};
+    std::chrono::milliseconds skew{5000};
+    std::string cache; // "" = /var/lib/stem/<instance>.snapshot
+    std::chrono::seconds cache_max_age{86400};
+    // Of an embedded one.
     std::string database; // "" = /var/lib/stem/<instance>.db
     sm::Settings policy;
     std::chrono::milliseconds drill_delay{0}; // decisions come this late, on purpose
@@ -80,6 +101,10 @@ inline constexpr std::string_view default_file = "/etc/stem/stemd.toml";
 // Errors name file, line and key, and what is allowed there.
 Result<Config> read_text(std::string_view toml, const std::string& file);
 Result<Config> read_file(const std::filesystem::path& file);
+
+// What no key can say for itself: a remote Security Manager needs servers; a call must not be refused for
+// want of a decision before it has been held.
+Result<> check(const Config& config);
 
 // By whether a running stemd can take a change over.
 using settings::Changes;

@@ -22,6 +22,28 @@ bool is_socket_path_or_empty(std::string_view value) {
     return is_absolute_path_or_empty(value) && value.size() < 108;
 }
 
+bool is_absolute_path(std::string_view value) {
+    return !value.empty() && is_absolute_path_or_empty(value);
+}
+
+// A name or address, in brackets where it is IPv6, and a port.
+bool is_server(std::string_view value) {
+    const auto colon = value.rfind(':');
+    if (colon == std::string_view::npos || colon == 0 || value.size() > 300) {
+        return false;
+    }
+    const std::string_view host = value.substr(0, colon);
+    const std::string_view port = value.substr(colon + 1);
+    const bool bracketed = host.front() == '[' && host.back() == ']';
+    const bool good_host = bracketed
+                               ? Address::parse(host.substr(1, host.size() - 2)).has_value()
+                               : host.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                                        "0123456789.-") == std::string_view::npos;
+    const bool digits =
+        !port.empty() && port.size() <= 5 && port.find_first_not_of("0123456789") == std::string_view::npos;
+    return good_host && digits && std::stoul(std::string(port)) - 1 < 65535;
+}
+
 bool is_mode(std::string_view value) {
     return (value.size() == 3 || (value.size() == 4 && value.front() == '0')) &&
            std::ranges::all_of(value, [](char digit) { return digit >= '0' && digit <= '7'; });
@@ -51,6 +73,8 @@ constexpr std::array<std::string_view, 2> accept_reject{"accept", "reject"};
 constexpr std::array<std::string_view, 3> never_auto_always{"never", "auto", "always"};
 constexpr std::array<std::string_view, 2> allow_refuse{"allow", "refuse"};
 constexpr std::array<std::string_view, 2> no_yes{"no", "yes"};
+constexpr std::array<std::string_view, 2> embedded_remote{"embedded", "remote"};
+constexpr std::array<std::string_view, 2> hold_cache{"hold", "cache"};
 constexpr std::array<std::string_view, 4> log_levels{"debug", "info", "warn", "error"};
 
 using std::chrono::milliseconds;
@@ -65,7 +89,7 @@ const std::array section_table{
     Section{"tcp", "SIP over TCP (docs/tcp.md)."},
     Section{"calls", "How many calls are followed, and for how long."},
     Section{"media", "Where media may flow, and when a pinhole closes."},
-    Section{"sm", "The Security Manager inside stemd."},
+    Section{"sm", "The Security Manager: inside stemd, or a service of its own (docs/security-manager.md)."},
     Section{"peers", "Who is known, and goes first when others flood (docs/flood.md)."},
     Section{"frames", "Memory for the packets that the data plane gives to stemd."},
     Section{"fragments",
@@ -225,6 +249,47 @@ const std::array parameter_table{
     Parameter{"media", "end_call_on_excess", choice<STEM_FIELD(call.end_call_on_excess)>(no_yes),
               "When a stream was ended for its excess (threshold rtp_reaction 3), is its whole call?"},
 
+    Parameter{"sm", "mode", choice<STEM_FIELD(sm.mode)>(embedded_remote),
+              "Does the Security Manager run inside stemd, or elsewhere (stem-smd)?"},
+    Parameter{"sm", "servers",
+              text_list<STEM_FIELD(sm.servers)>(
+                  "a host and a port, such as \"sm1.example.org:7443\" or \"[2001:db8::9]:7443\"", is_server),
+              "Remote: where Security Managers are. The first is tried first; any of them will do."},
+    Parameter{"sm", "certificate", text<STEM_FIELD(sm.certificate)>("an absolute path", is_absolute_path),
+              "Remote: ours, with the role firewall; PEM (`stemctl pki`). The name in it is the firewall's."},
+    Parameter{
+        "sm", "key", text<STEM_FIELD(sm.key)>("an absolute path", is_absolute_path),
+        "Remote: its key; PEM, not encrypted, mode 0600. Certificate, key, authority and list are read anew "
+        "on SIGHUP."},
+    Parameter{"sm", "ca", text<STEM_FIELD(sm.ca)>("an absolute path", is_absolute_path),
+              "Remote: the authority's certificate, PEM."},
+    Parameter{"sm", "crl",
+              text<STEM_FIELD(sm.crl)>("an absolute path, or \"\" for none", is_absolute_path_or_empty),
+              "Remote: the authority's revocation list, PEM; looked at every second."},
+    Parameter{
+        "sm", "on_loss", choice<STEM_FIELD(sm.on_loss)>(hold_cache),
+        "Remote: what becomes of new calls while no Security Manager can be reached. hold: they wait up to "
+        "hold_ms, and are refused with 503. cache: they are decided by the snapshot that a Security Manager "
+        "has signed; where there is none, or it is too old, as hold. Calls in progress go on."},
+    Parameter{"sm", "hold_ms", integer<STEM_FIELD(sm.hold), milliseconds>("ms", 10, 30000),
+              "Remote: the longest that a call waits for a Security Manager. Less than decision_timeout_ms."},
+    Parameter{"sm", "retry_after_seconds", integer<STEM_FIELD(sm.retry_after), seconds>("s", 0, 3600),
+              "Remote: told with that 503 (Retry-After); 0: nothing is told."},
+    Parameter{
+        "sm", "query_timeout_ms", integer<STEM_FIELD(sm.query_timeout), milliseconds>("ms", 10, 30000),
+        "Remote: a Security Manager that has not answered a query after this time is left for another."},
+    Parameter{"sm", "reconnect_min_ms", integer<STEM_FIELD(sm.reconnect_min), milliseconds>("ms", 10, 60000),
+              "Remote: the pause after all servers were tried; it doubles with each round."},
+    Parameter{"sm", "reconnect_max_ms", integer<STEM_FIELD(sm.reconnect_max), milliseconds>("ms", 10, 600000),
+              "Remote: the longest such pause. A random half of each is left out."},
+    Parameter{"sm", "skew_ms", integer<STEM_FIELD(sm.skew), milliseconds>("ms", 100, 300000),
+              "Remote: how far a message's time may be from this machine's."},
+    Parameter{"sm", "cache",
+              text<STEM_FIELD(sm.cache)>("an absolute path, or \"\" for /var/lib/stem/INSTANCE.snapshot",
+                                         is_absolute_path_or_empty),
+              "Remote: the file in which the snapshot outlives stemd."},
+    Parameter{"sm", "cache_max_age_seconds", integer<STEM_FIELD(sm.cache_max_age), seconds>("s", 1, 31536000),
+              "Remote: by an older snapshot no call is decided."},
     Parameter{"sm", "database",
               text<STEM_FIELD(sm.database)>("an absolute path, or \"\" for /var/lib/stem/INSTANCE.db",
                                             is_absolute_path_or_empty),

@@ -8,6 +8,7 @@
 
 #include <stem/abi/reason.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <expected>
@@ -161,8 +162,10 @@ std::expected<Message, Rejection> parse(std::string_view datagram, const Limits&
 
 // The response that STEM itself gives to `request` (RFC 3261 8.2.6): Via, From, To, Call-ID and CSeq copied
 // from the datagram's bytes, `to_tag` added where there is none (and status > 100), Content-Length 0.
+// `retry_after`: for the header Retry-After (20.33); 0 = without.
 std::string make_response(std::string_view datagram, const Message& request, int status,
-                          std::string_view phrase, std::string_view to_tag);
+                          std::string_view phrase, std::string_view to_tag,
+                          std::chrono::seconds retry_after = std::chrono::seconds(0));
 
 // RFC 3261 21: the phrase for a status ("Forbidden"); "Rejected" where we know none.
 std::string_view phrase_of(int status);

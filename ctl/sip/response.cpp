@@ -117,7 +117,8 @@ std::string_view phrase_of(int status) {
 }
 
 std::string make_response(std::string_view datagram, const Message& request, int status,
-                          std::string_view phrase, std::string_view to_tag) {
+                          std::string_view phrase, std::string_view to_tag,
+                          std::chrono::seconds retry_after) {
     Scan scan;
     if (!request.request || prescan(datagram, no_limits(), scan)) {
         return {};
@@ -143,6 +144,9 @@ std::string make_response(std::string_view datagram, const Message& request, int
             response += to_tag;
         }
         response += "\r\n";
+    }
+    if (retry_after.count() > 0) {
+        response += fmt::format("Retry-After: {}\r\n", retry_after.count());
     }
     response += "Content-Length: 0\r\n\r\n";
     return response;

@@ -31,6 +31,22 @@ std::unique_ptr<CLI::App> make_command_tree(Session& session) {
         ->type_name("DIR");
     root->add_option("--run-dir", session.run_dir, "Locks and sockets [STEM_RUN_DIR, or /run/stem]")
         ->type_name("DIR");
+    root->add_option("--sm", session.sm,
+                     "A Security Manager elsewhere, for user, profile, spam, location, thresholds, firewall")
+        ->type_name("URL")
+        ->envname("STEM_SM");
+    root->add_option("--sm-cert", session.sm_certificate, "Our certificate for it, with the role admin")
+        ->type_name("FILE")
+        ->envname("STEM_SM_CERT");
+    root->add_option("--sm-key", session.sm_key, "Its key, mode 0600")
+        ->type_name("FILE")
+        ->envname("STEM_SM_KEY");
+    root->add_option("--sm-ca", session.sm_ca, "The certificate of the authority")
+        ->type_name("FILE")
+        ->envname("STEM_SM_CA");
+    root->add_option("--sm-crl", session.sm_crl, "The authority's revocation list [none]")
+        ->type_name("FILE")
+        ->envname("STEM_SM_CRL");
     root->footer(
         "The options above may stand after a command, too. Exit codes: 0 done, 1 failed, 2 wrong usage.\n"
         "Example:\n  stemctl attach --external eth0 --internal eth1\n  stemctl drops --help");
@@ -53,6 +69,7 @@ std::unique_ptr<CLI::App> make_command_tree(Session& session) {
     add_location_commands(*root, session);
     add_profile_commands(*root, session);
     add_spam_commands(*root, session);
+    add_firewall_commands(*root, session);
     add_pki_commands(*root, session);
     add_help_commands(*root, session);
     return root;

@@ -29,6 +29,7 @@ void add_user_commands(CLI::App& root, Session& session);        // user, user u
 void add_location_commands(CLI::App& root, Session& session);    // location list, set, del
 void add_profile_commands(CLI::App& root, Session& session);     // profile, profile rule, profile test
 void add_spam_commands(CLI::App& root, Session& session);        // spam add, del, list
+void add_firewall_commands(CLI::App& root, Session& session);    // firewall list, deny
 void add_pki_commands(CLI::App& root, Session& session);         // pki init, issue, renew, revoke, list, crl
 void add_help_commands(CLI::App& root, Session& session);        // completion, help-man
 

@@ -28,6 +28,12 @@ class Session {
     std::string instance = "default";
     std::string bpffs;   // empty: STEM_BPFFS or the default
     std::string run_dir; // empty: STEM_RUN_DIR or the default
+    // A Security Manager elsewhere; empty: the one of stemd. Files: of options or the environment.
+    std::string sm;
+    std::string sm_certificate;
+    std::string sm_key;
+    std::string sm_ca;
+    std::string sm_crl;
     bool json = false;
 
     [[nodiscard]] kernel::Locations locations() const { return kernel::Locations::resolve(bpffs, run_dir); }

@@ -10,6 +10,7 @@
 #include "ctl/stemctl/instance_json.h"
 #include "ctl/stemctl/module_names.h"
 #include "ctl/stemctl/quantity.h"
+#include "ctl/stemctl/stemd_client.h"
 #include "ctl/stemctl/table.h"
 
 #include <stem/reason.h>
@@ -43,6 +44,7 @@ struct Status {
     std::uint32_t monitored = 0; // networks that are only monitored
     bool monitors_all = false;
     std::uint64_t would_drops = 0; // packets
+    boost::json::value manager; // as stemd tells it; null: stemd is away
     std::array<std::array<stem_counter, STEM_KIND_NOTE + 1>, STEM_DIRECTIONS> totals{};
 };
 
@@ -100,6 +102,27 @@ Result<stem_posture> read_posture(const kernel::Instance& instance) {
         return std::unexpected(posture.error());
     }
     return posture->value_or(stem_posture{});
+}
+
+// "embedded", or how the link to a remote one is.
+std::string manager_text(const boost::json::value& manager) {
+    if (!manager.is_object()) {
+        return "not known: stemd is away";
+    }
+    if (member(manager, "mode") != "remote") {
+        return member(manager, "mode");
+    }
+    const bool connected = member(manager, "connected") == "true";
+    std::string text = connected ? fmt::format("{} at {}, since {}", member(manager, "manager"),
+                                               member(manager, "server"), member(manager, "since"))
+                                 : fmt::format("NOT CONNECTED since {}: {}", member(manager, "since"),
+                                               member(manager, "failure"));
+    if (member(manager, "on_loss") == "cache") {
+        text += member(manager, "snapshot_usable") == "true"
+                    ? fmt::format("; snapshot of {}", member(manager, "snapshot"))
+                    : "; NO USABLE SNAPSHOT";
+    }
+    return text;
 }
 
 // "normal", or who goes first and since when.
@@ -212,6 +235,7 @@ void print_json(const kernel::Instance& instance, const Status& status) {
         {"controller",
          boost::json::object{{"running", controller.has_value()},
                              {"pid", controller ? boost::json::value(*controller) : boost::json::value()}}},
+        {"security_manager", status.manager},
         {"modules", modules_json(meta.modules)},
         {"policy", boost::json::object{{"inbound", kernel::action_name(status.policy[STEM_INBOUND])},
                                        {"outbound", kernel::action_name(status.policy[STEM_OUTBOUND])}}},
@@ -254,6 +278,7 @@ void print_text(const kernel::Instance& instance, const Status& status) {
     line("stemd", controller ? fmt::format("running (process {})", *controller)
                              : fmt::format("away: SIP is {}",
                                            meta.fallback_open != 0 ? "forwarded unjudged" : "dropped"));
+    line("manager", manager_text(status.manager));
     line("modules", module_names(meta.modules));
     line("policy", fmt::format("inbound {}, outbound {}", kernel::action_name(status.policy[STEM_INBOUND]),
                                kernel::action_name(status.policy[STEM_OUTBOUND])));
@@ -293,9 +318,16 @@ int run_status(const Session& session) {
     if (!instance) {
         return session.failed(instance.error());
     }
-    const auto status = read_status(*instance);
+    auto status = read_status(*instance);
     if (!status) {
         return session.failed(status.error());
+    }
+    if (instance->controller()) {
+        // Where stemd does not answer, all else is worth telling.
+        if (auto answer = ask_stemd(session, "GET", "/v1/status"); answer && answer->is_object()) {
+            const auto* manager = answer->as_object().if_contains("security_manager");
+            status->manager = manager == nullptr ? boost::json::value() : *manager;
+        }
     }
     session.json ? print_json(*instance, *status) : print_text(*instance, *status);
     return exit_done;

@@ -2,7 +2,9 @@
 #include "ctl/stemctl/stemd_client.h"
 
 #include "ctl/api/client.h"
+#include "ctl/api/routes.h"
 #include "ctl/api/socket_path.h"
+#include "ctl/api/tls_client.h"
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -11,14 +13,36 @@ namespace stem::stemctl {
 
 namespace json = boost::json;
 
-Result<json::value> ask_stemd(const Session& session, const std::string& method, const std::string& target,
-                              const json::value& body) {
+namespace {
+
+Result<std::string> ask_remote(const Session& session, const api::Request& request) {
+    const api::TlsClient client(session.sm, {.certificate = session.sm_certificate,
+                                             .key = session.sm_key,
+                                             .ca = session.sm_ca,
+                                             .crl = session.sm_crl});
+    return client.must(request);
+}
+
+Result<std::string> ask_local(const Session& session, const api::Request& request) {
     if (auto good = kernel::check_instance_name(session.instance); !good) {
         return std::unexpected(good.error());
     }
     const api::Client client(api::socket_path(session.locations().run_dir, session.instance),
                              session.instance);
-    const auto text = client.must({method, target, body.is_null() ? "" : json::serialize(body)});
+    return client.must(request);
+}
+
+} // namespace
+
+bool goes_to_remote_manager(const Session& session, std::string_view target) {
+    return !session.sm.empty() && !api::is_stemds_own(target.substr(0, target.find('?')));
+}
+
+Result<json::value> ask_stemd(const Session& session, const std::string& method, const std::string& target,
+                              const json::value& body) {
+    const api::Request request{method, target, body.is_null() ? "" : json::serialize(body)};
+    const auto text =
+        goes_to_remote_manager(session, target) ? ask_remote(session, request) : ask_local(session, request);
     if (!text) {
         return std::unexpected(text.error());
     }

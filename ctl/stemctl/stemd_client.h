@@ -8,7 +8,11 @@
 
 namespace stem::stemctl {
 
-// stemd's answer as JSON; null where it has nothing to say. What it refuses is an error in its words.
+// True: the request is for a Security Manager elsewhere (--sm).
+bool goes_to_remote_manager(const Session& session, std::string_view target);
+
+// stemd's answer as JSON, or the remote Security Manager's; null where it has nothing to say. What it refuses
+// is an error in its words.
 Result<boost::json::value> ask_stemd(const Session& session, const std::string& method,
                                      const std::string& target, const boost::json::value& body = nullptr);
 

@@ -102,7 +102,7 @@ int list_of_stemd(const Session& session, const ThresholdOptions& options,
         return session.failed(answer.error());
     }
     auto& list = answer->as_object();
-    list["source"] = "stemd";
+    list["source"] = session.sm.empty() ? "stemd" : "security_manager";
     for (auto& row : list["thresholds"].as_array()) {
         const auto* info = find_threshold(member(row, "name"));
         if (info == nullptr || !kernel) {
@@ -118,12 +118,19 @@ int list_of_stemd(const Session& session, const ThresholdOptions& options,
     return print_list(session, std::move(list));
 }
 
+// Does stemd say that it does not keep the thresholds itself?
+bool is_kept_elsewhere(const Session& session, const ThresholdOptions& options) {
+    constexpr int misdirected = 421;
+    const auto answer = ask_stemd(session, "GET", target_of(session, options, {}));
+    return !answer && answer.error().code == misdirected;
+}
+
 int run_list(const Session& session, const ThresholdOptions& options) {
     if (options.markdown) {
         Session::print(thresholds_markdown());
         return exit_done;
     }
-    if (options.group) {
+    if (options.group || !session.sm.empty()) {
         return list_of_stemd(session, options, std::nullopt);
     }
     const auto instance = session.open();
@@ -134,7 +141,8 @@ int run_list(const Session& session, const ThresholdOptions& options) {
     if (!kernel) {
         return session.failed(kernel.error());
     }
-    if (instance->controller()) {
+    const bool remote = instance->controller() && is_kept_elsewhere(session, options);
+    if (instance->controller() && !remote) {
         return list_of_stemd(session, options, *kernel);
     }
     json::array rows;
@@ -142,7 +150,8 @@ int run_list(const Session& session, const ThresholdOptions& options) {
         rows.push_back(from_kernel(info, (*kernel).*info.field));
     }
     if (!session.json) {
-        Session::warn("stemd is away: these are the kernel's values; who set them, it would know");
+        Session::warn(remote ? "the Security Manager is elsewhere (--sm): these are the kernel's values"
+                             : "stemd is away: these are the kernel's values; who set them, it would know");
     }
     return print_list(session, {{"firewall", session.instance},
                                 {"version", nullptr},
@@ -175,7 +184,7 @@ int change(const Session& session, const std::string& attempt, const std::string
            const std::string& target, const json::value& body,
            const std::function<std::string(const json::value&)>& show) {
     const auto instance = session.open();
-    if (instance && !instance->controller()) {
+    if (session.sm.empty() && instance && !instance->controller()) {
         return session.failed(Error{.attempt = attempt,
                                     .cause = "the Security Manager keeps the thresholds, and stemd, in which "
                                              "it runs, is away",

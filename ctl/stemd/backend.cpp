@@ -134,7 +134,8 @@ json::object Backend::status() {
             {"peers", from_.floods.peers().size()},
             {"detector", json::object{{"sip", to_json(from_.floods.detector(), flood::Signal::sip)},
                                       {"syn", to_json(from_.floods.detector(), flood::Signal::syn)}}},
-            {"decisions", to_json(from_.decisions.counts())}};
+            {"decisions", to_json(from_.decisions.counts())},
+            {"security_manager", from_.manager.status()}};
 }
 
 std::vector<call::DialogInfo> Backend::calls() {
@@ -176,7 +177,7 @@ std::string Backend::metrics() {
          .totals = from_.signalling.monitor().totals(),
          .connections = from_.signalling.connections(),
          .decisions = from_.decisions.counts(),
-         .bindings = from_.sm.counters(),
+         .manager = from_.manager.figures(),
          .ports = from_.signalling.ports(),
          .lanes = from_.signalling.lanes(),
          .floods = from_.floods,
@@ -184,11 +185,7 @@ std::string Backend::metrics() {
 }
 
 api::Response Backend::security_manager(const api::Request& request) {
-    auto reply = sm::handle(from_.directory, from_.decider, request.method, request.target, request.body,
-                            std::chrono::system_clock::now(), request.who);
-    return {.status = reply.status,
-            .body = reply.json.is_null() ? std::string() : json::serialize(reply.json),
-            .allow = std::move(reply.allow)};
+    return from_.manager.answer(request);
 }
 
 } // namespace stem::stemd

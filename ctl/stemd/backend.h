@@ -5,9 +5,8 @@
 #include "ctl/api/routes.h"
 #include "ctl/stemd/decision_links.h"
 #include "ctl/stemd/flood_monitor.h"
+#include "ctl/stemd/manager.h"
 #include "ctl/stemd/signalling.h"
-#include "sm/api.h"
-#include "sm/embedded_link.h"
 
 namespace stem::stemd {
 
@@ -18,9 +17,7 @@ class Backend final : public api::Backend {
         const kernel::Instance& instance;
         Signalling& signalling;
         FloodMonitor& floods;
-        sm::Directory& directory;
-        const sm::Decider& decider;
-        const sm::EmbeddedLink& sm;
+        Manager& manager;
         const CountingLink& decisions;
     };
     explicit Backend(const Sources& sources);

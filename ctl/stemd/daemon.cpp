@@ -22,8 +22,9 @@
 #include "ctl/stemd/deny_keeper.h"
 #include "ctl/stemd/flood_monitor.h"
 #include "ctl/stemd/log.h"
+#include "ctl/stemd/manager.h"
 #include "ctl/stemd/state_sweeper.h"
-#include "ctl/stemd/threshold_sink.h"
+#include "sm/api.h"
 
 namespace stem::stemd {
 namespace {
@@ -56,15 +57,6 @@ Result<> make_folder(const std::filesystem::path& folder) {
     return {};
 }
 
-Result<std::unique_ptr<sm::Directory>> open_directory(const std::filesystem::path& file) {
-    if (file.has_parent_path()) {
-        if (auto made = make_folder(file.parent_path()); !made) {
-            return std::unexpected(made.error());
-        }
-    }
-    return sm::Directory::open(file, std::chrono::system_clock::now());
-}
-
 } // namespace
 
 Result<config::Config> load_config(const Options& options) {
@@ -77,6 +69,11 @@ Result<config::Config> load_config(const Options& options) {
     if (config && options.level) {
         config->log.level = *options.level;
     }
+    if (config) {
+        if (auto sound = config::check(*config); !sound) {
+            return std::unexpected(sound.error());
+        }
+    }
     return config;
 }
 
@@ -84,19 +81,15 @@ Result<config::Config> load_config(const Options& options) {
 // monitor before the Security Manager that it asks, the lock last.
 class Daemon::Loop {
   public:
-    Loop(const Options& options, const config::Config& config, Attachment attachment,
-         std::unique_ptr<sm::Directory> directory)
-        : options_(options), config_(config), attachment_(std::move(attachment)),
-          directory_(std::move(directory)), decider_(*directory_, config.sm.policy),
-          sm_(*directory_, config.sm.policy), delayed_(loop_, sm_), decisions_(delayed_), tick_(loop_),
-          signals_(loop_) {
-        delayed_.set_delay(config.sm.drill_delay);
-    }
+    Loop(const Options& options, const config::Config& config, Attachment attachment)
+        : options_(options), config_(config), attachment_(std::move(attachment)), tick_(loop_),
+          signals_(loop_) {}
 
     Result<> open();
     void run();
 
   private:
+    Result<> open_manager();
     Result<> open_api();
     Result<> watch_signals();
     void wait_for(asio::posix::stream_descriptor& descriptor);
@@ -111,12 +104,9 @@ class Daemon::Loop {
     config::Config config_;
     Attachment attachment_;
     asio::io_context loop_{1};
-    std::unique_ptr<sm::Directory> directory_;
-    std::unique_ptr<ThresholdSink> thresholds_;
-    sm::Decider decider_;
-    sm::EmbeddedLink sm_;
-    DelayedLink delayed_;
-    CountingLink decisions_;
+    std::unique_ptr<Manager> manager_;
+    std::optional<DelayedLink> delayed_;
+    std::optional<CountingLink> decisions_;
     std::unique_ptr<DenyKeeper> keeper_;
     std::unique_ptr<FloodMonitor> floods_;
     std::unique_ptr<Signalling> signalling_;
@@ -133,11 +123,9 @@ class Daemon::Loop {
 
 Result<> Daemon::Loop::open() {
     // Ahead of the sockets: no packet comes here that was judged by other thresholds.
-    auto thresholds = ThresholdSink::open(attachment_.instance, directory_->thresholds());
-    if (!thresholds) {
-        return std::unexpected(thresholds.error());
+    if (auto opened = open_manager(); !opened) {
+        return opened;
     }
-    thresholds_ = std::move(*thresholds);
     std::vector<Cidr> named = config_.call.media_relays;
     named.insert(named.end(), config_.call.nat_networks.begin(), config_.call.nat_networks.end());
     auto guard = SourceGuard::open(attachment_.instance, std::move(named));
@@ -150,7 +138,7 @@ Result<> Daemon::Loop::open() {
         return std::unexpected(floods.error());
     }
     floods_ = std::move(*floods);
-    auto signalling = Signalling::open(attachment_, config_, decisions_, *floods_);
+    auto signalling = Signalling::open(attachment_, config_, *decisions_, *floods_);
     if (!signalling) {
         return std::unexpected(signalling.error());
     }
@@ -160,6 +148,24 @@ Result<> Daemon::Loop::open() {
         return opened;
     }
     return watch_signals();
+}
+
+Result<> Daemon::Loop::open_manager() {
+    const auto database = database_of(options_, config_);
+    if (config_.sm.mode == config::ManagerMode::embedded && database.has_parent_path()) {
+        if (auto made = make_folder(database.parent_path()); !made) {
+            return made;
+        }
+    }
+    auto manager = Manager::open(loop_, config_, attachment_.instance, database);
+    if (!manager) {
+        return std::unexpected(manager.error());
+    }
+    manager_ = std::move(*manager);
+    delayed_.emplace(loop_, manager_->link());
+    delayed_->set_delay(config_.sm.drill_delay);
+    decisions_.emplace(*delayed_);
+    return {};
 }
 
 Result<> Daemon::Loop::open_api() {
@@ -172,10 +178,8 @@ Result<> Daemon::Loop::open_api() {
     backend_ = std::make_unique<Backend>(Backend::Sources{.instance = attachment_.instance,
                                                           .signalling = *signalling_,
                                                           .floods = *floods_,
-                                                          .directory = *directory_,
-                                                          .decider = decider_,
-                                                          .sm = sm_,
-                                                          .decisions = decisions_});
+                                                          .manager = *manager_,
+                                                          .decisions = *decisions_});
     auto server =
         api::Server::listen(loop_,
                             {.socket = socket,
@@ -262,7 +266,7 @@ void Daemon::Loop::on_tick() {
     }
     if (ticks_ == ticks_per_minute) {
         ticks_ = 0;
-        if (const auto expired = directory_->expire(std::chrono::system_clock::now()); !expired) {
+        if (const auto expired = manager_->every_minute(); !expired) {
             spdlog::error("{}", expired.error().message());
         }
     }
@@ -289,14 +293,14 @@ void Daemon::Loop::reload() {
         spdlog::error("configuration not reloaded: {}", fresh.error().message());
         return;
     }
-    if (auto pushed = thresholds_->push(); !pushed) {
-        spdlog::error("{}", pushed.error().message());
+    if (auto reloaded = manager_->reload(); !reloaded) {
+        spdlog::error("{}", reloaded.error().message());
     }
     const auto changes = config::compare(config_, *fresh);
     config_ = config::merge_live(config_, *fresh);
     set_log_level(config_.log.level);
     signalling_->drop_log().set_limit(config_.log.drops_per_second);
-    delayed_.set_delay(config_.sm.drill_delay);
+    delayed_->set_delay(config_.sm.drill_delay);
     spdlog::info("configuration reloaded; changed: {}",
                  changes.live.empty() ? "nothing" : fmt::format("{}", fmt::join(changes.live, ", ")));
     if (!changes.after_restart.empty()) {
@@ -326,18 +330,11 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Options& options) {
         return std::unexpected(config.error());
     }
     set_log_level(config->log.level);
-    if (auto sound = config->sm.policy.check(); !sound) {
-        return std::unexpected(sound.error());
-    }
     auto attachment = Attachment::adopt(options.locations, options.instance);
     if (!attachment) {
         return std::unexpected(attachment.error());
     }
-    auto directory = open_directory(database_of(options, *config));
-    if (!directory) {
-        return std::unexpected(directory.error());
-    }
-    auto loop = std::make_unique<Loop>(options, *config, std::move(*attachment), std::move(*directory));
+    auto loop = std::make_unique<Loop>(options, *config, std::move(*attachment));
     if (auto opened = loop->open(); !opened) {
         return std::unexpected(opened.error());
     }

@@ -223,19 +223,51 @@ void media(Page& page, const std::vector<kernel::FlowEntry>& flows, const call::
                 totals.calls_over_total);
 }
 
-void security_manager(Page& page, const DecisionCounts& decisions,
-                      const sm::EmbeddedLink::Counters& bindings) {
+void bindings_seen(Page& page, const sm::EmbeddedLink::Counters& bindings) {
+    page.metric("stem_sm_bindings_total", "counter", "Registrations seen, by what became of them.");
+    page.sample(R"(result="stored")", bindings.stored);
+    page.sample(R"(result="removed")", bindings.removed);
+    page.sample(R"(result="unknown_user")", bindings.unknown_user);
+    page.sample(R"(result="failed")", bindings.failed);
+}
+
+void control_channel(Page& page, const Manager::Figures& figures) {
+    const smlink::Status& status = *figures.link;
+    page.single("stem_sm_connected", "gauge", "1: a remote Security Manager is connected.",
+                status.connected ? 1 : 0);
+    page.single("stem_sm_waiting", "gauge", "Calls that wait for a Security Manager.", status.waiting);
+    page.single("stem_sm_outbox", "gauge", "Bindings and reports that no Security Manager has taken in yet.",
+                status.outbox);
+    page.single("stem_sm_outbox_lost_total", "counter", "Bindings and reports that there was no room for.",
+                status.outbox_lost);
+    page.single("stem_sm_snapshot_usable", "gauge", "1: calls can be decided by a snapshot.",
+                status.snapshot_usable ? 1 : 0);
+    page.metric("stem_sm_link_total", "counter",
+                "What became of the control channel, and of what went over it.");
+#define STEM_LINK_SAMPLE(member, label, help) page.sample("what=\"" label "\"", figures.link_counts.member);
+    STEM_LINK_COUNTS(STEM_LINK_SAMPLE)
+#undef STEM_LINK_SAMPLE
+    page.metric("stem_channel_refusals_total", "counter",
+                "Messages of the control channel that were refused, by reason (docs/control-channel.md).");
+    for (std::size_t i = 0; i < channel::refusal_count; ++i) {
+        page.sample(fmt::format(R"(reason="{}")", channel::label_of(static_cast<channel::Refusal>(i))),
+                    figures.refusals[i]);
+    }
+}
+
+void security_manager(Page& page, const DecisionCounts& decisions, const Manager::Figures& figures) {
     page.metric("stem_sm_decisions_total", "counter", "Decisions about new calls.");
     page.sample(R"(action="accept")", decisions.accepted);
     page.sample(R"(action="forward")", decisions.forwarded);
     page.sample(R"(action="reject")", decisions.rejected);
     page.sample(R"(action="drop")", decisions.dropped);
     page.sample(R"(action="spam")", decisions.spam);
-    page.metric("stem_sm_bindings_total", "counter", "Registrations seen, by what became of them.");
-    page.sample(R"(result="stored")", bindings.stored);
-    page.sample(R"(result="removed")", bindings.removed);
-    page.sample(R"(result="unknown_user")", bindings.unknown_user);
-    page.sample(R"(result="failed")", bindings.failed);
+    if (figures.bindings) {
+        bindings_seen(page, *figures.bindings);
+    }
+    if (figures.link) {
+        control_channel(page, figures);
+    }
 }
 
 void states(Page& page, const kernel::StateFigures& figures) {
@@ -428,7 +460,7 @@ std::string describe_metrics(const Figures& figures) {
     } else {
         spdlog::error("{}", flows.error().message());
     }
-    security_manager(page, figures.decisions, figures.bindings);
+    security_manager(page, figures.decisions, figures.manager);
     frames(page, figures.ports);
     floods(page, figures.floods, figures.lanes);
     denials(page, figures.instance, figures.floods.denials());

@@ -10,8 +10,8 @@
 #include "ctl/kernel/instance.h"
 #include "ctl/stemd/decision_links.h"
 #include "ctl/stemd/flood_monitor.h"
+#include "ctl/stemd/manager.h"
 #include "ctl/stemd/signalling.h"
-#include "sm/embedded_link.h"
 
 namespace stem::stemd {
 
@@ -20,7 +20,7 @@ struct Figures {
     call::Totals totals;
     const tcp::Table& connections;
     DecisionCounts decisions;
-    sm::EmbeddedLink::Counters bindings;
+    Manager::Figures manager;
     const xsk::Ports& ports;
     LaneCounts lanes;
     const FloodMonitor& floods;

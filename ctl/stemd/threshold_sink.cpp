@@ -7,11 +7,11 @@ namespace stem::stemd {
 
 Result<std::unique_ptr<ThresholdSink>> ThresholdSink::open(const kernel::Instance& instance,
                                                            sm::Thresholds& thresholds) {
-    auto map = kernel::ThresholdMap::open(instance.pin("thresholds"));
-    if (!map) {
-        return std::unexpected(map.error());
+    auto writer = ThresholdWriter::open(instance);
+    if (!writer) {
+        return std::unexpected(writer.error());
     }
-    std::unique_ptr<ThresholdSink> sink(new ThresholdSink(std::move(*map), thresholds, instance.name()));
+    std::unique_ptr<ThresholdSink> sink(new ThresholdSink(std::move(*writer), thresholds, instance.name()));
     for (const auto& change : thresholds.unusable()) {
         spdlog::warn(
             "threshold {}{} = {} is stored, but this version has no such threshold, or another range: "
@@ -30,11 +30,19 @@ ThresholdSink::~ThresholdSink() {
 }
 
 Result<> ThresholdSink::push() {
+    return writer_.write(thresholds_.values(firewall_));
+}
+
+Result<ThresholdWriter> ThresholdWriter::open(const kernel::Instance& instance) {
+    auto map = kernel::ThresholdMap::open(instance.pin("thresholds"));
+    return map ? Result<ThresholdWriter>(ThresholdWriter(std::move(*map))) : std::unexpected(map.error());
+}
+
+Result<> ThresholdWriter::write(const stem_thresholds& values) {
     const auto before = map_.get(0);
     if (!before) {
         return std::unexpected(before.error());
     }
-    const stem_thresholds values = thresholds_.values(firewall_);
     if (auto written = map_.put(0, values); !written) {
         return written;
     }

@@ -13,6 +13,17 @@
 
 namespace stem::stemd {
 
+// The kernel's map, with a line in the log for each value that changes.
+class ThresholdWriter {
+  public:
+    static Result<ThresholdWriter> open(const kernel::Instance& instance);
+    [[nodiscard]] Result<> write(const stem_thresholds& values);
+
+  private:
+    explicit ThresholdWriter(kernel::ThresholdMap map) : map_(std::move(map)) {}
+    kernel::ThresholdMap map_;
+};
+
 class ThresholdSink {
   public:
     // Pushes once, and from then on after each change. `thresholds` must outlive it. The firewall's name is
@@ -28,10 +39,10 @@ class ThresholdSink {
     Result<> push();
 
   private:
-    ThresholdSink(kernel::ThresholdMap map, sm::Thresholds& thresholds, std::string firewall)
-        : map_(std::move(map)), thresholds_(thresholds), firewall_(std::move(firewall)) {}
+    ThresholdSink(ThresholdWriter writer, sm::Thresholds& thresholds, std::string firewall)
+        : writer_(std::move(writer)), thresholds_(thresholds), firewall_(std::move(firewall)) {}
 
-    kernel::ThresholdMap map_;
+    ThresholdWriter writer_;
     sm::Thresholds& thresholds_;
     std::string firewall_;
 };

@@ -38,7 +38,7 @@ struct Config {
         std::chrono::seconds snapshot{60};
     } channel;
     struct SecurityManager {
-        std::string database = "/var/lib/stem/smd.db";
+        std::string database = "/var/lib/stem-smd/smd.db";
         sm::Settings policy;
     } sm;
     struct Log {

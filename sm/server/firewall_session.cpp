@@ -21,6 +21,7 @@ using namespace std::chrono_literals;
 constexpr std::size_t max_queued_octets = 4U * 1024U * 1024U;
 constexpr std::size_t max_asked = 1024;
 constexpr auto closing_patience = 2s;
+constexpr const char* snapshot_name = "a snapshot";
 
 } // namespace
 
@@ -199,6 +200,9 @@ void FirewallSession::on_ack(const channel::Envelope& message) {
         refuse(channel_.refuse(Refusal::unasked, "no such thing was sent", &message));
         return;
     }
+    if (asked->second == snapshot_name) {
+        content_taken_ = ack->ok;
+    }
     if (ack->ok) {
         spdlog::debug("{}: {}: {}", who(), asked->second, printable(ack->detail));
         constexpr std::string_view versioned = "thresholds version ";
@@ -335,12 +339,13 @@ void FirewallSession::offer_snapshot() {
     if (!newest || newest == snapshot_) {
         return;
     }
-    const bool has_content = snapshot_ && snapshot_->digest == newest->digest;
+    const bool has_content = content_taken_ && snapshot_ && snapshot_->digest == newest->digest;
     snapshot_ = newest;
     auto head = newest->head;
     head.parts = has_content ? 0 : static_cast<std::int64_t>(newest->parts.size());
     const std::string id = channel_.fresh_id();
-    asked_[id] = "a snapshot";
+    asked_[id] = snapshot_name;
+    content_taken_ = false; // until it says so
     send(MessageType::snapshot, id, channel::to_body(head));
     if (!has_content) {
         snapshot_id_ = id;

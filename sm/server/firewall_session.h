@@ -83,6 +83,7 @@ class FirewallSession : public std::enable_shared_from_this<FirewallSession> {
     std::map<std::string, std::string> asked_; // id of what waits for an ack -> what it was
     std::int64_t thresholds_acknowledged_ = -1;
     std::shared_ptr<const ReadySnapshot> snapshot_; // being sent, or sent last
+    bool content_taken_ = false;                    // the firewall has that content
     std::string snapshot_id_;
     std::size_t snapshot_part_ = 0; // the next one
     std::chrono::steady_clock::time_point heard_;

@@ -38,7 +38,7 @@ constexpr const char* notes =
     "\n"
     "Files:\n"
     "  /etc/stem/stem-smd.toml   configuration (see --help-config)\n"
-    "  /var/lib/stem/smd.db      users, profiles, locations, spam lists, thresholds\n"
+    "  /var/lib/stem-smd/smd.db  users, profiles, locations, spam lists, thresholds\n"
     "\n"
     "Exit status: 0 stopped by a signal, 1 could not start, 2 wrong usage.";
 

@@ -57,6 +57,21 @@ mode = "0600"
     EXPECT_EQ(config->api.mode, "0600");
 }
 
+TEST(Config, ARemoteManagerNeedsServersAndTimeToBeHeldFor) {
+    const auto fault = [](const std::string& toml) {
+        const auto config = read_text(toml, "stemd.toml");
+        const auto good = config ? check(*config) : std::unexpected(config.error());
+        return good ? std::string("sound") : good.error().message();
+    };
+    EXPECT_EQ(fault(""), "sound");
+    EXPECT_THAT(fault("[sm]\nmode = \"remote\""), HasSubstr("servers"));
+    EXPECT_EQ(fault("[sm]\nmode = \"remote\"\nservers = [\"sm1.example.org:7443\", \"[2001:db8::9]:7443\"]"), "sound");
+    EXPECT_THAT(fault("[sm]\nmode = \"remote\"\nservers = [\"a:1\"]\nhold_ms = 5000"), HasSubstr("decision_timeout_ms"));
+    for (const char* server : {"", "a", "a:", ":1", "a:0", "a:65536", "2001:db8::9", "[x]:1", "a b:1", "a:1x"}) {
+        EXPECT_THAT(fault("[sm]\nservers = [\"" + std::string(server) + "\"]"), HasSubstr("sm.servers")) << server;
+    }
+}
+
 TEST(Config, UnknownKeyNamesPlaceAndKeys) {
     EXPECT_THAT(error_of("[media]\n\nsilence = 3\n"),
                 AllOf(HasSubstr("stemd.toml:3"), HasSubstr("there is no key media.silence"),

@@ -39,6 +39,17 @@ TEST(SipResponse, TryingHasNoTagAndGivesTheTimestampBack) {
     EXPECT_EQ(busy.find("Timestamp"), std::string::npos);
 }
 
+TEST(SipResponse, SaysWhenToComeAgain) {
+    const std::string datagram = invite();
+    const auto request = parse(datagram, {});
+    ASSERT_TRUE(request);
+    const auto response =
+        make_response(datagram, *request, 503, "Service Unavailable", "stem1", std::chrono::seconds(7));
+    EXPECT_NE(response.find("\r\nRetry-After: 7\r\n"), std::string::npos);
+    EXPECT_EQ(make_response(datagram, *request, 503, "Service Unavailable", "stem1").find("Retry-After"),
+              std::string::npos);
+}
+
 TEST(SipResponse, ATagThatIsThereStays) {
     const std::string datagram =
         with(invite(), "<sip:bob@example.net>\r\n", "<sip:bob@example.net>;tag=b2  \r\n");

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whatever comes over the control channel: no fault; a refusal that is counted; and what is taken reads back,
+// once it is written again, as it was.
+#include "sm/channel/bodies.h"
+#include "sm/channel/channel.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <string_view>
+
+namespace {
+
+using namespace stem::channel;
+
+void require(bool holds) {
+    if (!holds) {
+        std::abort();
+    }
+}
+
+// `read` of a body that `to_body` made from what `read` gave must give the same again.
+template<typename Read>
+void check_body(const boost::json::object& body, Read read) {
+    const auto value = read(body);
+    if (value) {
+        const auto written = to_body(*value);
+        const auto again = read(written);
+        require(again && to_body(*again) == written);
+    }
+}
+
+void check_bodies(const boost::json::object& body) {
+    check_body(body, hello_from);
+    check_body(body, query_from);
+    check_body(body, decision_from);
+    check_body(body, binding_from);
+    check_body(body, stream_end_from);
+    check_body(body, thresholds_from);
+    check_body(body, deny_from);
+    check_body(body, ack_from);
+    check_body(body, snapshot_from);
+    check_body(body, snapshot_part_from);
+    static_cast<void>(refused_from(body));
+    static_cast<void>(nothing_from(body));
+}
+
+void check_side(Sender peer, std::string_view text) {
+    RefusalCounts counts{};
+    std::size_t audited = 0;
+    Channel channel(
+        peer, {}, [] { return std::chrono::system_clock::time_point(std::chrono::seconds(1763974800)); },
+        counts, [&](const Refused&) { ++audited; });
+    const auto taken = channel.accept(text);
+    std::uint64_t counted = 0;
+    for (const auto count : counts) {
+        counted += count;
+    }
+    require(counted == (taken ? 0U : 1U) && audited == counted);
+    require(taken || taken.error().close); // nothing goes on before hello
+}
+
+} // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    const std::string_view text(reinterpret_cast<const char*>(data), size);
+    check_side(Sender::firewall, text);
+    check_side(Sender::manager, text);
+    if (const auto message = decode(text, default_message_limit)) {
+        require(!message->id.empty() && message->id.size() <= longest_id && message->sequence > 0);
+        check_bodies(message->body);
+        if (message->type) {
+            const auto again = decode(
+                encode(message->time_ms, message->sequence, message->id, *message->type, message->body),
+                default_message_limit * 8);
+            require(again && again->body == message->body && again->id == message->id);
+        }
+    }
+    return 0;
+}
