@@ -216,7 +216,19 @@ Result<bool> Denials::add_of_kind(const DenialRequest& request, const StreamTarg
         return std::unexpected(lock.error());
     }
     const std::uint64_t now = monotonic_ns();
-    return parts_.streams.add(stream, end_of(request, now), request.origin, request.note, now);
+    const auto add = [&] {
+        return parts_.streams.add(stream, end_of(request, now), request.origin, request.note, now);
+    };
+    auto added = add();
+    if (!added && is_full(added.error())) {
+        // Blocks that are over and only remembered give way to what somebody asks for.
+        const auto swept = parts_.streams.sweep(now, 0);
+        if (!swept) {
+            return std::unexpected(swept.error());
+        }
+        added = *swept > 0 ? add() : std::move(added);
+    }
+    return added;
 }
 
 Result<bool> Denials::add_of_kind(const DenialRequest& request, const FlowTarget& flow) {

@@ -506,6 +506,8 @@ TEST_P(Stemd, ASpamCallersSourceIsDenied) {
         EXPECT_EQ(bob.receive(), options);
     }
     EXPECT_THAT(metrics(), HasSubstr("stem_sm_denials_total{result=\"done\"} 2\n"));
+    EXPECT_THAT(metrics(), HasSubstr("stem_deny_room{kind=\"streams\"} 16384\n"));
+    EXPECT_THAT(metrics(), HasSubstr("stem_deny_full_total{kind=\"signalling_sources\"} 0\n"));
     EXPECT_THAT(metrics(), HasSubstr("stem_sm_denials_total{result=\"spared\"} 2\n"));
 }
 

@@ -3,6 +3,7 @@
 // can push out, and tables that say so when they are full.
 #include "signalling.h"
 
+#include <netinet/in.h>
 #include <sched.h>
 
 #include <cerrno>
@@ -129,6 +130,22 @@ TEST_P(Blocks, AStreamThatAnOperatorDeniedIsSilentAndItsNeighbourIsNot) {
     expect(*plane, STEM_INBOUND, phones.other_request, steered(STEM_STEER_SIP));
     plane->advance(400ULL * 24 * 3600 * seconds); // for ever
     expect(*plane, STEM_INBOUND, phones.request, dropped(STEM_SIP_STREAM_BLOCKED));
+}
+
+TEST_P(Blocks, AStreamMayBeAConnection) {
+    const SteeringPlane plane;
+    const stem_addr src = path().src().raw();
+    const stem_addr dst = path().dst().raw();
+    plane->put_blocked(stem_stream_id(0, &src, phone_port, &dst, sip_port, IPPROTO_TCP),
+                       denied_by_operator(path()));
+    const auto segment = [&](std::uint16_t sport, bool syn) {
+        return path() / (Tcp{.sport = sport, .dport = sip_port, .syn = syn, .ack = !syn} /
+                         Payload{Bytes(syn ? 0 : 40)});
+    };
+    expect(*plane, STEM_INBOUND, segment(phone_port, true), dropped(STEM_SIP_STREAM_BLOCKED));
+    expect(*plane, STEM_INBOUND, segment(phone_port, false), dropped(STEM_SIP_STREAM_BLOCKED));
+    expect(*plane, STEM_INBOUND, segment(phone_port + 1, false), steered(STEM_STEER_SIP));
+    expect(*plane, STEM_INBOUND, from_phone(path(), sip_of("OPTIONS")), steered(STEM_STEER_SIP)); // UDP's
 }
 
 // Trunks are never blocked for what they send; but an operator's word stands.
