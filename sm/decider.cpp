@@ -18,6 +18,8 @@ struct Verdict {
 // Of a decision that refuses: whether the caller's source is to be denied, too.
 Decision denying(Decision decision, std::int64_t seconds, std::string note) {
     decision.deny = std::chrono::seconds(seconds);
+    constexpr std::size_t longest_note = 128; // more than any list has room for
+    note.resize(std::min(note.size(), longest_note));
     decision.deny_note = seconds == 0 ? std::string() : std::move(note);
     return decision;
 }

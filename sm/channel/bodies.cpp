@@ -159,13 +159,17 @@ json::object to_body(const sm::Decision& decision) {
         body["action"] = "drop";
         body["spam"] = std::get<sm::Drop>(decision.action).spam;
     }
+    if (decision.deny.count() != 0) {
+        body["deny_seconds"] = decision.deny.count();
+        body["deny_note"] = decision.deny_note;
+    }
     return body;
 }
 
 Result<sm::Decision> decision_from(const json::object& body) {
-    FieldReader fields(
-        body, "decision",
-        {"action", "terminals", "target", "status", "phrase", "retry_after", "spam", "user", "why"});
+    FieldReader fields(body, "decision",
+                       {"action", "terminals", "target", "status", "phrase", "retry_after", "spam", "user",
+                        "why", "deny_seconds", "deny_note"});
     sm::Decision decision{.user = optional_text(fields, "user", 64), .why = optional_text(fields, "why")};
     const std::string action = fields.required_text("action");
     if (action == "accept") {
@@ -181,6 +185,11 @@ Result<sm::Decision> decision_from(const json::object& body) {
         decision.action = sm::Drop{.spam = fields.boolean("spam").value_or(false)};
     } else {
         fields.blame("action", Error{"read it", "not accept, forward, reject or drop"});
+    }
+    decision.deny = std::chrono::seconds(fields.integer("deny_seconds", 0, sm::max_deny_seconds).value_or(0));
+    decision.deny_note = optional_text(fields, "deny_note", 256);
+    if (decision.deny.count() != 0 && action != "reject" && action != "drop") {
+        fields.blame("deny_seconds", Error{"read it", "belongs to reject and drop only"});
     }
     return outcome(fields, std::move(decision));
 }

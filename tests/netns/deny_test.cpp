@@ -359,7 +359,7 @@ TEST_P(Deny, AFullTableIsTold) {
         },
         patience));
     // Blocks that are over, and only remembered, give way.
-    for (const std::uint64_t over : {1, 2}) {
+    for (const std::uint64_t over : {1U, 2U}) {
         ASSERT_TRUE(map->put(over, {.until_ns = 1, .strikes = 1}));
     }
     EXPECT_EQ(run({"deny", "add", stream()}).code, 0);

@@ -256,6 +256,9 @@ TEST_F(ChannelTest, MessagesFitTheSchema) {
         {false, MessageType::decision,
          to_body(sm::Decision{sm::Reject{.status = 503, .phrase = "Later", .retry_after = 7s}, "", ""})},
         {false, MessageType::decision, to_body(sm::Decision{sm::Drop{.spam = true}, "", "spam"})},
+        {false, MessageType::decision,
+         to_body(sm::Decision{sm::Drop{.spam = true}, "", "spam", 600s, "spam *@example.org"})},
+        {false, MessageType::decision, to_body(sm::Decision{sm::Reject{}, "", "", 600s, ""})},
         {true, MessageType::learn,
          to_body(sm::Link::Binding{"sip:bob@example.org", "sip:bob@[2001:db8::9]", v6, 60s, false})},
         {true, MessageType::report,
@@ -297,6 +300,12 @@ TEST(ChannelBodies, ReadBackAsTheyWere) {
     EXPECT_EQ(std::get<sm::Reject>(back.action).retry_after, 7s);
     EXPECT_EQ(std::get<sm::Reject>(back.action).phrase, "Later");
     EXPECT_EQ(back.user, "bob");
+    EXPECT_EQ(back.deny, 0s);
+    const auto denying = must(
+        decision_from(to_body(sm::Decision{sm::Drop{.spam = true}, "", "", 600s, "spam *@example.org"})));
+    EXPECT_EQ(denying.deny, 600s);
+    EXPECT_EQ(denying.deny_note, "spam *@example.org");
+    EXPECT_FALSE(decision_from(to_body(sm::Decision{sm::Accept{}, "", "", 600s, ""})));
     const sm::Decision forward{sm::Forward{"sip:c@example.org", {sm::address("2001:db8::9")}}, "", ""};
     EXPECT_EQ(std::get<sm::Forward>(must(decision_from(to_body(forward))).action).terminals,
               std::vector{sm::address("2001:db8::9")});
