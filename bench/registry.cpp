@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "registry.h"
 
+#include "calls/measures.h"
 #include "flood/measures.h"
 #include "parser/measures.h"
 #include "plane/measures.h"
@@ -19,6 +20,7 @@ std::vector<std::unique_ptr<Measure>> all_measures() {
     all.push_back(make_rtp_forward("1m", {.flows = 1'000'000}));
     all.push_back(make_rtp_forward("v6_100k", {.flows = 100'000, .family = Family::v6}));
     all.push_back(make_parser_cost());
+    all.push_back(make_calls_live());
     all.push_back(make_call_cost());
     all.push_back(make_invite_delay());
     all.push_back(make_pinhole_open());

@@ -52,7 +52,7 @@ class Spoof : public testing::TestWithParam<std::tuple<lab::Mode, lab::Family>> 
         ASSERT_OK(stranger_->send(proxy(), request.text()));
         EXPECT_TRUE(lab::eventually([&] { return inbound(reason) == before + 1; }, 2s)) << request.method;
     }
-    [[nodiscard]] bool hears_on() const {
+    [[nodiscard]] bool hears_on() {
         const auto before = call_->callee_voice().counts(0).received;
         return lab::eventually([&] { return call_->callee_voice().counts(0).received > before + 20; }, 5s);
     }
