@@ -103,9 +103,9 @@ Result<Sipp> Sipp::start(const Netns& netns, const SippOptions& options) {
             argv.push_back(options.caller);
         }
     }
-    if (!options.media_host.empty()) {
-        argv.insert(argv.end(), {"-key", "media_host", options.media_host});
-    }
+    // [local_ip] of IPv6 has brackets, which a description has not (RFC 4566 9).
+    argv.insert(argv.end(),
+                {"-key", "media_host", options.media_host.value_or(options.local.address).to_string()});
     if (options.patience.count() != 0) {
         argv.insert(argv.end(), {"-recv_timeout", std::to_string(options.patience.count())});
     }

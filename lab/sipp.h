@@ -32,8 +32,8 @@ struct SippOptions {
     unsigned parallel = 1000;             // most at a time
     std::chrono::milliseconds talk{1000}; // between ACK and BYE
     std::uint16_t media_port = 20000;
-    std::string media_host = {};     // [media_host] of call_elsewhere_uac
-    std::chrono::seconds limit{120}; // then SIPp gives up
+    std::optional<Address> media_host = {}; // [media_host] in descriptions; that of `local` when not given
+    std::chrono::seconds limit{120};        // then SIPp gives up
     // How long a call waits for a message before it counts as failed; 0: as long as it takes.
     std::chrono::milliseconds patience{0};
 };

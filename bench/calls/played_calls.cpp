@@ -76,7 +76,7 @@ Result<PlayedCalls> play_calls(const lab::World& world, const CallCase& call_cas
     asks.scenario = call_case.uac;
     asks.local = caller;
     asks.remote = callee;
-    asks.media_host = media.to_string();
+    asks.media_host = media;
     if (call_case.tcp) {
         answers.remote.reset(); // SIPp would connect to it
     }

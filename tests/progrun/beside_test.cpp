@@ -141,6 +141,9 @@ TEST_P(Beside, HasARateOfItsOwn) {
     EXPECT_GE(through, 50U);
     EXPECT_LE(through, 52U) << "fifty a second, and a second's worth at once";
     (void)plane.take_events();
+    Verdict too_much = dropped(STEM_MEDIA_BESIDE_RATE);
+    too_much.event = EventFate::suppressed;
+    expect(plane, path().direction, media(path(), Stun{}), too_much);
     plane.advance(seconds);
     // It spends nothing of the codec's, and the codec nothing of it.
     there(Rtp{}, passed);
