@@ -20,6 +20,7 @@ struct ApiReply {
     int status = 200;        // HTTP
     boost::json::value json; // null = no content
     std::string allow = {};  // of 405: the methods for the Allow header (RFC 9110 10.2.1)
+    bool overtaken = false;  // within handle(): to be tried again
 };
 
 // `method`: upper case. `target`: path and query as in the request line, escapes included. `now` says what

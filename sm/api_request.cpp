@@ -102,10 +102,16 @@ ApiReply failed(const Error& error) {
     case EMSGSIZE:
         status = 413;
         break;
+    case ESTALE:
+        status = 409;
+        break;
+    case EAGAIN:
+        status = 503;
+        break;
     default:
         break;
     }
-    return {.status = status, .json = to_json(error)};
+    return {.status = status, .json = to_json(error), .overtaken = error.code == ESTALE};
 }
 
 ApiReply wrong_method(const ApiRequest& request, std::string allow) {

@@ -21,8 +21,8 @@ std::optional<std::string> global_number(const AddressOfRecord& record) {
 
 } // namespace
 
-Result<std::unique_ptr<Directory>> Directory::open(const std::filesystem::path& file, TimePoint now) {
-    auto store = Store::open(file);
+Result<Directory::Fresh> Directory::read(const StoreAddress& address, TimePoint now) {
+    auto store = Store::open(address);
     if (!store) {
         return std::unexpected(store.error());
     }
@@ -33,13 +33,17 @@ Result<std::unique_ptr<Directory>> Directory::open(const std::filesystem::path& 
     if (!contents) {
         return std::unexpected(contents.error());
     }
-    auto thresholds = store->load_thresholds();
-    if (!thresholds) {
-        return std::unexpected(thresholds.error());
+    return Fresh{std::move(*store), std::move(*contents)};
+}
+
+Result<std::unique_ptr<Directory>> Directory::open(const StoreAddress& address, TimePoint now) {
+    auto fresh = read(address, now);
+    if (!fresh) {
+        return std::unexpected(fresh.error());
     }
-    std::unique_ptr<Directory> directory(new Directory(std::move(*store)));
-    directory->fill(std::move(*contents));
-    directory->thresholds_.fill(std::move(*thresholds));
+    std::unique_ptr<Directory> directory(new Directory(std::move(fresh->store)));
+    directory->thresholds_.fill(std::move(fresh->contents.thresholds), fresh->contents.threshold_version);
+    directory->fill(std::move(fresh->contents));
     return directory;
 }
 
@@ -295,7 +299,7 @@ Result<> Directory::remove_uri(std::string_view user, std::string_view uri) {
         return not_found(attempt, fmt::format("user '{}' does not have it", user),
                          "show the user to see the URIs");
     }
-    if (auto written = store_.remove_uri(spelled); !written) {
+    if (auto written = store_.remove_uri(owner.user.name, spelled); !written) {
         return written;
     }
     owner.user.uris.erase(at);

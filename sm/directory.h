@@ -14,7 +14,7 @@
 #include "sm/string_map.h"
 #include "sm/thresholds.h"
 
-#include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -28,7 +28,7 @@ inline constexpr std::size_t max_learned_locations = 32;
 class Directory {
   public:
     // As Store::open(). Locations that expired before `now` are forgotten.
-    static Result<std::unique_ptr<Directory>> open(const std::filesystem::path& file, TimePoint now);
+    static Result<std::unique_ptr<Directory>> open(const StoreAddress& address, TimePoint now);
 
     // Of what a Security Manager has said (sm/snapshot.h); keeps nothing.
     static std::unique_ptr<Directory> copy_of(Store::Contents contents);
@@ -94,10 +94,34 @@ class Directory {
     // nullopt = each list, in the order of adding; "" = the list of all users.
     [[nodiscard]] std::vector<SpamEntry> spam(const std::optional<std::string>& user) const;
 
+    // What several Security Managers need that share a database (sm/store_follower.h). A verb may then fail
+    // with ESTALE: catch_up(), and try again; settled() does. And with EAGAIN while the database is lost:
+    // decisions go on, and what learn() was told is kept here until it is back.
+    [[nodiscard]] const Store& store() const noexcept { return store_; }
+    bool heard() { return store_.heard(); }
+    // Takes over what the others have changed; true: something.
+    Result<bool> catch_up();
+    // Opened and read beside this one, in another thread perhaps, to replace a lost one.
+    struct Fresh {
+        Store store;
+        Store::Contents contents;
+    };
+    static Result<Fresh> read(const StoreAddress& address, TimePoint now);
+    void adopt(Fresh fresh);
+    // Bindings that could not be written when they were learned: writes them; those that still cannot be
+    // stay.
+    void write_waiting(TimePoint now);
+    [[nodiscard]] std::size_t waiting() const noexcept { return waiting_.size(); }
+
   private:
     explicit Directory(Store store) : store_(std::move(store)) {}
 
     void fill(Store::Contents contents);
+    void take_over(Store::News news);
+    void drop_user(const std::string& name);
+    void drop_spam(std::string_view user);
+    Result<Learned> learn_once(const Link::Binding& binding, TimePoint now);
+    void wait_with(const Link::Binding& binding, TimePoint now);
     void index_uri(const std::string& uri, const std::string& user);
     void unindex_uri(const std::string& uri, const std::string& user);
     Result<std::string> free_uri(std::string_view uri) const;
@@ -116,6 +140,28 @@ class Directory {
     StringMap<Profile> profiles_;
     PatternSet spam_of_all_;
     std::vector<SpamEntry> spam_; // all lists, for people
+    struct Waiting {
+        Link::Binding binding;
+        TimePoint since;
+    };
+    bool memory_only_ = false; // learn(), while the database is lost
+    // By address of record and contact; "" of one that removes all, which goes first.
+    std::map<std::pair<std::string, std::string>, Waiting> waiting_;
 };
+
+// A change of what several Security Managers may change: `verb` again, as long as others were quicker. It
+// gives a Result.
+template<typename Verb>
+auto settled(Directory& directory, Verb&& verb) -> decltype(verb()) {
+    constexpr int most_tries = 16;
+    auto done = verb();
+    for (int tries = 1; !done && done.error().code == ESTALE && tries < most_tries; ++tries) {
+        if (const auto read = directory.catch_up(); !read) {
+            return std::unexpected(read.error());
+        }
+        done = verb();
+    }
+    return done;
+}
 
 } // namespace stem::sm

@@ -49,8 +49,10 @@ Result<> Directory::forget(Entry& entry, const std::vector<Location>& gone) {
     if (gone.empty()) {
         return {};
     }
-    if (auto written = store_.remove_locations(entry.user.name, gone); !written) {
-        return written;
+    if (!memory_only_) {
+        if (auto written = store_.remove_locations(entry.user.name, gone); !written) {
+            return written;
+        }
     }
     std::erase_if(entry.locations, [&](const Location& location) {
         return std::ranges::any_of(gone, [&](const Location& old) { return same_place(old, location); });
@@ -127,7 +129,7 @@ Result<std::vector<Location>> Directory::locations(std::string_view user) const 
     return found->locations;
 }
 
-Result<Directory::Learned> Directory::learn(const Link::Binding& binding, TimePoint now) {
+Result<Directory::Learned> Directory::learn_once(const Link::Binding& binding, TimePoint now) {
     const auto record = AddressOfRecord::parse(binding.address_of_record);
     if (!record) {
         return std::unexpected(record.error());
@@ -179,8 +181,10 @@ Result<Directory::Learned> Directory::learn(const Link::Binding& binding, TimePo
     if (removes) {
         return Learned::removed;
     }
-    if (auto written = store_.put_location(entry.user.name, location); !written) {
-        return std::unexpected(written.error());
+    if (!memory_only_) {
+        if (auto written = store_.put_location(entry.user.name, location); !written) {
+            return std::unexpected(written.error());
+        }
     }
     put(entry.locations, std::move(location));
     return Learned::stored;
@@ -189,7 +193,8 @@ Result<Directory::Learned> Directory::learn(const Link::Binding& binding, TimePo
 Result<std::size_t> Directory::expire(TimePoint now) {
     // The file keeps whole seconds: what it drops is what has expired by the last full one.
     const TimePoint second = std::chrono::floor<std::chrono::seconds>(now);
-    if (auto written = store_.remove_expired(second); !written) {
+    // A shared database that is away: another clears it, or this one in a minute.
+    if (auto written = store_.remove_expired(second); !written && written.error().code != EAGAIN) {
         return std::unexpected(written.error());
     }
     std::size_t count = 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Failures that the asker can mend, told apart by Error::code, so that the API can answer with the right
-// status.
+// status. Besides these a shared database gives ESTALE (others have changed it meanwhile) and EAGAIN (it is
+// away).
 #pragma once
 
 #include <stem/error.h>

@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// The SQLite file in which the Security Manager keeps what it knows. Only the Directory uses it: it checks
-// what is written, and reads all of it back once, at the start
+// The database in which the Security Manager keeps what it knows: a SQLite file, or PostgreSQL. Only the
+// Directory uses it: it checks what is written, and reads all of it back once, at the start
 // (docs/decisions/0006-security-manager-snapshot.md).
 //
-// One process owns a file at a time: a second open() of it is refused. Not for use by several threads at
-// once. Every failure names the file and what the statement was for.
+// A SQLite file is one process's at a time: a second open() of it is refused. A PostgreSQL database may be
+// several Security Managers' (docs/decisions/0021-several-security-managers.md): then a change may fail with
+// ESTALE, because another has changed what it was checked by, and is to be tried again after catch_up(); and
+// with EAGAIN, when the database is lost. Not for use by several threads at once. Every failure names the
+// database and what the statement was for.
 #pragma once
 
 #include "sm/model.h"
+#include "sm/store_address.h"
+#include "sm/store_change.h"
 
-#include <filesystem>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,9 +26,10 @@ namespace stem::sm {
 
 class Store {
   public:
-    // Opens the file, or makes it with mode 0600; brings an older schema up to date. Fails on a file that is
-    // no SQLite database, is damaged, belongs to something else, is of a newer schema, or is in use.
-    static Result<Store> open(const std::filesystem::path& file);
+    // Opens a file, or makes it with mode 0600, or connects; brings an older schema up to date. Fails on what
+    // is no database, is damaged, belongs to something else, or is of a newer schema; on a file that is in
+    // use; and on a server that cannot be reached within seconds.
+    static Result<Store> open(const StoreAddress& address);
     // Keeps nothing: every write succeeds without a trace. For a directory that is a copy.
     static Store none();
     Store(Store&&) noexcept;
@@ -37,16 +43,42 @@ class Store {
         std::vector<User> users;
         std::vector<std::pair<std::string, Location>> locations; // by user's name
         std::vector<SpamEntry> spam;
+        std::vector<ThresholdChange> thresholds; // what is set
+        std::int64_t threshold_version = 0;      // of the last change, a reset perhaps
     };
-    // All that is stored. Fails on a row that does not read, naming table and row.
+    // All that is stored, of one moment. Fails on a row that does not read, naming table and row.
     Result<Contents> load();
+
+    // Of a shared database: what others have changed since load() and the last catch_up().
+    struct News {
+        bool everything = false;        // `contents` is all there is; else:
+        std::set<std::string> users;    // to be replaced by what `contents` has of them, if anything
+        std::set<std::string> located;  // the same for their locations alone
+        std::set<std::string> profiles; // to be replaced, too
+        bool spam = false;              // the list of all users
+        bool thresholds = false;
+        Contents contents;
+
+        [[nodiscard]] bool empty() const {
+            return !everything && !spam && !thresholds && users.empty() && located.empty() &&
+                   profiles.empty();
+        }
+    };
+    Result<News> catch_up();
+    [[nodiscard]] bool shared() const noexcept;
+    // Readable when there is word of changes, or when the connection is lost; -1: nothing to watch.
+    [[nodiscard]] int descriptor() const;
+    // Takes in what has come without waiting; true: catch_up() has something to read.
+    bool heard();
+    // For good: open another.
+    [[nodiscard]] bool lost() const noexcept;
 
     Result<> add_user(const User& user);
     // Display name and profile; URIs have verbs of their own.
     Result<> change_user(const User& user);
     Result<> remove_user(std::string_view name); // with URIs, locations and spam list
     Result<> add_uri(std::string_view user, std::string_view uri);
-    Result<> remove_uri(std::string_view uri);
+    Result<> remove_uri(std::string_view user, std::string_view uri);
 
     // One location per user, origin, uri and contact.
     Result<> put_location(std::string_view user, const Location& location);
@@ -65,12 +97,13 @@ class Store {
     Result<std::int64_t> add_threshold_change(const ThresholdChange& change);
     // Newest first; of the last thousand changes of all thresholds.
     Result<std::vector<ThresholdChange>> threshold_history(std::string_view name);
-    // What is set; and behind that an entry without a value that bears the version of the last change.
-    Result<std::vector<ThresholdChange>> load_thresholds();
+
+    struct Session; // for the store*.cpp files
 
   private:
-    struct Session;
     explicit Store(std::unique_ptr<Session> session);
+    static Result<> open_sqlite(Session& session, const std::string& file);
+    static Result<> bring_up_to_date(Session& session);
 
     std::unique_ptr<Session> session_;
 };

@@ -3,17 +3,15 @@
 #include "sm/store_session.h"
 #include "sm/string_map.h"
 
+#include <algorithm>
+#include <iterator>
+#include <optional>
+
 namespace stem::sm {
 namespace {
 
 using soci::into;
-
-// A row that cannot be read: someone has edited the file by hand. Caught in load(), never seen outside.
-class BadRow : public std::runtime_error {
-  public:
-    BadRow(std::string_view table, std::string_view row, const Error& error)
-        : std::runtime_error(fmt::format("table {}, row {}: {}", table, row, error.message())) {}
-};
+using soci::use;
 
 template<typename T>
 T read_or_throw(Result<T> read, std::string_view table, std::string_view row) {
@@ -32,18 +30,16 @@ T known_or_throw(std::optional<T> value, std::string_view word, std::string_view
     return *value;
 }
 
-template<typename T>
-struct Column {
-    T value{};
-    soci::indicator indicator = soci::i_null;
-
-    [[nodiscard]] bool present() const { return indicator == soci::i_ok; }
+// All rows, or those of one: "WHERE :all = 1 OR name = :name".
+struct Whose {
+    int all = 1;
+    std::string name = {};
 };
 
 struct TreatmentColumns {
     std::string action;
-    Column<std::string> target;
-    Column<int> status;
+    Nullable<std::string> target;
+    Nullable<int> status;
     long long deny_seconds = 0;
 
     [[nodiscard]] Treatment read(std::string_view table, std::string_view row) const {
@@ -59,15 +55,17 @@ struct TreatmentColumns {
     }
 };
 
-std::vector<Profile> load_profiles(soci::session& sql) {
+std::vector<Profile> load_profiles(soci::session& sql, const Whose& whose = {}) {
     std::vector<Profile> profiles;
     StringMap<std::size_t> index;
     {
         std::string name;
         TreatmentColumns fallback;
         soci::statement rows =
-            (sql.prepare << "SELECT name, action, target, status, deny_seconds FROM profiles", into(name),
-             into(fallback.action), into(fallback.target.value, fallback.target.indicator),
+            (sql.prepare << "SELECT name, action, target, status, deny_seconds FROM profiles "
+                            "WHERE :all = 1 OR name = :name",
+             use(whose.all), use(whose.name), into(name), into(fallback.action),
+             into(fallback.target.value, fallback.target.indicator),
              into(fallback.status.value, fallback.status.indicator), into(fallback.deny_seconds));
         rows.execute();
         while (rows.fetch()) {
@@ -78,18 +76,19 @@ std::vector<Profile> load_profiles(soci::session& sql) {
     std::string profile;
     int position = 0;
     std::string caller;
-    Column<int> days;
-    Column<int> from;
-    Column<int> to;
+    Nullable<int> days;
+    Nullable<int> from;
+    Nullable<int> to;
     TreatmentColumns then;
     soci::statement rows =
         (sql.prepare
              << "SELECT profile, position, caller, days, from_minute, to_minute, action, target, status, "
-                "deny_seconds FROM profile_rules ORDER BY profile, position",
-         into(profile), into(position), into(caller), into(days.value, days.indicator),
-         into(from.value, from.indicator), into(to.value, to.indicator), into(then.action),
-         into(then.target.value, then.target.indicator), into(then.status.value, then.status.indicator),
-         into(then.deny_seconds));
+                "deny_seconds FROM profile_rules WHERE :all = 1 OR profile = :name ORDER BY profile, "
+                "position",
+         use(whose.all), use(whose.name), into(profile), into(position), into(caller),
+         into(days.value, days.indicator), into(from.value, from.indicator), into(to.value, to.indicator),
+         into(then.action), into(then.target.value, then.target.indicator),
+         into(then.status.value, then.status.indicator), into(then.deny_seconds));
     rows.execute();
     while (rows.fetch()) {
         constexpr std::string_view table = "profile_rules";
@@ -113,15 +112,16 @@ std::vector<Profile> load_profiles(soci::session& sql) {
     return profiles;
 }
 
-std::vector<User> load_users(soci::session& sql) {
+std::vector<User> load_users(soci::session& sql, const Whose& whose = {}) {
     std::vector<User> users;
     StringMap<std::size_t> index;
     {
         User user;
-        Column<std::string> profile;
+        Nullable<std::string> profile;
         soci::statement rows =
-            (sql.prepare << "SELECT name, display_name, profile FROM users", into(user.name),
-             into(user.display_name), into(profile.value, profile.indicator));
+            (sql.prepare << "SELECT name, display_name, profile FROM users WHERE :all = 1 OR name = :name",
+             use(whose.all), use(whose.name), into(user.name), into(user.display_name),
+             into(profile.value, profile.indicator));
         rows.execute();
         while (rows.fetch()) {
             user.profile = profile.present() ? profile.value : "";
@@ -132,7 +132,9 @@ std::vector<User> load_users(soci::session& sql) {
     std::string uri;
     std::string name;
     soci::statement rows =
-        (sql.prepare << "SELECT uri, user FROM user_uris ORDER BY id", into(uri), into(name));
+        (sql.prepare
+             << "SELECT uri, user_name FROM user_uris WHERE :all = 1 OR user_name = :name ORDER BY id",
+         use(whose.all), use(whose.name), into(uri), into(name));
     rows.execute();
     while (rows.fetch()) {
         const auto at = index.find(name);
@@ -145,17 +147,18 @@ std::vector<User> load_users(soci::session& sql) {
     return users;
 }
 
-std::vector<std::pair<std::string, Location>> load_locations(soci::session& sql) {
+std::vector<std::pair<std::string, Location>> load_locations(soci::session& sql, const Whose& whose = {}) {
     std::vector<std::pair<std::string, Location>> locations;
     std::string user;
     std::string origin;
     std::string address;
     Location location;
-    Column<long long> expires;
+    Nullable<long long> expires;
     soci::statement rows =
-        (sql.prepare << "SELECT user, origin, uri, contact, address, expires_at FROM locations", into(user),
-         into(origin), into(location.uri), into(location.contact), into(address),
-         into(expires.value, expires.indicator));
+        (sql.prepare << "SELECT user_name, origin, uri, contact, address, expires_at FROM locations "
+                        "WHERE :all = 1 OR user_name = :name",
+         use(whose.all), use(whose.name), into(user), into(origin), into(location.uri),
+         into(location.contact), into(address), into(expires.value, expires.indicator));
     rows.execute();
     while (rows.fetch()) {
         constexpr std::string_view table = "locations";
@@ -171,15 +174,16 @@ std::vector<std::pair<std::string, Location>> load_locations(soci::session& sql)
     return locations;
 }
 
-std::vector<SpamEntry> load_spam(soci::session& sql) {
+std::vector<SpamEntry> load_spam(soci::session& sql, const Whose& whose = {}) {
     std::vector<SpamEntry> spam;
     std::string caller;
-    Column<std::string> user;
+    Nullable<std::string> user;
     SpamEntry entry;
     long long deny_seconds = 0;
-    soci::statement rows =
-        (sql.prepare << "SELECT caller, user, note, deny_seconds FROM spam ORDER BY id", into(caller),
-         into(user.value, user.indicator), into(entry.note), into(deny_seconds));
+    soci::statement rows = (sql.prepare << "SELECT caller, user_name, note, deny_seconds FROM spam "
+                                           "WHERE :all = 1 OR coalesce(user_name, '') = :name ORDER BY id",
+                            use(whose.all), use(whose.name), into(caller), into(user.value, user.indicator),
+                            into(entry.note), into(deny_seconds));
     rows.execute();
     while (rows.fetch()) {
         entry.caller = read_or_throw(Pattern::parse(caller), "spam", caller);
@@ -193,24 +197,169 @@ std::vector<SpamEntry> load_spam(soci::session& sql) {
     return spam;
 }
 
+template<typename T>
+void append(std::vector<T>& to, std::vector<T> more) {
+    std::ranges::move(more, std::back_inserter(to));
+}
+
+Store::Contents load_all(soci::session& sql) {
+    Store::Contents contents;
+    contents.profiles = load_profiles(sql);
+    contents.users = load_users(sql);
+    contents.locations = load_locations(sql);
+    contents.spam = load_spam(sql);
+    load_thresholds(sql, contents);
+    return contents;
+}
+
+// The changes behind `seen`; nothing: so many that the oldest have been cleared away.
+std::optional<std::vector<StoreChange>> changes_since(soci::session& sql, long long seen) {
+    std::vector<StoreChange> changes;
+    long long revision = 0;
+    std::string kind;
+    StoreChange change;
+    soci::statement rows =
+        (sql.prepare << "SELECT revision, kind, name FROM store_changes WHERE revision > :seen "
+                        "ORDER BY revision",
+         use(seen), into(revision), into(kind), into(change.name));
+    rows.execute();
+    while (rows.fetch()) {
+        if (changes.empty() && revision != seen + 1) {
+            return std::nullopt;
+        }
+        change.kind = change_kind_from(kind);
+        changes.push_back(change);
+    }
+    return changes;
+}
+
+void note(Store::News& news, const StoreChange& change) {
+    switch (change.kind) {
+    case StoreChange::Kind::user:
+        news.users.insert(change.name);
+        return;
+    case StoreChange::Kind::locations:
+        news.located.insert(change.name);
+        return;
+    case StoreChange::Kind::profile:
+        news.profiles.insert(change.name);
+        return;
+    case StoreChange::Kind::spam:
+        if (change.name.empty()) {
+            news.spam = true;
+        } else {
+            news.users.insert(change.name);
+        }
+        return;
+    case StoreChange::Kind::thresholds:
+        news.thresholds = true;
+        return;
+    case StoreChange::Kind::everything:
+        break;
+    }
+    news.everything = true;
+}
+
+void read_news(soci::session& sql, Store::News& news) {
+    Store::Contents& contents = news.contents;
+    if (news.everything) {
+        contents = load_all(sql);
+        return;
+    }
+    for (const std::string& name : news.profiles) {
+        append(contents.profiles, load_profiles(sql, {0, name}));
+    }
+    for (const std::string& name : news.users) {
+        append(contents.users, load_users(sql, {0, name}));
+        append(contents.locations, load_locations(sql, {0, name}));
+        append(contents.spam, load_spam(sql, {0, name}));
+        news.located.erase(name);
+    }
+    for (const std::string& name : news.located) {
+        append(contents.locations, load_locations(sql, {0, name}));
+    }
+    if (news.spam) {
+        append(contents.spam, load_spam(sql, {0, {}}));
+    }
+    if (news.thresholds) {
+        load_thresholds(sql, contents);
+    }
+}
+
+// A transaction that sees one moment of a shared database, whatever others write meanwhile.
+void begin_moment(soci::session& sql) {
+    sql << "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY";
+}
+
+long long revision_of(soci::session& sql) {
+    long long revision = 0;
+    sql << "SELECT revision FROM store_state", into(revision);
+    return revision;
+}
+
 } // namespace
 
 Result<Store::Contents> Store::load() {
     Contents contents;
-    try {
+    const auto read = session_->read("read all of it", [&] {
         soci::session& sql = session_->sql;
-        contents.profiles = load_profiles(sql);
-        contents.users = load_users(sql);
-        contents.locations = load_locations(sql);
-        contents.spam = load_spam(sql);
-    } catch (const BadRow& bad) {
-        return fail("read database " + session_->file, bad.what(), "mend the row with sqlite3, or remove it");
-    } catch (const soci::soci_error& error) {
-        return session_->failure("read all of it", error.get_error_message());
-    } catch (const std::exception& error) {
-        return session_->failure("read all of it", error.what());
+        soci::transaction moment(sql);
+        if (shared()) {
+            begin_moment(sql);
+            session_->seen = revision_of(sql);
+        }
+        contents = load_all(sql);
+        moment.commit();
+    });
+    return read ? Result<Contents>(std::move(contents)) : std::unexpected(read.error());
+}
+
+Result<Store::News> Store::catch_up() {
+    News news;
+    if (!shared()) {
+        return news;
     }
-    return contents;
+    const auto read = session_->read("read what others have changed", [&] {
+        soci::session& sql = session_->sql;
+        soci::transaction moment(sql);
+        begin_moment(sql);
+        const long long revision = revision_of(sql);
+        if (revision != session_->seen) {
+            if (const auto changes = changes_since(sql, session_->seen)) {
+                std::ranges::for_each(*changes, [&](const auto& change) { note(news, change); });
+            } else {
+                news.everything = true;
+            }
+            if (news.everything) {
+                refuse_newer_schema(*session_);
+            }
+            read_news(sql, news);
+        }
+        moment.commit();
+        session_->seen = revision;
+    });
+    return read ? Result<News>(std::move(news)) : std::unexpected(read.error());
+}
+
+bool Store::shared() const noexcept {
+    return session_->shared();
+}
+
+int Store::descriptor() const {
+    return shared() && !session_->lost ? postgresql::descriptor(session_->sql) : -1;
+}
+
+bool Store::heard() {
+    if (!shared() || session_->lost) {
+        return false;
+    }
+    const bool heard = postgresql::heard_of_changes(session_->sql);
+    session_->lost = postgresql::is_lost(session_->sql);
+    return heard && !session_->lost;
+}
+
+bool Store::lost() const noexcept {
+    return session_->lost;
 }
 
 } // namespace stem::sm

@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// The open database inside a Store, and the border where SOCI's exceptions become errors.
+// The open database inside a Store, and the border where SOCI's exceptions become errors. For the store*.cpp
+// files only.
+//
+// A verb of the Store reads by Session::read() and writes by Session::write(), which wraps it in a
+// transaction, numbers it, and tells the other Security Managers of a shared store what to read again. One
+// text of each statement serves both databases: no "ifnull" but "coalesce", no word that is reserved in one
+// of them, numbers as BIGINT.
 #pragma once
 
+#include "sm/failure.h"
 #include "sm/store.h"
 
 #include <stem/unique_fd.h>
@@ -11,49 +18,113 @@
 
 #include <cstdint>
 #include <exception>
+#include <stdexcept>
 
 namespace stem::sm {
 
 struct Store::Session {
-    Session(std::string path, UniqueFd held) : file(std::move(path)), lock(std::move(held)) {}
+    enum class Dialect : std::uint8_t { none, sqlite, postgresql };
 
-    std::string file;
-    // Holds the lock. Closed last: closing any descriptor of the file drops SQLite's own locks on it.
+    Session(Dialect kind, std::string called) : dialect(kind), name(std::move(called)) {}
+
+    Dialect dialect;
+    std::string name; // for people
+    // SQLite: holds the lock. Closed last: closing any descriptor of the file drops SQLite's own locks on it.
     UniqueFd lock;
     soci::session sql;
+    // PostgreSQL: all changes up to this one are in the memory of who uses the Store.
+    std::int64_t seen = 0;
+    bool lost = false; // PostgreSQL: the connection is gone for good
 
-    [[nodiscard]] bool keeps() const noexcept { return static_cast<bool>(lock); }
+    [[nodiscard]] bool keeps() const noexcept { return dialect != Dialect::none; }
+    [[nodiscard]] bool shared() const noexcept { return dialect == Dialect::postgresql; }
 
-    [[nodiscard]] std::unexpected<Error> failure(std::string_view purpose, std::string cause) const {
-        return fail(fmt::format("database {}: {}", file, purpose), std::move(cause),
-                    "look at the file's rights and the space on its disk");
-    }
+    // What is thrown, as an error. `purpose`: "add user alice".
+    [[nodiscard]] Error failure(std::string_view purpose, const std::exception& thrown);
 
-    // Runs `work`, which may throw what SOCI throws. `purpose`: "add user alice".
+    // Runs `work`, which may throw what SOCI throws.
     template<typename Work>
-    Result<> attempt(std::string_view purpose, Work&& work) {
+    Result<> read(std::string_view purpose, Work&& work) {
         if (!keeps()) {
             return {};
+        }
+        if (lost) {
+            return std::unexpected(away(purpose));
         }
         try {
             work();
             return {};
-        } catch (const soci::soci_error& error) {
-            return failure(purpose, error.get_error_message());
-        } catch (const std::exception& error) {
-            return failure(purpose, error.what());
+        } catch (const std::exception& thrown) {
+            return std::unexpected(failure(purpose, thrown));
         }
     }
+
+    // The same in a transaction, of which `change` tells the others.
+    template<typename Work>
+    Result<> write(std::string_view purpose, const StoreChange& change, Work&& work) {
+        return read(purpose, [&] {
+            soci::transaction whole(sql);
+            const std::int64_t revision = begin_change(change);
+            work();
+            whole.commit();
+            // Between, others may have changed what we have not read: then it is not all seen.
+            seen = revision == seen + 1 ? revision : seen;
+        });
+    }
+
+  private:
+    // Takes the lock under which changes of a shared store are numbered, and notes this one.
+    std::int64_t begin_change(const StoreChange& change);
+    [[nodiscard]] Error away(std::string_view purpose) const;
+};
+
+// A value for a column that may be NULL.
+template<typename T>
+struct Nullable {
+    T value{};
+    soci::indicator indicator = soci::i_null;
+
+    Nullable() = default;
+    Nullable(T set, bool present) : value(std::move(set)), indicator(present ? soci::i_ok : soci::i_null) {}
+    [[nodiscard]] bool present() const { return indicator == soci::i_ok; }
+};
+
+// Others have changed what the memory, by which a change was checked, does not have: caught in failure(),
+// which makes ESTALE of it.
+class Overtaken : public std::runtime_error {
+  public:
+    Overtaken() : std::runtime_error("another Security Manager has changed it meanwhile") {}
+};
+
+// A row that cannot be read: someone has edited it by hand. Caught in failure(), never seen outside.
+class BadRow : public std::runtime_error {
+  public:
+    BadRow(std::string_view table, std::string_view row, const Error& error)
+        : std::runtime_error(fmt::format("table {}, row {}: {}", table, row, error.message())) {}
 };
 
 inline std::int64_t unix_seconds(TimePoint at) {
     return std::chrono::duration_cast<std::chrono::seconds>(at.time_since_epoch()).count();
 }
 
-// The newest schema that this build knows; PRAGMA user_version of the file.
-inline constexpr int schema_version = 3;
+// The newest schema that this build knows.
+extern const int schema_version;
 
-// Makes an empty database ours, brings an older one up to date, refuses all else.
-Result<> bring_up_to_date(soci::session& sql, const std::string& file);
+// Throws where another build has brought a shared store to a schema that this one does not know.
+void refuse_newer_schema(Store::Session& session);
+
+// For Store::load() and Store::catch_up().
+void load_thresholds(soci::session& sql, Store::Contents& contents);
+
+// What only PostgreSQL has.
+namespace postgresql {
+void open(soci::session& sql, const std::string& place);
+[[nodiscard]] bool is_lost(soci::session& sql);
+[[nodiscard]] int descriptor(soci::session& sql); // -1: none
+// Takes in what has come without waiting; true: there was word of a change.
+[[nodiscard]] bool heard_of_changes(soci::session& sql);
+// SQLSTATE (PostgreSQL 15, appendix A), "" for another exception.
+[[nodiscard]] std::string state_of(const std::exception& thrown);
+} // namespace postgresql
 
 } // namespace stem::sm

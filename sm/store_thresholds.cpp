@@ -33,16 +33,16 @@ struct ChangeRow {
 
 Result<std::int64_t> Store::add_threshold_change(const ThresholdChange& change) {
     long long version = 0;
-    auto written = session_->attempt("change threshold " + change.name, [&] {
+    auto written = session_->write("change threshold " + change.name, {StoreChange::Kind::thresholds}, [&] {
         soci::session& sql = session_->sql;
-        soci::transaction whole(sql);
         const long long at = unix_seconds(change.at);
         long long value = change.value.value_or(0);
         soci::indicator there = change.value ? soci::i_ok : soci::i_null;
-        sql << "INSERT INTO threshold_changes (firewall, name, value, changed_at, changed_by) "
-               "VALUES (:firewall, :name, :value, :at, :who)",
-            use(change.firewall), use(change.name), use(value, there), use(at), use(change.who);
-        sql << "SELECT last_insert_rowid()", into(version);
+        sql << "UPDATE store_state SET threshold_version = threshold_version + 1";
+        sql << "SELECT threshold_version FROM store_state", into(version);
+        sql << "INSERT INTO threshold_changes (version, firewall, name, value, changed_at, changed_by) "
+               "VALUES (:version, :firewall, :name, :value, :at, :who)",
+            use(version), use(change.firewall), use(change.name), use(value, there), use(at), use(change.who);
         sql << "DELETE FROM thresholds WHERE firewall = :firewall AND name = :name", use(change.firewall),
             use(change.name);
         if (change.value) {
@@ -52,7 +52,6 @@ Result<std::int64_t> Store::add_threshold_change(const ThresholdChange& change) 
         }
         const long long oldest = version - history_kept;
         sql << "DELETE FROM threshold_changes WHERE version <= :oldest", use(oldest);
-        whole.commit();
     });
     if (!written) {
         return std::unexpected(written.error());
@@ -62,7 +61,7 @@ Result<std::int64_t> Store::add_threshold_change(const ThresholdChange& change) 
 
 Result<std::vector<ThresholdChange>> Store::threshold_history(std::string_view name) {
     std::vector<ThresholdChange> changes;
-    auto read = session_->attempt(fmt::format("read the changes of threshold {}", name), [&] {
+    auto read = session_->read(fmt::format("read the changes of threshold {}", name), [&] {
         const std::string key(name);
         ChangeRow row;
         soci::statement rows =
@@ -81,29 +80,20 @@ Result<std::vector<ThresholdChange>> Store::threshold_history(std::string_view n
     return changes;
 }
 
-Result<std::vector<ThresholdChange>> Store::load_thresholds() {
-    std::vector<ThresholdChange> settings;
-    auto read = session_->attempt("read the thresholds", [&] {
-        ChangeRow row;
-        soci::statement rows =
-            (session_->sql.prepare << "SELECT version, firewall, name, value, changed_at, changed_by FROM "
-                                      "thresholds ORDER BY version",
-             into(row.version), into(row.firewall), into(row.name), into(row.value, row.value_there),
-             into(row.at), into(row.who));
-        rows.execute();
-        while (rows.fetch()) {
-            settings.push_back(row.read());
-        }
-        // A reset may have been the last change of all.
-        ChangeRow last;
-        last.value_there = soci::i_null;
-        session_->sql << "SELECT ifnull(max(version), 0) FROM threshold_changes", into(last.version);
-        settings.push_back(last.read());
-    });
-    if (!read) {
-        return std::unexpected(read.error());
+void load_thresholds(soci::session& sql, Store::Contents& contents) {
+    ChangeRow row;
+    soci::statement rows =
+        (sql.prepare << "SELECT version, firewall, name, value, changed_at, changed_by FROM "
+                        "thresholds ORDER BY version",
+         into(row.version), into(row.firewall), into(row.name), into(row.value, row.value_there),
+         into(row.at), into(row.who));
+    rows.execute();
+    while (rows.fetch()) {
+        contents.thresholds.push_back(row.read());
     }
-    return settings;
+    long long version = 0;
+    sql << "SELECT threshold_version FROM store_state", into(version);
+    contents.threshold_version = version;
 }
 
 } // namespace stem::sm

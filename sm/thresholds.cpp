@@ -51,11 +51,13 @@ Result<> check_firewall_name(std::string_view name) {
                    "write 1 to 32 letters, digits, '-' and '_', or leave it away for the default group");
 }
 
-void Thresholds::fill(std::vector<ThresholdChange> settings) {
+void Thresholds::fill(std::vector<ThresholdChange> settings, std::int64_t version) {
+    set_.clear();
+    version_ = version;
     for (auto& change : settings) {
-        version_ = std::max(version_, change.version);
         if (change.value) {
-            set_.insert_or_assign({change.firewall, change.name}, std::move(change));
+            std::pair key(change.firewall, change.name);
+            set_.insert_or_assign(std::move(key), std::move(change));
         }
     }
 }

@@ -33,7 +33,10 @@ class Thresholds {
     };
 
     explicit Thresholds(Store& store) : store_(store) {}
-    void fill(std::vector<ThresholdChange> settings);
+    // In place of what was there. `version`: of the last change, a reset perhaps.
+    void fill(std::vector<ThresholdChange> settings, std::int64_t version);
+    // Tells the listener, for whom a failure is to be logged where it is made.
+    void changed_elsewhere() const { static_cast<void>(tell()); }
 
     // `firewall` "" = the default group, in all of these.
     [[nodiscard]] std::vector<InForce> in_force(std::string_view firewall) const;

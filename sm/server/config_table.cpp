@@ -2,6 +2,7 @@
 // The table: every key that stem-smd's configuration knows.
 #include "lib/settings/fields.h"
 #include "sm/server/config.h"
+#include "sm/store_address.h"
 
 #include <array>
 
@@ -76,9 +77,16 @@ const std::array parameter_table{
               "How often firewalls that want it get a signed snapshot of what decisions are made from.",
               true},
 
-    Parameter{"sm", "database", text<STEM_FIELD(sm.database)>("an absolute path", is_absolute_path),
-              "SQLite file with users, profiles, locations, spam lists and thresholds. The option --db goes "
-              "before it."},
+    Parameter{
+        "sm", "database",
+        text<STEM_FIELD(sm.database)>("an absolute path, or \"postgresql://USER@HOST/DATABASE\" without "
+                                      "a password",
+                                      sm::is_store_address),
+        "Users, profiles, locations, spam lists and thresholds: in a SQLite file of this stem-smd's own, or "
+        "in "
+        "a PostgreSQL database that several share (docs/security-manager.md). libpq's parameters may follow, "
+        "as "
+        "?passfile=/etc/stem/pgpass, whose file must have mode 0600. The option --db goes before it."},
     Parameter{"sm", "unknown_user", choice<STEM_FIELD(sm.policy.unknown_user)>(accept_reject_drop),
               "What becomes of a call from outside to a URI that no user has.", true},
     Parameter{"sm", "unknown_user_status", integer<STEM_FIELD(sm.policy.unknown_user_status)>("", 400, 699),

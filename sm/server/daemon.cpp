@@ -60,13 +60,20 @@ void warn_of(const tls::Credentials& credentials, const Config& config) {
     }
 }
 
-Result<std::unique_ptr<sm::Directory>> open_directory(const std::filesystem::path& file) {
-    std::error_code error;
-    std::filesystem::create_directories(file.parent_path(), error);
-    if (error) {
-        return fail_errno("make folder " + file.parent_path().string(), error.value());
+Result<std::unique_ptr<sm::Directory>> open_directory(const std::string& database) {
+    const auto address = sm::StoreAddress::parse(database);
+    if (!address) {
+        return std::unexpected(address.error());
     }
-    return sm::Directory::open(file, Service::now());
+    if (!address->shared()) {
+        const auto folder = std::filesystem::path(database).parent_path();
+        std::error_code error;
+        std::filesystem::create_directories(folder, error);
+        if (error) {
+            return fail_errno("make folder " + folder.string(), error.value());
+        }
+    }
+    return sm::Directory::open(*address, Service::now());
 }
 
 } // namespace
@@ -85,6 +92,9 @@ Result<Config> load_config(const Options& options) {
 Result<> check(const Config& config) {
     if (auto good = config.sm.policy.check(); !good) {
         return good;
+    }
+    if (const auto address = sm::StoreAddress::parse(config.sm.database); !address) {
+        return std::unexpected(address.error());
     }
     const auto credentials = load_credentials(config);
     return credentials ? Result<>() : std::unexpected(credentials.error());

@@ -7,12 +7,13 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <string>
 
 namespace stem::smd {
 
 struct Options {
     std::filesystem::path config_file;  // "" = /etc/stem/stem-smd.toml, if it is there
-    std::filesystem::path database;     // "" = as configured
+    std::string database;               // "" = as configured
     std::optional<LogLevel> level = {}; // nothing: as configured
 };
 

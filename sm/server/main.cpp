@@ -75,7 +75,9 @@ int main(int argc, char** argv) {
     bool check_config = false;
     app.add_option("--config", options.config_file, "TOML file, instead of /etc/stem/stem-smd.toml")
         ->type_name("FILE");
-    app.add_option("--db", options.database, "SQLite file, instead of the configured one")->type_name("FILE");
+    app.add_option("--db", options.database,
+                   "SQLite file, or postgresql://USER@HOST/DATABASE, instead of the configured one")
+        ->type_name("DATABASE");
     app.add_option("--log-level", level, "Least weight of what is logged, instead of the configured one")
         ->type_name("LEVEL")
         ->check(CLI::IsMember({"debug", "info", "warn", "error"}));

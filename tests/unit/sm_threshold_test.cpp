@@ -132,18 +132,6 @@ TEST_F(SmThreshold, WhatTheListDoesNotHaveIsReportedAndNotUsed) {
     EXPECT_TRUE(thresholds().unusable().empty());
 }
 
-TEST_F(SmThreshold, AStoreOfTheFirstSchemaIsBroughtUpToDate) {
-    user("alice");
-    sql("DROP TABLE thresholds; DROP TABLE threshold_changes; ALTER TABLE spam DROP COLUMN deny_seconds;"
-        "ALTER TABLE profiles DROP COLUMN deny_seconds;"
-        "ALTER TABLE profile_rules DROP COLUMN deny_seconds; PRAGMA user_version = 1");
-    reopen();
-    EXPECT_NE(directory().find_user("alice"), nullptr);
-    must(set("default", 70));
-    reopen();
-    EXPECT_EQ(value("default"), 70U);
-}
-
 TEST_F(SmThreshold, ChangesAreToldAtOnceAndTheirFailureToo) {
     int told = 0;
     thresholds().on_change([&]() -> Result<> {
