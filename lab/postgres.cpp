@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <sstream>
 #include <utility>
 #include <vector>
 
@@ -106,10 +107,16 @@ void Postgres::stop() {
     }
 }
 
-// All lead the server's process group, or were forked by it.
+// Each of its processes leads a group of its own.
 void Postgres::signal_all(int number) const {
-    if (server_) {
-        ::kill(-server_->pid(), number);
+    if (!server_) {
+        return;
+    }
+    server_->signal(number);
+    const auto children = read_text(fmt::format("/proc/{0}/task/{0}/children", server_->pid()));
+    std::istringstream pids(children.value_or(""));
+    for (pid_t pid = 0; pids >> pid;) {
+        ::kill(pid, number);
     }
 }
 

@@ -167,6 +167,11 @@ ApiReply handle(Directory& directory, const Decider& decider, std::string_view m
                        .path = std::move(*path),
                        .query = std::move(*query),
                        .body = std::move(*json)};
+    // A change is checked by what the others have done by now, heard of or not. If that cannot be read, the
+    // change cannot be written either, and says so.
+    if (directory.store().shared() && method != "GET") {
+        static_cast<void>(directory.catch_up());
+    }
     auto reply = route(request);
     // Another Security Manager was quicker: what was checked is to be checked again.
     for (int tries = 1; reply.overtaken && tries < most_tries; ++tries) {

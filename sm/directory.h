@@ -117,6 +117,7 @@ class Directory {
     explicit Directory(Store store) : store_(std::move(store)) {}
 
     void fill(Store::Contents contents);
+    void refill(Store::Contents contents); // in place of all that was there
     void take_over(Store::News news);
     void drop_user(const std::string& name);
     void drop_spam(std::string_view user);

@@ -32,14 +32,6 @@ void Directory::drop_user(const std::string& name) {
 }
 
 void Directory::take_over(Store::News news) {
-    if (news.everything) {
-        users_.clear();
-        user_of_uri_.clear();
-        users_of_number_.clear();
-        profiles_.clear();
-        spam_of_all_ = {};
-        spam_.clear();
-    }
     // All that is replaced goes first: a URI may have gone from one of these users to another.
     std::ranges::for_each(news.users, [&](const auto& name) { drop_user(name); });
     for (const std::string& name : news.located) {
@@ -51,14 +43,25 @@ void Directory::take_over(Store::News news) {
     if (news.spam) {
         drop_spam({});
     }
-    const bool thresholds = news.everything || news.thresholds;
-    if (thresholds) {
+    if (news.thresholds) {
         thresholds_.fill(std::move(news.contents.thresholds), news.contents.threshold_version);
     }
     fill(std::move(news.contents));
-    if (thresholds) {
+    if (news.thresholds) {
         thresholds_.changed_elsewhere();
     }
+}
+
+void Directory::refill(Store::Contents contents) {
+    users_.clear();
+    user_of_uri_.clear();
+    users_of_number_.clear();
+    profiles_.clear();
+    spam_of_all_ = {};
+    spam_.clear();
+    thresholds_.fill(std::move(contents.thresholds), contents.threshold_version);
+    fill(std::move(contents));
+    thresholds_.changed_elsewhere();
 }
 
 Result<bool> Directory::catch_up() {
@@ -75,7 +78,7 @@ Result<bool> Directory::catch_up() {
 
 void Directory::adopt(Fresh fresh) {
     store_ = std::move(fresh.store);
-    take_over({.everything = true, .contents = std::move(fresh.contents)});
+    refill(std::move(fresh.contents));
 }
 
 Result<Directory::Learned> Directory::learn(const Link::Binding& binding, TimePoint now) {

@@ -68,6 +68,7 @@ Result<Store> Store::open(const StoreAddress& address) {
         }
         if (address.shared()) {
             session->sql << "LISTEN stem_store"; // before load(): nothing falls between
+            session->watchdog = std::make_unique<postgresql::Watchdog>(postgresql::descriptor(session->sql));
         }
         return Store(std::move(session));
     } catch (const std::exception& thrown) {

@@ -60,18 +60,20 @@ class Store {
         Contents contents;
 
         [[nodiscard]] bool empty() const {
-            return !everything && !spam && !thresholds && users.empty() && located.empty() &&
-                   profiles.empty();
+            return !spam && !thresholds && users.empty() && located.empty() && profiles.empty();
         }
     };
+    // Where that is everything, it counts as lost: reading all of it takes too long for an event loop.
     Result<News> catch_up();
     [[nodiscard]] bool shared() const noexcept;
+    [[nodiscard]] const std::string& name() const noexcept; // for people: StoreAddress::name()
     // Readable when there is word of changes, or when the connection is lost; -1: nothing to watch.
     [[nodiscard]] int descriptor() const;
     // Takes in what has come without waiting; true: catch_up() has something to read.
     bool heard();
     // For good: open another.
     [[nodiscard]] bool lost() const noexcept;
+    [[nodiscard]] bool to_be_reread() const noexcept; // and that is why
 
     Result<> add_user(const User& user);
     // Display name and profile; URIs have verbs of their own.

@@ -30,6 +30,8 @@ T known_or_throw(std::optional<T> value, std::string_view word, std::string_view
     return *value;
 }
 
+constexpr auto loading_patience = std::chrono::seconds(60);
+
 // All rows, or those of one: "WHERE :all = 1 OR name = :name".
 struct Whose {
     int all = 1;
@@ -213,59 +215,55 @@ Store::Contents load_all(soci::session& sql) {
 }
 
 // The changes behind `seen`; nothing: so many that the oldest have been cleared away.
-std::optional<std::vector<StoreChange>> changes_since(soci::session& sql, long long seen) {
+std::optional<std::vector<StoreChange>> changes_between(soci::session& sql, long long seen,
+                                                        long long newest) {
     std::vector<StoreChange> changes;
-    long long revision = 0;
     std::string kind;
     StoreChange change;
-    soci::statement rows =
-        (sql.prepare << "SELECT revision, kind, name FROM store_changes WHERE revision > :seen "
-                        "ORDER BY revision",
-         use(seen), into(revision), into(kind), into(change.name));
+    soci::statement rows = (sql.prepare << "SELECT kind, name FROM store_changes WHERE revision > :seen "
+                                           "ORDER BY revision",
+                            use(seen), into(kind), into(change.name));
     rows.execute();
     while (rows.fetch()) {
-        if (changes.empty() && revision != seen + 1) {
-            return std::nullopt;
-        }
         change.kind = change_kind_from(kind);
         changes.push_back(change);
+    }
+    if (static_cast<long long>(changes.size()) != newest - seen) {
+        return std::nullopt;
     }
     return changes;
 }
 
-void note(Store::News& news, const StoreChange& change) {
+// False: all there is, which takes too long for an event loop.
+bool note(Store::News& news, const StoreChange& change) {
     switch (change.kind) {
     case StoreChange::Kind::user:
         news.users.insert(change.name);
-        return;
+        return true;
     case StoreChange::Kind::locations:
         news.located.insert(change.name);
-        return;
+        return true;
     case StoreChange::Kind::profile:
         news.profiles.insert(change.name);
-        return;
+        return true;
     case StoreChange::Kind::spam:
         if (change.name.empty()) {
             news.spam = true;
         } else {
             news.users.insert(change.name);
         }
-        return;
+        return true;
     case StoreChange::Kind::thresholds:
         news.thresholds = true;
-        return;
+        return true;
     case StoreChange::Kind::everything:
         break;
     }
-    news.everything = true;
+    return false;
 }
 
 void read_news(soci::session& sql, Store::News& news) {
     Store::Contents& contents = news.contents;
-    if (news.everything) {
-        contents = load_all(sql);
-        return;
-    }
     for (const std::string& name : news.profiles) {
         append(contents.profiles, load_profiles(sql, {0, name}));
     }
@@ -301,16 +299,20 @@ long long revision_of(soci::session& sql) {
 
 Result<Store::Contents> Store::load() {
     Contents contents;
-    const auto read = session_->read("read all of it", [&] {
-        soci::session& sql = session_->sql;
-        soci::transaction moment(sql);
-        if (shared()) {
-            begin_moment(sql);
-            session_->seen = revision_of(sql);
-        }
-        contents = load_all(sql);
-        moment.commit();
-    });
+    const auto read = session_->read(
+        "read all of it",
+        [&] {
+            soci::session& sql = session_->sql;
+            soci::transaction moment(sql);
+            if (shared()) {
+                begin_moment(sql);
+                sql << "SET LOCAL statement_timeout = '60s'";
+                session_->seen = revision_of(sql);
+            }
+            contents = load_all(sql);
+            moment.commit();
+        },
+        loading_patience);
     return read ? Result<Contents>(std::move(contents)) : std::unexpected(read.error());
 }
 
@@ -325,24 +327,30 @@ Result<Store::News> Store::catch_up() {
         begin_moment(sql);
         const long long revision = revision_of(sql);
         if (revision != session_->seen) {
-            if (const auto changes = changes_since(sql, session_->seen)) {
-                std::ranges::for_each(*changes, [&](const auto& change) { note(news, change); });
-            } else {
-                news.everything = true;
-            }
-            if (news.everything) {
-                refuse_newer_schema(*session_);
+            const auto changes = changes_between(sql, session_->seen, revision);
+            if (!changes ||
+                !std::ranges::all_of(*changes, [&](const auto& change) { return note(news, change); })) {
+                session_->lost = session_->reread = true;
+                throw std::runtime_error("everything is to be read anew");
             }
             read_news(sql, news);
         }
         moment.commit();
         session_->seen = revision;
     });
-    return read ? Result<News>(std::move(news)) : std::unexpected(read.error());
+    if (!read) {
+        return std::unexpected(session_->reread ? session_->away("read what others have changed")
+                                                : read.error());
+    }
+    return news;
 }
 
 bool Store::shared() const noexcept {
     return session_->shared();
+}
+
+const std::string& Store::name() const noexcept {
+    return session_->name;
 }
 
 int Store::descriptor() const {
@@ -360,6 +368,10 @@ bool Store::heard() {
 
 bool Store::lost() const noexcept {
     return session_->lost;
+}
+
+bool Store::to_be_reread() const noexcept {
+    return session_->reread;
 }
 
 } // namespace stem::sm

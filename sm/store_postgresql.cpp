@@ -3,6 +3,8 @@
 
 #include <soci/postgresql/soci-postgresql.h>
 
+#include <sys/socket.h>
+
 #include <memory>
 
 namespace stem::sm::postgresql {
@@ -15,6 +17,36 @@ PGconn* connection(soci::session& sql) {
 }
 
 } // namespace
+
+Watchdog::Watchdog(int socket)
+    : socket_(socket), thread_([this](const std::stop_token& stop) { run(stop); }) {
+}
+
+void Watchdog::arm(std::chrono::milliseconds patience) {
+    const std::lock_guard lock(mutex_);
+    deadline_ = std::chrono::steady_clock::now() + patience;
+    changed_.notify_one();
+}
+
+void Watchdog::disarm() {
+    const std::lock_guard lock(mutex_);
+    deadline_.reset();
+}
+
+void Watchdog::run(const std::stop_token& stop) {
+    std::unique_lock lock(mutex_);
+    while (!stop.stop_requested()) {
+        if (!deadline_) {
+            changed_.wait(lock, stop, [this] { return deadline_.has_value(); });
+        } else if (std::chrono::steady_clock::now() >= *deadline_) {
+            ::shutdown(socket_, SHUT_RDWR);
+            deadline_.reset();
+        } else {
+            // Disarmed and armed again meanwhile: then there is a later deadline to wait for.
+            changed_.wait_until(lock, stop, *deadline_, [] { return false; });
+        }
+    }
+}
 
 void open(soci::session& sql, const std::string& place) {
     sql.open(soci::postgresql, place);

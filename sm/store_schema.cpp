@@ -202,7 +202,7 @@ void note_version(Store::Session& session, int version) {
     sql << "INSERT INTO stem_schema (version, applied_at) VALUES (:version, now())", soci::use(version);
 }
 
-// Security Managers of an older build, which run on.
+// Security Managers of an older build, which run on: they open it anew, and refuse it.
 void tell_others(soci::session& sql) {
     sql << "UPDATE store_state SET revision = revision + 1, checked_revision = revision + 1";
     sql << "INSERT INTO store_changes (revision, kind, name) SELECT revision, 'everything', '' FROM "
@@ -213,15 +213,6 @@ void tell_others(soci::session& sql) {
 } // namespace
 
 const int schema_version = static_cast<int>(steps.size());
-
-void refuse_newer_schema(Store::Session& session) {
-    if (const int version = look(session).version; version != schema_version) {
-        // The statements of this build may mean another thing there, or nothing.
-        session.lost = true;
-        throw std::runtime_error(
-            fmt::format("its schema version is {} by now, this build knows {}", version, schema_version));
-    }
-}
 
 Result<> Store::bring_up_to_date(Session& session) {
     const std::string attempt = "open database " + session.name;

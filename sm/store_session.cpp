@@ -42,7 +42,7 @@ std::string words_of(const std::exception& thrown) {
 
 Error Store::Session::away(std::string_view purpose) const {
     return {.attempt = fmt::format("database {}: {}", name, purpose),
-            .cause = "the connection to it is lost",
+            .cause = reread ? "it is read anew just now" : "the connection to it is lost",
             .remedy = "calls are decided from memory meanwhile; try again when the database is back",
             .code = EAGAIN};
 }

@@ -16,11 +16,65 @@
 #include <fmt/format.h>
 #include <soci/soci.h>
 
+#include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <exception>
+#include <mutex>
+#include <optional>
 #include <stdexcept>
+#include <stop_token>
+#include <thread>
 
 namespace stem::sm {
+
+// What only PostgreSQL has.
+namespace postgresql {
+// Ends the wait for a server that hangs without closing anything, which libpq does not bound: shuts the
+// socket down.
+class Watchdog {
+  public:
+    explicit Watchdog(int socket);
+    void arm(std::chrono::milliseconds patience);
+    void disarm();
+
+  private:
+    void run(const std::stop_token& stop);
+
+    int socket_;
+    std::mutex mutex_;
+    std::condition_variable_any changed_;
+    std::optional<std::chrono::steady_clock::time_point> deadline_;
+    std::jthread thread_;
+};
+
+class Watch {
+  public:
+    Watch(Watchdog* watchdog, std::chrono::milliseconds patience) : watchdog_(watchdog) {
+        if (watchdog_ != nullptr) {
+            watchdog_->arm(patience);
+        }
+    }
+    ~Watch() {
+        if (watchdog_ != nullptr) {
+            watchdog_->disarm();
+        }
+    }
+    Watch(const Watch&) = delete;
+    Watch& operator=(const Watch&) = delete;
+
+  private:
+    Watchdog* watchdog_;
+};
+
+void open(soci::session& sql, const std::string& place);
+[[nodiscard]] bool is_lost(soci::session& sql);
+[[nodiscard]] int descriptor(soci::session& sql); // -1: none
+// Takes in what has come without waiting; true: there was word of a change.
+[[nodiscard]] bool heard_of_changes(soci::session& sql);
+// SQLSTATE (PostgreSQL 15, appendix A), "" for another exception.
+[[nodiscard]] std::string state_of(const std::exception& thrown);
+} // namespace postgresql
 
 struct Store::Session {
     enum class Dialect : std::uint8_t { none, sqlite, postgresql };
@@ -34,7 +88,9 @@ struct Store::Session {
     soci::session sql;
     // PostgreSQL: all changes up to this one are in the memory of who uses the Store.
     std::int64_t seen = 0;
-    bool lost = false; // PostgreSQL: the connection is gone for good
+    bool lost = false;   // PostgreSQL: the connection is gone for good
+    bool reread = false; // and that because everything is to be read anew
+    std::unique_ptr<postgresql::Watchdog> watchdog;
 
     [[nodiscard]] bool keeps() const noexcept { return dialect != Dialect::none; }
     [[nodiscard]] bool shared() const noexcept { return dialect == Dialect::postgresql; }
@@ -42,9 +98,11 @@ struct Store::Session {
     // What is thrown, as an error. `purpose`: "add user alice".
     [[nodiscard]] Error failure(std::string_view purpose, const std::exception& thrown);
 
-    // Runs `work`, which may throw what SOCI throws.
+    // Runs `work`, which may throw what SOCI throws. A server that has not answered all of it in time counts
+    // as lost: calls wait meanwhile.
     template<typename Work>
-    Result<> read(std::string_view purpose, Work&& work) {
+    Result<> read(std::string_view purpose, Work&& work,
+                  std::chrono::milliseconds patience = std::chrono::milliseconds(2500)) {
         if (!keeps()) {
             return {};
         }
@@ -52,6 +110,7 @@ struct Store::Session {
             return std::unexpected(away(purpose));
         }
         try {
+            const postgresql::Watch watched(watchdog.get(), patience);
             work();
             return {};
         } catch (const std::exception& thrown) {
@@ -72,10 +131,11 @@ struct Store::Session {
         });
     }
 
+    [[nodiscard]] Error away(std::string_view purpose) const;
+
   private:
     // Takes the lock under which changes of a shared store are numbered, and notes this one.
     std::int64_t begin_change(const StoreChange& change);
-    [[nodiscard]] Error away(std::string_view purpose) const;
 };
 
 // A value for a column that may be NULL.
@@ -110,21 +170,7 @@ inline std::int64_t unix_seconds(TimePoint at) {
 // The newest schema that this build knows.
 extern const int schema_version;
 
-// Throws where another build has brought a shared store to a schema that this one does not know.
-void refuse_newer_schema(Store::Session& session);
-
 // For Store::load() and Store::catch_up().
 void load_thresholds(soci::session& sql, Store::Contents& contents);
-
-// What only PostgreSQL has.
-namespace postgresql {
-void open(soci::session& sql, const std::string& place);
-[[nodiscard]] bool is_lost(soci::session& sql);
-[[nodiscard]] int descriptor(soci::session& sql); // -1: none
-// Takes in what has come without waiting; true: there was word of a change.
-[[nodiscard]] bool heard_of_changes(soci::session& sql);
-// SQLSTATE (PostgreSQL 15, appendix A), "" for another exception.
-[[nodiscard]] std::string state_of(const std::exception& thrown);
-} // namespace postgresql
 
 } // namespace stem::sm

@@ -27,6 +27,11 @@ bool is_absolute_path(std::string_view value) {
 }
 
 // A name or address, in brackets where it is IPv6, and a port.
+// What of it libpq does not take, or what must not stand there, sm/store_address.h says when it is opened.
+bool is_database_or_empty(std::string_view value) {
+    return is_absolute_path_or_empty(value) || value.starts_with("postgresql://");
+}
+
 bool is_server(std::string_view value) {
     const auto colon = value.rfind(':');
     if (colon == std::string_view::npos || colon == 0 || value.size() > 300) {
@@ -258,7 +263,8 @@ const std::array parameter_table{
     Parameter{"sm", "certificate", text<STEM_FIELD(sm.certificate)>("an absolute path", is_absolute_path),
               "Remote: ours, with the role firewall; PEM (`stemctl pki`). The name in it is the firewall's."},
     Parameter{
-        "sm", "key", text<STEM_FIELD(sm.key)>("an absolute path", is_absolute_path),
+        "sm",
+        "key", text<STEM_FIELD(sm.key)>("an absolute path", is_absolute_path),
         "Remote: its key; PEM, not encrypted, mode 0600. Certificate, key, authority and list are read anew "
         "on SIGHUP."},
     Parameter{"sm", "ca", text<STEM_FIELD(sm.ca)>("an absolute path", is_absolute_path),
@@ -267,7 +273,8 @@ const std::array parameter_table{
               text<STEM_FIELD(sm.crl)>("an absolute path, or \"\" for none", is_absolute_path_or_empty),
               "Remote: the authority's revocation list, PEM; looked at every second."},
     Parameter{
-        "sm", "on_loss", choice<STEM_FIELD(sm.on_loss)>(hold_cache),
+        "sm",
+        "on_loss", choice<STEM_FIELD(sm.on_loss)>(hold_cache),
         "Remote: what becomes of new calls while no Security Manager can be reached. hold: they wait up to "
         "hold_ms, and are refused with 503. cache: they are decided by the snapshot that a Security Manager "
         "has signed; where there is none, or it is too old, as hold. Calls in progress go on."},
@@ -276,7 +283,8 @@ const std::array parameter_table{
     Parameter{"sm", "retry_after_seconds", integer<STEM_FIELD(sm.retry_after), seconds>("s", 0, 3600),
               "Remote: told with that 503 (Retry-After); 0: nothing is told."},
     Parameter{
-        "sm", "query_timeout_ms", integer<STEM_FIELD(sm.query_timeout), milliseconds>("ms", 10, 30000),
+        "sm",
+        "query_timeout_ms", integer<STEM_FIELD(sm.query_timeout), milliseconds>("ms", 10, 30000),
         "Remote: a Security Manager that has not answered a query after this time is left for another."},
     Parameter{"sm", "reconnect_min_ms", integer<STEM_FIELD(sm.reconnect_min), milliseconds>("ms", 10, 60000),
               "Remote: the pause after all servers were tried; it doubles with each round."},
@@ -291,9 +299,12 @@ const std::array parameter_table{
     Parameter{"sm", "cache_max_age_seconds", integer<STEM_FIELD(sm.cache_max_age), seconds>("s", 1, 31536000),
               "Remote: by an older snapshot no call is decided."},
     Parameter{"sm", "database",
-              text<STEM_FIELD(sm.database)>("an absolute path, or \"\" for /var/lib/stem/INSTANCE.db",
-                                            is_absolute_path_or_empty),
-              "SQLite file with users, profiles, locations and spam lists. The option --db goes before it."},
+              text<STEM_FIELD(sm.database)>("an absolute path, \"\" for /var/lib/stem/INSTANCE.db, or "
+                                            "\"postgresql://USER@HOST/DATABASE\" without a password",
+                                            is_database_or_empty),
+              "Embedded: users, profiles, locations, spam lists and thresholds: in a SQLite file, or in a "
+              "PostgreSQL "
+              "database that several share (docs/security-manager.md). The option --db goes before it."},
     Parameter{"sm", "unknown_user", choice<STEM_FIELD(sm.policy.unknown_user)>(accept_reject_drop),
               "What becomes of a call from outside to a URI that no user has."},
     Parameter{"sm", "unknown_user_status", integer<STEM_FIELD(sm.policy.unknown_user_status)>("", 400, 699),

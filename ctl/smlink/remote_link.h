@@ -6,12 +6,12 @@
 // be asked again. What then becomes of it is Settings::on_loss.
 #pragma once
 
-#include "ctl/smlink/backoff.h"
 #include "ctl/smlink/outbox.h"
 #include "ctl/smlink/session.h"
 #include "ctl/smlink/settings.h"
 #include "ctl/smlink/snapshot_keeper.h"
 #include "sm/decision.h"
+#include <stem/backoff.h>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>

@@ -38,7 +38,7 @@ constexpr int ticks_per_second = 50;
 constexpr int ticks_per_minute = 60 * ticks_per_second;
 constexpr int octal = 8;
 
-std::filesystem::path database_of(const Options& options, const config::Config& config) {
+std::string database_of(const Options& options, const config::Config& config) {
     if (!options.database.empty()) {
         return options.database;
     }
@@ -152,8 +152,10 @@ Result<> Daemon::Loop::open() {
 
 Result<> Daemon::Loop::open_manager() {
     const auto database = database_of(options_, config_);
-    if (config_.sm.mode == config::ManagerMode::embedded && database.has_parent_path()) {
-        if (auto made = make_folder(database.parent_path()); !made) {
+    const auto folder = std::filesystem::path(database).parent_path();
+    const bool is_file = database.starts_with('/') || !database.contains("://");
+    if (config_.sm.mode == config::ManagerMode::embedded && is_file && !folder.empty()) {
+        if (auto made = make_folder(folder); !made) {
             return made;
         }
     }

@@ -18,7 +18,7 @@ struct Options {
     std::string instance = "default";
     kernel::Locations locations;
     std::filesystem::path config_file;          // "" = /etc/stem/stemd.toml, if it is there
-    std::filesystem::path database;             // "" = as configured
+    std::string database;                       // "" = as configured
     std::optional<config::LogLevel> level = {}; // nothing: as configured
 };
 

@@ -2,15 +2,21 @@
 #include "ctl/stemd/embedded_manager.h"
 
 #include <boost/json/serialize.hpp>
+#include <spdlog/spdlog.h>
 
 #include "sm/api.h"
 
 namespace stem::stemd {
 
-Result<std::unique_ptr<Manager>> EmbeddedManager::open(const sm::Settings& policy,
+Result<std::unique_ptr<Manager>> EmbeddedManager::open(boost::asio::io_context& loop,
+                                                       const sm::Settings& policy,
                                                        const kernel::Instance& instance,
-                                                       const std::filesystem::path& database) {
-    auto directory = sm::Directory::open(database, std::chrono::system_clock::now());
+                                                       const std::string& database) {
+    const auto address = sm::StoreAddress::parse(database);
+    if (!address) {
+        return std::unexpected(address.error());
+    }
+    auto directory = sm::Directory::open(*address, std::chrono::system_clock::now());
     if (!directory) {
         return std::unexpected(directory.error());
     }
@@ -20,6 +26,10 @@ Result<std::unique_ptr<Manager>> EmbeddedManager::open(const sm::Settings& polic
         return std::unexpected(thresholds.error());
     }
     manager->thresholds_ = std::move(*thresholds);
+    manager->follower_.emplace(loop, *manager->directory_, *address, [](bool grave, const std::string& what) {
+        spdlog::log(grave ? spdlog::level::err : spdlog::level::warn, "{}", what);
+    });
+    manager->follower_->start();
     return manager;
 }
 
@@ -32,7 +42,13 @@ api::Response EmbeddedManager::answer(const api::Request& request) {
 }
 
 boost::json::object EmbeddedManager::status() const {
-    return {{"mode", "embedded"}};
+    const auto& store = directory_->store();
+    return {{"mode", "embedded"},
+            {"database",
+             {{"name", store.name()},
+              {"shared", store.shared()},
+              {"connected", !store.lost()},
+              {"bindings_waiting", directory_->waiting()}}}};
 }
 
 Manager::Figures EmbeddedManager::figures() const {

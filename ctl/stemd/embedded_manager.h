@@ -5,13 +5,16 @@
 #include "ctl/stemd/manager.h"
 #include "ctl/stemd/threshold_sink.h"
 #include "sm/directory.h"
+#include "sm/store_follower.h"
 
 namespace stem::stemd {
 
 class EmbeddedManager final : public Manager {
   public:
-    static Result<std::unique_ptr<Manager>> open(const sm::Settings& policy, const kernel::Instance& instance,
-                                                 const std::filesystem::path& database);
+    // `loop` must outlive it.
+    static Result<std::unique_ptr<Manager>> open(boost::asio::io_context& loop, const sm::Settings& policy,
+                                                 const kernel::Instance& instance,
+                                                 const std::string& database);
 
     sm::Link& link() override { return link_; }
     api::Response answer(const api::Request& request) override;
@@ -28,6 +31,7 @@ class EmbeddedManager final : public Manager {
     sm::Decider decider_;
     sm::EmbeddedLink link_;
     std::unique_ptr<ThresholdSink> thresholds_;
+    std::optional<sm::StoreFollower> follower_;
 };
 
 } // namespace stem::stemd

@@ -84,7 +84,8 @@ int main(int argc, char** argv) {
     app.add_option("--instance", options.instance, "Which attached instance to run")->capture_default_str();
     app.add_option("--config", options.config_file, "TOML file, instead of /etc/stem/stemd.toml")
         ->type_name("FILE");
-    app.add_option("--db", options.database, "SQLite file, instead of /var/lib/stem/INSTANCE.db")
+    app.add_option("--db", options.database,
+                   "SQLite file, or postgresql://USER@HOST/DATABASE, instead of /var/lib/stem/INSTANCE.db")
         ->type_name("FILE");
     app.add_option("--run-dir", run_dir, "Folder for locks and the socket; STEM_RUN_DIR, else /run/stem")
         ->type_name("DIR");

@@ -8,10 +8,10 @@ namespace stem::stemd {
 
 Result<std::unique_ptr<Manager>> Manager::open(boost::asio::io_context& loop, const config::Config& config,
                                                const kernel::Instance& instance,
-                                               const std::filesystem::path& database) {
+                                               const std::string& database) {
     return config.sm.mode == config::ManagerMode::remote
                ? RemoteManager::open(loop, config, instance)
-               : EmbeddedManager::open(config.sm.policy, instance, database);
+               : EmbeddedManager::open(loop, config.sm.policy, instance, database);
 }
 
 } // namespace stem::stemd

@@ -5,9 +5,9 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/json/object.hpp>
 
-#include <filesystem>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "ctl/api/message.h"
 #include "ctl/config/config.h"
@@ -30,7 +30,7 @@ class Manager {
     // `loop` must outlive it. Thresholds are in the kernel when it is made, as far as they are known here.
     static Result<std::unique_ptr<Manager>> open(boost::asio::io_context& loop, const config::Config& config,
                                                  const kernel::Instance& instance,
-                                                 const std::filesystem::path& database);
+                                                 const std::string& database);
     Manager() = default;
     virtual ~Manager() = default;
     Manager(const Manager&) = delete;

@@ -60,20 +60,16 @@ void warn_of(const tls::Credentials& credentials, const Config& config) {
     }
 }
 
-Result<std::unique_ptr<sm::Directory>> open_directory(const std::string& database) {
-    const auto address = sm::StoreAddress::parse(database);
-    if (!address) {
-        return std::unexpected(address.error());
-    }
-    if (!address->shared()) {
-        const auto folder = std::filesystem::path(database).parent_path();
+Result<std::unique_ptr<sm::Directory>> open_directory(const sm::StoreAddress& address) {
+    if (!address.shared()) {
+        const auto folder = std::filesystem::path(address.place()).parent_path();
         std::error_code error;
         std::filesystem::create_directories(folder, error);
         if (error) {
             return fail_errno("make folder " + folder.string(), error.value());
         }
     }
-    return sm::Directory::open(*address, Service::now());
+    return sm::Directory::open(address, Service::now());
 }
 
 } // namespace
@@ -104,10 +100,17 @@ Result<> check(const Config& config) {
 // refer to.
 class Daemon::Loop {
   public:
-    Loop(const Options& options, const Config& config, std::unique_ptr<sm::Directory> directory,
-         std::shared_ptr<tls::Credentials> credentials)
+    Loop(const Options& options, const Config& config, const sm::StoreAddress& address,
+         std::unique_ptr<sm::Directory> directory, std::shared_ptr<tls::Credentials> credentials)
         : options_(options), service_(config, std::move(directory), std::move(credentials)),
-          connections_(service_), watch_(config.tls.crl), tick_(loop_), signals_(loop_) {}
+          connections_(service_),
+          follower_(loop_, service_.directory(), address,
+                    [](bool grave, const std::string& what) {
+                        spdlog::log(grave ? spdlog::level::err : spdlog::level::warn, "{}", what);
+                    }),
+          watch_(config.tls.crl), tick_(loop_), signals_(loop_) {
+        service_.show_store(follower_);
+    }
 
     Result<> open();
     void run();
@@ -123,6 +126,7 @@ class Daemon::Loop {
     Service service_;
     Connections connections_;
     asio::io_context loop_{1};
+    sm::StoreFollower follower_;
     tls::FileWatch watch_;
     std::vector<std::shared_ptr<Listener>> listeners_;
     asio::steady_timer tick_;
@@ -151,6 +155,7 @@ Result<> Daemon::Loop::open() {
 void Daemon::Loop::run() {
     wait_for_signal();
     wait_for_tick();
+    follower_.start();
     warn_of(*service_.credentials(), service_.config());
     spdlog::info("stem-smd {} ready: {}, on {}", STEM_VERSION, service_.name(),
                  fmt::join(service_.config().server.listen, ", "));
@@ -257,11 +262,16 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Options& options) {
     if (!credentials) {
         return std::unexpected(credentials.error());
     }
-    auto directory = open_directory(config->sm.database);
+    const auto address = sm::StoreAddress::parse(config->sm.database);
+    if (!address) {
+        return std::unexpected(address.error());
+    }
+    auto directory = open_directory(*address);
     if (!directory) {
         return std::unexpected(directory.error());
     }
-    auto loop = std::make_unique<Loop>(options, *config, std::move(*directory), std::move(*credentials));
+    auto loop =
+        std::make_unique<Loop>(options, *config, *address, std::move(*directory), std::move(*credentials));
     if (auto opened = loop->open(); !opened) {
         return std::unexpected(opened.error());
     }

@@ -29,6 +29,18 @@ std::string describe_metrics(const ServiceFigures& figures, std::string_view nam
     fmt::format_to(out(), "stem_smd_total{{what=\"{}\"}} {}\n", label, figures.counts.member);
     STEM_SMD_COUNTS(STEM_SMD_COUNT)
 #undef STEM_SMD_COUNT
+    metric(text, "stem_smd_database_connected", "gauge",
+           "1: the database takes changes. 0: it is lost, and calls are decided from memory.");
+    fmt::format_to(out(), "stem_smd_database_connected {}\n", figures.store_connected ? 1 : 0);
+    metric(text, "stem_smd_bindings_waiting", "gauge",
+           "Bindings that were learned while the database was lost and are not yet in it.");
+    fmt::format_to(out(), "stem_smd_bindings_waiting {}\n", figures.bindings_waiting);
+    metric(
+        text, "stem_smd_database_total", "counter",
+        "How often the database was lost, opened anew, and changes of other Security Managers taken over.");
+    fmt::format_to(out(), "stem_smd_database_total{{what=\"lost\"}} {}\n", figures.store.losses);
+    fmt::format_to(out(), "stem_smd_database_total{{what=\"reopened\"}} {}\n", figures.store.reopened);
+    fmt::format_to(out(), "stem_smd_database_total{{what=\"caught_up\"}} {}\n", figures.store.caught_up);
     metric(text, "stem_channel_refusals_total", "counter",
            "Messages of the control channel that were refused, by reason (docs/control-channel.md).");
     for (std::size_t i = 0; i < channel::refusal_count; ++i) {

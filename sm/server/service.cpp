@@ -181,7 +181,22 @@ json::object Service::status() const {
             {"users", directory_->users().size()},
             {"thresholds_version", directory_->thresholds().version()},
             {"decisions", counts_.decisions},
-            {"firewalls", sessions_.size()}};
+            {"firewalls", sessions_.size()},
+            {"database", describe_store()}};
+}
+
+json::object Service::describe_store() const {
+    const auto& store = directory_->store();
+    json::object shown{{"name", store.name()},
+                       {"shared", store.shared()},
+                       {"connected", !store.lost()},
+                       {"bindings_waiting", directory_->waiting()}};
+    if (follower_ != nullptr) {
+        shown["losses"] = follower_->counts().losses;
+        shown["reopened"] = follower_->counts().reopened;
+        shown["caught_up"] = follower_->counts().caught_up;
+    }
+    return shown;
 }
 
 json::object Service::firewalls() const {
@@ -197,8 +212,10 @@ std::string Service::metrics() const {
         {.counts = counts_,
          .refusals = refusals_,
          .firewalls = sessions_.size(),
-         .uptime_seconds =
-             std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count()},
+         .uptime_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count(),
+         .store_connected = !directory_->store().lost(),
+         .bindings_waiting = directory_->waiting(),
+         .store = follower_ == nullptr ? sm::StoreFollower::Counts{} : follower_->counts()},
         name_);
 }
 

@@ -10,6 +10,7 @@
 #include "sm/directory.h"
 #include "sm/server/audit.h"
 #include "sm/server/config.h"
+#include "sm/store_follower.h"
 #include "sm/tls/credentials.h"
 
 #include <memory>
@@ -95,6 +96,9 @@ class Service {
     void set_credentials(std::shared_ptr<tls::Credentials> credentials) {
         credentials_ = std::move(credentials);
     }
+    [[nodiscard]] sm::Directory& directory() noexcept { return *directory_; }
+    // For status and metrics; must outlive the last request.
+    void show_store(const sm::StoreFollower& follower) { follower_ = &follower; }
     [[nodiscard]] const Config& config() const noexcept { return config_; }
     [[nodiscard]] const std::string& name() const noexcept { return name_; }
     [[nodiscard]] Counts& counts() noexcept { return counts_; }
@@ -111,12 +115,14 @@ class Service {
     Reply deny(const tls::Peer& peer, const Request& request, const std::string& firewall);
     [[nodiscard]] boost::json::object status() const;
     [[nodiscard]] boost::json::object firewalls() const;
+    [[nodiscard]] boost::json::object describe_store() const;
     [[nodiscard]] std::string metrics() const;
     void push_thresholds();
 
     Config config_;
     std::unique_ptr<sm::Directory> directory_;
     std::optional<sm::Decider> decider_;
+    const sm::StoreFollower* follower_ = nullptr;
     std::shared_ptr<tls::Credentials> credentials_;
     std::string name_; // as its certificate has it
     Counts counts_;
@@ -134,6 +140,9 @@ struct ServiceFigures {
     const channel::RefusalCounts& refusals;
     std::size_t firewalls;
     double uptime_seconds;
+    bool store_connected;
+    std::size_t bindings_waiting;
+    sm::StoreFollower::Counts store;
 };
 // Prometheus text format 0.0.4.
 std::string describe_metrics(const ServiceFigures& figures, std::string_view name);

@@ -2,13 +2,21 @@
 // The Store over PostgreSQL, and two directories over one database.
 #include "lab/enclosure.h"
 #include "lab/postgres.h"
+#include "sm/api.h"
 #include "sm/directory.h"
+#include "sm/store_follower.h"
+
+#include <fmt/format.h>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <functional>
 #include <optional>
+#include <string>
+#include <thread>
+#include <vector>
 
 namespace stem::sm {
 namespace {
@@ -131,6 +139,237 @@ TEST_F(SharedStore, StepsOfTheSchemaAreDoneOnceAndNewerOnesRefused) {
     const auto foreign = Directory::open(*StoreAddress::parse(postgres_->uri("foreign_one")), monday_nine);
     ASSERT_FALSE(foreign);
     EXPECT_THAT(foreign.error().cause, HasSubstr("something else"));
+}
+
+// Two Security Managers over one database, each with an event loop of its own, which this thread turns.
+class TwoDirectories : public SharedStore {
+  protected:
+    struct Manager {
+        std::unique_ptr<Directory> directory;
+        std::optional<StoreFollower> follower;
+        std::vector<std::string> told;
+    };
+    void SetUp() override {
+        SharedStore::SetUp();
+        if (HasFatalFailure()) {
+            return;
+        }
+        for (Manager* manager : {&a_, &b_}) {
+            manager->directory = open();
+            ASSERT_TRUE(manager->directory);
+            manager->follower.emplace(
+                loop_, *manager->directory, address(),
+                [manager](bool /*grave*/, const std::string& what) { manager->told.push_back(what); });
+            manager->follower->start();
+        }
+    }
+    Directory& a() { return *a_.directory; }
+    Directory& b() { return *b_.directory; }
+    bool soon(const std::function<bool()>& condition, std::chrono::milliseconds patience = 1s) {
+        const auto end = std::chrono::steady_clock::now() + patience;
+        while (!condition() && std::chrono::steady_clock::now() < end) {
+            loop_.run_for(5ms);
+        }
+        return condition();
+    }
+    static Link::Binding binding(const std::string& user, const std::string& host,
+                                 std::chrono::seconds lifetime = 3600s) {
+        return {.address_of_record = "sip:" + user + "@example.org",
+                .contact = "sip:" + user + "@" + host,
+                .address = *Address::parse(host),
+                .lifetime = lifetime};
+    }
+    static std::size_t located(const Directory& directory, const std::string& user) {
+        const auto locations = directory.locations(user);
+        return locations ? locations->size() : 0;
+    }
+    static User user(const std::string& name) { return {name, {}, {}, {"sip:" + name + "@example.org"}}; }
+
+    boost::asio::io_context loop_;
+    Manager a_;
+    Manager b_;
+};
+
+TEST_F(TwoDirectories, EachKindOfChangeIsSeenOnTheOtherWithinASecond) {
+    std::vector<std::int64_t> pushed;
+    b().thresholds().on_change([&] {
+        pushed.push_back(b().thresholds().version());
+        return Result<>();
+    });
+    ASSERT_OK(a().add_profile({"office", {}, {{.caller = pattern("*"), .when = {}, .then = {}}}}));
+    ASSERT_OK(a().add_user({"alice", "Alice", "office", {"sip:alice@example.org", "tel:+4930"}}));
+    ASSERT_OK(a().learn(binding("alice", "192.0.2.7"), std::chrono::system_clock::now()));
+    ASSERT_OK(a().learn(binding("alice", "2001:db8::7"), std::chrono::system_clock::now()));
+    ASSERT_OK(a().add_spam({pattern("*@spam.example"), "", "ads"}));
+    ASSERT_OK(a().add_spam({pattern("*@ads.example"), "alice", ""}));
+    ASSERT_OK(a().thresholds().set("", "keepalive_rate", 71, monday_nine, "uid 0"));
+    ASSERT_TRUE(soon([&] { return b().thresholds().version() == 1; }));
+    EXPECT_THAT(pushed, ElementsAre(1));
+    EXPECT_EQ(located(b(), "alice"), 2U);
+    ASSERT_NE(b().find_callee(*AddressOfRecord::parse("tel:+4930")), nullptr);
+    EXPECT_EQ(b().spam("alice").size(), 1U);
+    EXPECT_EQ(b().spam(std::nullopt).size(), 2U);
+    ASSERT_TRUE(b().find_profile("office"));
+    EXPECT_EQ(b().find_profile("office")->rules.size(), 1U);
+
+    // And back: changed, replaced, taken away.
+    ASSERT_OK(b().change_user("alice", {.display_name = "A.", .profile = ""}));
+    ASSERT_OK(b().remove_profile("office"));
+    ASSERT_OK(b().learn(binding("alice", "192.0.2.7", 0s), std::chrono::system_clock::now()));
+    ASSERT_OK(b().remove_uri("alice", "tel:+4930"));
+    ASSERT_OK(b().add_user({"bob", {}, {}, {"tel:+4930"}}));
+    ASSERT_OK(b().remove_spam(pattern("*@spam.example"), ""));
+    ASSERT_OK(b().thresholds().reset("", "keepalive_rate", monday_nine, "uid 0"));
+    ASSERT_TRUE(soon([&] { return a().thresholds().version() == 2; }));
+    EXPECT_EQ(a().find_user("alice")->user.display_name, "A.");
+    EXPECT_EQ(a().find_profile("office"), nullptr);
+    EXPECT_EQ(located(a(), "alice"), 1U);
+    EXPECT_EQ(a().find_callee(*AddressOfRecord::parse("tel:+4930"))->user.name, "bob");
+    EXPECT_EQ(a().spam(std::nullopt).size(), 1U);
+    ASSERT_OK(b().remove_user("alice"));
+    ASSERT_TRUE(soon([&] { return a().find_user("alice") == nullptr; }));
+    EXPECT_TRUE(a().spam(std::nullopt).empty());
+    EXPECT_EQ(a().find_callee(*AddressOfRecord::parse("sip:alice@example.org")), nullptr);
+}
+
+// The loop is not turned between: neither has heard of the other's change when it makes its own.
+TEST_F(TwoDirectories, WhoWasOvertakenLooksAgain) {
+    ASSERT_OK(a().add_user(user("alice")));
+    // Not known here: what it was checked by is not so any more.
+    const auto late = b().add_user(user("alice"));
+    ASSERT_FALSE(late);
+    EXPECT_EQ(late.error().code, ESTALE);
+    const auto again = settled(b(), [&] { return b().add_user(user("alice")); });
+    ASSERT_FALSE(again);
+    EXPECT_EQ(again.error().code, EEXIST) << again.error().message();
+    EXPECT_OK(settled(b(), [&] { return b().add_user(user("bob")); }));
+    ASSERT_OK(a().catch_up());
+    EXPECT_OK(a().remove_user("bob"));
+    const auto gone =
+        settled(b(), [&] { return b().change_user("bob", {.display_name = "B", .profile = {}}); });
+    ASSERT_FALSE(gone);
+    EXPECT_EQ(gone.error().code, ENOENT);
+
+    // Through the API, that is what is answered.
+    const Decider decider(b(), {});
+    ASSERT_OK(settled(a(), [&] { return a().add_user(user("carol")); }));
+    EXPECT_EQ(handle(b(), decider, "POST", "/v1/users", R"({"name": "carol"})", monday_nine).status, 409);
+    ASSERT_OK(settled(a(), [&] { return a().remove_user("carol"); }));
+    EXPECT_EQ(handle(b(), decider, "DELETE", "/v1/users/carol", "", monday_nine).status, 404);
+    ASSERT_OK(settled(a(), [&] { return a().add_user(user("erin")); }));
+    EXPECT_EQ(handle(b(), decider, "DELETE", "/v1/users/erin", "", monday_nine).status, 204)
+        << "not heard of yet";
+    ASSERT_OK(a().catch_up());
+
+    // A phone registers at one whose user the other has just added, or taken away.
+    ASSERT_OK(settled(a(), [&] { return a().add_user(user("dave")); }));
+    EXPECT_EQ(b().learn(binding("dave", "192.0.2.9"), monday_nine).value(), Directory::Learned::unknown_user);
+    ASSERT_OK(b().catch_up());
+    ASSERT_OK(settled(a(), [&] { return a().remove_user("dave"); }));
+    EXPECT_EQ(b().learn(binding("dave", "192.0.2.9"), monday_nine).value(), Directory::Learned::unknown_user);
+}
+
+TEST_F(TwoDirectories, WritersAtOnceLoseNothingAndNumberThresholdsInOneOrder) {
+    constexpr int each = 60;
+    ASSERT_OK(a().add_user(user("alice")));
+    ASSERT_OK(b().catch_up());
+    const auto write = [&](Directory& directory, const std::string& who) {
+        for (int i = 0; i < each; ++i) {
+            EXPECT_OK(
+                settled(directory, [&] { return directory.add_user(user(fmt::format("{}{}", who, i))); }));
+            EXPECT_OK(settled(directory, [&] {
+                return directory.thresholds().set(who, "keepalive_rate", 50 + i, monday_nine, who);
+            }));
+            EXPECT_OK(directory.learn(binding("alice", fmt::format("192.0.2.{}", who == "a" ? 1 : 2)),
+                                      std::chrono::system_clock::now()));
+        }
+    };
+    {
+        const std::jthread other([&] { write(a(), "a"); });
+        write(b(), "b");
+    }
+    ASSERT_OK(a().catch_up());
+    ASSERT_OK(b().catch_up());
+    for (const Directory* directory : {&a(), &b()}) {
+        EXPECT_EQ(directory->users().size(), 2U * each + 1);
+        EXPECT_EQ(directory->thresholds().version(), 2 * each);
+        EXPECT_EQ(located(*directory, "alice"), 2U);
+    }
+    // In the order in which they were committed, each number once.
+    EXPECT_EQ(sql("SELECT count(*), min(version), max(version) FROM threshold_changes"),
+              fmt::format("{}|1|{}\n", 2 * each, 2 * each));
+    EXPECT_EQ(sql("SELECT revision FROM store_state"), sql("SELECT count(*) + 0 FROM store_changes"));
+}
+
+TEST_F(TwoDirectories, ALostDatabaseIsDoneWithoutAndReadAgain) {
+    const auto now = std::chrono::system_clock::now();
+    ASSERT_OK(a().add_user(user("alice")));
+    ASSERT_OK(a().learn(binding("alice", "192.0.2.7"), now));
+    ASSERT_TRUE(soon([&] { return located(b(), "alice") == 1; }));
+    postgres_->stop();
+    ASSERT_TRUE(soon([&] { return !a_.follower->connected() && !b_.follower->connected(); }));
+    EXPECT_THAT(a_.told.back(), HasSubstr("is lost"));
+
+    // Decisions go on; changes are refused, and say why; what phones say is kept.
+    const Decider decider(a(), {});
+    const auto decision = handle(
+        a(), decider, "GET", "/v1/decision?from=sip:x@example.com&to=sip:alice@example.org", "", monday_nine);
+    EXPECT_EQ(decision.status, 200);
+    const auto refused = handle(a(), decider, "POST", "/v1/users", R"({"name": "bob"})", monday_nine);
+    EXPECT_EQ(refused.status, 503);
+    EXPECT_THAT(std::string(refused.json.at("error").at("message").as_string()),
+                HasSubstr("connection to it is lost"));
+    EXPECT_EQ(a().find_user("bob"), nullptr);
+    EXPECT_EQ(a().learn(binding("alice", "192.0.2.8"), now).value(), Directory::Learned::stored);
+    EXPECT_EQ(a().learn(binding("alice", "192.0.2.7", 0s), now).value(), Directory::Learned::removed);
+    EXPECT_EQ(located(a(), "alice"), 1U);
+    EXPECT_EQ(a().waiting(), 2U);
+    EXPECT_OK(a().expire(now));
+
+    ASSERT_OK(postgres_->start());
+    // Somebody else's hand, while we were away.
+    static_cast<void>(sql("INSERT INTO users (name, display_name) VALUES ('carol', '')"));
+    ASSERT_TRUE(soon([&] { return a_.follower->connected() && b_.follower->connected(); }, 20s));
+    EXPECT_EQ(a_.follower->counts().reopened, 1U);
+    EXPECT_TRUE(soon([&] { return a().waiting() == 0; }));
+    EXPECT_EQ(sql("SELECT contact FROM locations"), "sip:alice@192.0.2.8\n");
+    EXPECT_TRUE(soon([&] {
+        const auto seen = b().locations("alice");
+        return seen && seen->size() == 1 && seen->front().contact == "sip:alice@192.0.2.8";
+    }));
+    EXPECT_NE(a().find_user("carol"), nullptr);
+    EXPECT_OK(settled(b(), [&] { return b().add_user(user("bob")); }));
+    EXPECT_TRUE(soon([&] { return a().find_user("bob") != nullptr; }));
+}
+
+TEST_F(TwoDirectories, AServerThatHangsHoldsUpNothingForLong) {
+    ASSERT_OK(a().add_user(user("alice")));
+    postgres_->freeze();
+    const auto begun = std::chrono::steady_clock::now();
+    const auto refused = a().add_user(user("bob"));
+    EXPECT_LT(std::chrono::steady_clock::now() - begun, 8s) << "the bound is 2.5 s";
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, EAGAIN);
+    const auto second = std::chrono::steady_clock::now();
+    EXPECT_FALSE(a().add_user(user("bob")));
+    EXPECT_LT(std::chrono::steady_clock::now() - second, 1s) << "known by now";
+    postgres_->thaw();
+    EXPECT_TRUE(soon([&] { return a_.follower->counts().reopened == 1; }, 20s));
+    EXPECT_OK(settled(a(), [&] { return a().add_user(user("carol")); }));
+}
+
+TEST_F(TwoDirectories, WhoMissedTooMuchReadsEverything) {
+    ASSERT_OK(a().add_user(user("alice")));
+    ASSERT_TRUE(soon([&] { return b().find_user("alice") != nullptr; }));
+    static_cast<void>(sql("INSERT INTO users (name, display_name) VALUES ('eve', '')"));
+    static_cast<void>(sql("UPDATE store_state SET revision = revision + 20000"));
+    static_cast<void>(sql("NOTIFY stem_store"));
+    EXPECT_TRUE(
+        soon([&] { return b().find_user("eve") != nullptr && a().find_user("eve") != nullptr; }, 10s));
+    ASSERT_FALSE(b_.told.empty());
+    EXPECT_THAT(b_.told.front(), HasSubstr("read anew"));
+    EXPECT_EQ(b_.follower->counts().losses, 0U);
+    EXPECT_OK(settled(b(), [&] { return b().add_user(user("bob")); }));
 }
 
 } // namespace

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The parts of the link to Security Managers that need no network.
-#include "ctl/smlink/backoff.h"
 #include "ctl/smlink/outbox.h"
 #include "ctl/smlink/snapshot_keeper.h"
 #include "sm/pki/authority.h"
 #include "sm/pki/file.h"
 #include "tests/unit/sm_fixture.h"
+#include <stem/backoff.h>
 
 #include <gmock/gmock.h>
 

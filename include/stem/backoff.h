@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // How long to wait before the next attempt: twice as long after each failure, up to a bound, and a random
-// part of it, so that a thousand firewalls do not come back in one instant.
+// part of it, so that a thousand clients do not come back in one instant.
 #pragma once
 
 #include <algorithm>
 #include <chrono>
 
-namespace stem::smlink {
+namespace stem {
 
 class Backoff {
   public:
@@ -28,4 +28,4 @@ class Backoff {
     std::chrono::milliseconds next_;
 };
 
-} // namespace stem::smlink
+} // namespace stem
