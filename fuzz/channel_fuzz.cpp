@@ -36,6 +36,8 @@ void check_bodies(const boost::json::object& body) {
     check_body(body, decision_from);
     check_body(body, binding_from);
     check_body(body, stream_end_from);
+    check_body(body, call_from);
+    check_body(body, calls_from);
     check_body(body, thresholds_from);
     check_body(body, deny_from);
     check_body(body, ack_from);

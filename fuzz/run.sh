@@ -19,7 +19,7 @@ case "${1:-}" in
 esac
 
 readonly targets=(sip_message_fuzz sdp_session_fuzz frame_fuzz tcp_stream_fuzz mime_fuzz fragments_fuzz decision_fuzz
-    channel_fuzz)
+    channel_fuzz api_fuzz)
 readonly build=build/fuzz
 cmake --preset fuzz >/dev/null
 cmake --build --preset fuzz --target "${targets[@]}"

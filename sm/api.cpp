@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sm/api.h"
 
+#include "sm/api_change.h"
 #include "sm/api_request.h"
 #include "sm/failure.h"
 #include "sm/json.h"
@@ -22,59 +23,10 @@ namespace json = boost::json;
 
 constexpr std::string_view root = "/v1/";
 constexpr int most_tries = 16;
-constexpr std::array<std::string_view, 5> collections = {"users", "profiles", "spam", "decision",
-                                                         "thresholds"};
-
-ApiReply handle_spam(ApiRequest& request) {
-    if (request.path.size() != 1) {
-        return no_route(request.method, "/v1/spam/...");
-    }
-    if (request.method == "POST") {
-        if (auto refused = request.refuse_query({})) {
-            return std::move(*refused);
-        }
-        const auto entry = spam_from(request.body);
-        if (!entry) {
-            return failed(entry.error());
-        }
-        const auto added = request.directory.add_spam(*entry);
-        return added ? ApiReply{.status = 201, .json = to_json(*entry)} : failed(added.error());
-    }
-    if (request.method == "GET") {
-        if (auto refused = request.refuse_query({"user"})) {
-            return std::move(*refused);
-        }
-        const bool of_one = request.query.contains("user");
-        const std::string user = request.query_or("user", {});
-        if (of_one && !user.empty() && request.directory.find_user(user) == nullptr) {
-            return failed(Error{"list spam callers", fmt::format("no user '{}'", user),
-                                "list the users to see their names", ENOENT});
-        }
-        json::array list;
-        for (const SpamEntry& entry : request.directory.spam(of_one ? std::optional(user) : std::nullopt)) {
-            list.push_back(to_json(entry));
-        }
-        return {.status = 200, .json = json::object{{"spam", std::move(list)}}};
-    }
-    if (request.method == "DELETE") {
-        if (auto refused = request.refuse_query({"caller", "user"})) {
-            return std::move(*refused);
-        }
-        const auto caller = Pattern::parse(request.query_or("caller", {}));
-        return caller ? no_content(request.directory.remove_spam(*caller, request.query_or("user", {})))
-                      : failed(caller.error());
-    }
-    return wrong_method(request, "GET, POST, DELETE");
-}
+constexpr std::string_view import_path = "/v1/spam/import";
 
 // Explains what would become of a call; changes nothing.
-ApiReply handle_decision(const ApiRequest& request) {
-    if (request.path.size() != 1) {
-        return no_route(request.method, "/v1/decision/...");
-    }
-    if (request.method != "GET") {
-        return wrong_method(request, "GET");
-    }
+ApiReply handle_decision(ApiRequest& request) {
     if (auto refused = request.refuse_query({"from", "to", "at", "direction"})) {
         return std::move(*refused);
     }
@@ -100,16 +52,82 @@ ApiReply handle_decision(const ApiRequest& request) {
         }
         query.at = *at;
     }
-    return {.status = 200, .json = to_json(request.decider.decide(query))};
+    const auto explanation = request.admission.explain(query);
+    auto answer = to_json(explanation.decision);
+    answer.as_object()["steps"] = to_json(explanation.steps);
+    return {.status = 200, .json = std::move(answer)};
 }
 
-Result<json::value> read_body(std::string_view body) {
+ApiReply handle_description(ApiRequest& request) {
+    if (auto refused = request.refuse_query({})) {
+        return std::move(*refused);
+    }
+    static const json::value description = json::parse(openapi_text());
+    return {.status = 200, .json = description};
+}
+
+struct Route {
+    std::string_view path;
+    std::string_view methods;
+    ApiReply (*handler)(ApiRequest&);
+};
+
+// The one list: who answers what, by which methods.
+constexpr std::array routes{
+    Route{"/v1/users", "GET, POST", handle_users},
+    Route{"/v1/users/{name}", "GET, PUT, DELETE", handle_users},
+    Route{"/v1/users/{name}/uris", "GET, POST, DELETE", handle_users},
+    Route{"/v1/users/{name}/locations", "GET, POST, DELETE", handle_users},
+    Route{"/v1/profiles", "GET, POST", handle_profiles},
+    Route{"/v1/profiles/{name}", "GET, PUT, DELETE", handle_profiles},
+    Route{"/v1/profiles/{name}/rules", "GET, POST", handle_profiles},
+    Route{"/v1/profiles/{name}/rules/{position}", "GET, PUT, POST, DELETE", handle_profiles},
+    Route{"/v1/spam", "GET, POST, DELETE", handle_spam},
+    Route{"/v1/spam/import", "POST", handle_spam},
+    Route{"/v1/limits", "GET, POST", handle_limits},
+    Route{"/v1/limits/{name}", "GET, PUT, DELETE", handle_limits},
+    Route{"/v1/blocks", "GET", handle_blocks},
+    Route{"/v1/blocks/{user}", "GET, DELETE", handle_blocks},
+    Route{"/v1/thresholds", "GET, DELETE", handle_thresholds},
+    Route{"/v1/thresholds/{name}", "GET, PUT, DELETE", handle_thresholds},
+    Route{"/v1/groups", "GET", handle_groups},
+    Route{"/v1/groups/{name}", "GET, PUT, DELETE", handle_groups},
+    Route{"/v1/decision", "GET", handle_decision},
+    Route{"/v1/audit", "GET", handle_audit},
+    Route{"/v1/openapi.json", "GET", handle_description},
+};
+
+std::string_view next_part(std::string_view& path) {
+    const auto part = path.substr(0, path.find('/'));
+    path.remove_prefix(std::min(part.size() + 1, path.size()));
+    return part;
+}
+
+bool fits(std::string_view route, const std::vector<std::string>& path) {
+    route.remove_prefix(root.size());
+    for (const std::string& part : path) {
+        const std::string_view wanted = next_part(route);
+        if (wanted.empty() || (!wanted.starts_with('{') && wanted != part)) {
+            return false;
+        }
+    }
+    return route.empty();
+}
+
+bool has_method(std::string_view methods, std::string_view method) {
+    const auto at = methods.find(method);
+    const auto end = at + method.size();
+    return !method.empty() && at != std::string_view::npos && (at == 0 || methods[at - 1] == ' ') &&
+           (end == methods.size() || methods[end] == ',');
+}
+
+Result<json::value> read_body(std::string_view body, std::size_t limit) {
     if (body.empty()) {
         return json::value();
     }
-    if (body.size() > max_body_length) {
+    if (body.size() > limit) {
         return std::unexpected(Error{"read request body",
-                                     fmt::format("{} octets, at most {}", body.size(), max_body_length),
+                                     fmt::format("{} octets, at most {}", body.size(), limit),
                                      "send less at once", EMSGSIZE});
     }
     json::error_code error;
@@ -120,19 +138,6 @@ Result<json::value> read_body(std::string_view body) {
     return value;
 }
 
-ApiReply route(ApiRequest& request) {
-    if (request.path[0] == "users") {
-        return handle_users(request);
-    }
-    if (request.path[0] == "profiles") {
-        return handle_profiles(request);
-    }
-    if (request.path[0] == "thresholds") {
-        return handle_thresholds(request);
-    }
-    return request.path[0] == "spam" ? handle_spam(request) : handle_decision(request);
-}
-
 } // namespace
 
 bool serves(std::string_view target) {
@@ -140,11 +145,27 @@ bool serves(std::string_view target) {
         return false;
     }
     target.remove_prefix(root.size());
-    return std::ranges::find(collections, target.substr(0, target.find_first_of("/?"))) != collections.end();
+    const auto collection = target.substr(0, target.find_first_of("/?"));
+    return std::ranges::any_of(routes, [&](const Route& route) {
+        std::string_view path = route.path.substr(root.size());
+        return next_part(path) == collection;
+    });
 }
 
-ApiReply handle(Directory& directory, const Decider& decider, std::string_view method,
-                std::string_view target, std::string_view body, TimePoint now, std::string_view who) {
+std::size_t body_limit(std::string_view target) {
+    return target.substr(0, target.find('?')) == import_path ? max_import_length : max_body_length;
+}
+
+std::vector<ApiRoute> api_routes() {
+    std::vector<ApiRoute> list;
+    for (const Route& route : routes) {
+        list.push_back({route.path, route.methods});
+    }
+    return list;
+}
+
+ApiReply handle(const ApiContext& context, std::string_view method, std::string_view target,
+                std::string_view body) {
     if (!serves(target)) {
         return no_route(method, target);
     }
@@ -155,31 +176,43 @@ ApiReply handle(Directory& directory, const Decider& decider, std::string_view m
     if (!path || !query) {
         return failed(path ? query.error() : path.error());
     }
-    auto json = read_body(body);
+    const auto route =
+        std::ranges::find_if(routes, [&](const Route& each) { return fits(each.path, *path); });
+    if (route == routes.end()) {
+        return no_route(method, target.substr(0, mark));
+    }
+    auto json = read_body(body, body_limit(target));
     if (!json) {
         return failed(json.error());
     }
-    ApiRequest request{.directory = directory,
-                       .decider = decider,
-                       .now = now,
-                       .who = who,
+    ApiRequest request{.directory = context.directory,
+                       .admission = context.admission,
+                       .now = context.now,
+                       .who = context.who,
                        .method = method,
                        .path = std::move(*path),
                        .query = std::move(*query),
                        .body = std::move(*json)};
+    if (!has_method(route->methods, method)) {
+        return wrong_method(request, std::string(route->methods));
+    }
+    Directory& directory = context.directory;
     // A change is checked by what the others have done by now, heard of or not. If that cannot be read, the
     // change cannot be written either, and says so.
     if (directory.store().shared() && method != "GET") {
         static_cast<void>(directory.catch_up());
     }
-    auto reply = route(request);
+    ChangeRecord change(request);
+    auto reply = route->handler(request);
     // Another Security Manager was quicker: what was checked is to be checked again.
     for (int tries = 1; reply.overtaken && tries < most_tries; ++tries) {
         if (const auto read = directory.catch_up(); !read) {
-            return failed(read.error());
+            reply = failed(read.error());
+            break;
         }
-        reply = route(request);
+        reply = route->handler(request);
     }
+    change.write(reply);
     return reply;
 }
 

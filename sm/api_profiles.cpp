@@ -48,10 +48,19 @@ ApiReply one_profile(ApiRequest& request, const std::string& name) {
         return show(request.directory, name);
     }
     if (request.method == "PUT") {
-        FieldReader fields(request.body, "profile change", {"default"});
+        FieldReader fields(request.body, "profile change", {"default", "max_calls"});
         const json::value* fallback = fields.any("default");
+        const auto max_calls = fields.integer("max_calls", 0, max_max_calls);
         if (fields.fault()) {
             return failed(*fields.fault());
+        }
+        if (max_calls) {
+            if (const auto done = request.directory.set_max_calls(name, *max_calls); !done) {
+                return failed(done.error());
+            }
+            if (fallback == nullptr) {
+                return show(request.directory, name);
+            }
         }
         const auto treatment = treatment_from(fallback == nullptr ? json::value() : *fallback);
         if (!treatment) {

@@ -15,7 +15,7 @@ namespace stem::sm {
 
 struct ApiRequest {
     Directory& directory;
-    const Decider& decider;
+    Admission& admission;
     TimePoint now;
     std::string_view who;
     std::string_view method;
@@ -40,5 +40,13 @@ ApiReply no_content(const Result<>& done);
 ApiReply handle_users(ApiRequest& request);
 ApiReply handle_profiles(ApiRequest& request);
 ApiReply handle_thresholds(ApiRequest& request);
+std::string threshold_scope(const ApiRequest& request);
+ApiReply handle_groups(ApiRequest& request);
+ApiReply handle_spam(ApiRequest& request);
+ApiReply handle_limits(ApiRequest& request);
+ApiReply handle_blocks(ApiRequest& request);
+// docs/openapi.json, as it was when this was built.
+std::string_view openapi_text();
+ApiReply handle_audit(ApiRequest& request);
 
 } // namespace stem::sm

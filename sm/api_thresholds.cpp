@@ -51,6 +51,7 @@ ApiReply all_thresholds(ApiRequest& request, const std::string& firewall) {
         }
         return {.status = 200,
                 .json = json::object{{"firewall", firewall},
+                                     {"group", thresholds.group_of(firewall)},
                                      {"version", thresholds.version()},
                                      {"thresholds", std::move(list)},
                                      {"unusable", std::move(unusable)}}};
@@ -107,15 +108,25 @@ ApiReply one_threshold(ApiRequest& request, const std::string& firewall, const s
 
 } // namespace
 
+// "" = the default group; "@NAME" = a group.
+std::string threshold_scope(const ApiRequest& request) {
+    return request.query.contains("group") ? "@" + request.query_or("group", {})
+                                           : request.query_or("firewall", {});
+}
+
 ApiReply handle_thresholds(ApiRequest& request) {
     if (request.path.size() > 2) {
         return no_route(request.method, "/v1/thresholds/...");
     }
-    if (auto refused = request.refuse_query({"firewall"})) {
+    if (auto refused = request.refuse_query({"firewall", "group"})) {
         return std::move(*refused);
     }
-    const std::string firewall = request.query_or("firewall", {});
-    if (auto good = check_firewall_name(firewall); !good) {
+    if (request.query.contains("firewall") && request.query.contains("group")) {
+        return failed(
+            Error{"read query parameter 'group'", "a firewall is named, too", "name one of them", EINVAL});
+    }
+    const std::string firewall = threshold_scope(request);
+    if (auto good = check_scope(firewall); !good) {
         return failed(good.error());
     }
     return request.path.size() == 1 ? all_thresholds(request, firewall)

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace stem::sm {
 namespace {
@@ -24,19 +25,58 @@ Decision denying(Decision decision, std::int64_t seconds, std::string note) {
     return decision;
 }
 
-Verdict judge(const Directory& directory, const User& user, const Caller& caller, TimePoint at) {
+// Tells whoever asks for the steps; what it costs to say it is paid only then.
+template<typename Say>
+void tell(Steps* steps, bool decided, const Say& say) {
+    if (steps != nullptr) {
+        auto [what, why] = say();
+        steps->push_back({.what = std::move(what), .decided = decided, .why = std::move(why)});
+    }
+}
+using Said = std::pair<std::string, std::string>;
+
+bool is_registered(const Directory::Entry& entry, TimePoint at) {
+    return std::ranges::any_of(entry.locations, [&](const Location& location) { return location.alive(at); });
+}
+
+std::string name_of(const Caller& caller) {
+    return caller.address.empty() ? std::string("unreadable") : caller.address;
+}
+
+// Why a rule does not match, in words.
+std::string mismatch(const Rule& rule, const Caller& caller, bool registered, TimePoint at) {
+    if (!rule.caller.matches(caller)) {
+        return fmt::format("the caller is {}, not {}", name_of(caller), rule.caller.to_string());
+    }
+    if (rule.when && !rule.when->contains(at)) {
+        return fmt::format("{} is not within {}", local_time_of_week(at), rule.when->to_string());
+    }
+    return registered ? "the callee is registered" : "the callee is not registered";
+}
+
+Verdict judge(const Directory& directory, const Directory::Entry& entry, const Caller& caller, TimePoint at,
+              Steps* steps) {
     static const Treatment accept;
+    const User& user = entry.user;
     const Profile* profile = user.profile.empty() ? nullptr : directory.find_profile(user.profile);
     if (profile == nullptr) {
+        tell(steps, true, [&] { return Said("profile of user " + user.name, "he has none -> accept"); });
         return {&accept, fmt::format("user {} has no profile -> accept", user.name), {}};
     }
     for (std::size_t i = 0; i < profile->rules.size(); ++i) {
         const Rule& rule = profile->rules[i];
-        if (rule.caller.matches(caller) && (!rule.when || rule.when->contains(at))) {
-            const std::string where = fmt::format("profile {} rule {}", profile->name, i + 1);
-            return {&rule.then, fmt::format("{}: {}", where, rule.to_string()), where};
+        const auto where = [&] { return fmt::format("profile {} rule {}", profile->name, i + 1); };
+        if (rule.caller.matches(caller) && (!rule.when || rule.when->contains(at)) &&
+            (!rule.registered || *rule.registered == is_registered(entry, at))) {
+            tell(steps, true, [&] { return Said(where(), rule.to_string()); });
+            return {&rule.then, fmt::format("{}: {}", where(), rule.to_string()), where()};
         }
+        tell(steps, false,
+             [&] { return Said(where(), mismatch(rule, caller, is_registered(entry, at), at)); });
     }
+    tell(steps, true, [&] {
+        return Said(fmt::format("profile {} default", profile->name), profile->fallback.to_string());
+    });
     return {&profile->fallback,
             fmt::format("profile {} default -> {}", profile->name, profile->fallback.to_string()),
             fmt::format("profile {} default", profile->name)};
@@ -59,10 +99,15 @@ std::vector<Address> terminals_of(const Directory::Entry& entry, TimePoint at) {
 
 } // namespace
 
-Decision Decider::decide(const Query& query) const {
+Decision Decider::decide(const Query& query, Steps* steps) const {
     if (query.direction == STEM_INBOUND) {
-        return inbound(query);
+        return inbound(query, steps);
     }
+    tell(steps, true, [&] {
+        return Said("policy of outgoing calls", settings_.outgoing == Settings::Outgoing::accept
+                                                    ? std::string("accept")
+                                                    : fmt::format("reject {}", settings_.outgoing_status));
+    });
     if (settings_.outgoing == Settings::Outgoing::accept) {
         return {.action = Accept{}, .user = {}, .why = "outgoing calls -> accept"};
     }
@@ -71,8 +116,9 @@ Decision Decider::decide(const Query& query) const {
             .why = fmt::format("outgoing calls -> reject {}", settings_.outgoing_status)};
 }
 
-Decision Decider::unknown_callee(const Query& query) const {
+Decision Decider::unknown_callee(const Query& query, Steps* steps) const {
     const std::string who = fmt::format("no user has {}", query.callee);
+    tell(steps, true, [&] { return Said("user who is called", who); });
     switch (settings_.unknown_user) {
     case Settings::UnknownUser::accept:
         return {.action = Accept{}, .user = {}, .why = who + " -> accept"};
@@ -86,9 +132,16 @@ Decision Decider::unknown_callee(const Query& query) const {
             .why = fmt::format("{} -> reject {}", who, settings_.unknown_user_status)};
 }
 
-Decision Decider::inbound(const Query& query) const {
+Decision Decider::inbound(const Query& query, Steps* steps) const {
     const Caller caller(query.caller);
-    if (const auto spam = directory_.spam_of_all().match(caller)) {
+    const auto spam_of_all = directory_->spam_of_all().match(caller);
+    tell(steps, spam_of_all.has_value(), [&] {
+        return Said("spam list of all users",
+                    spam_of_all ? fmt::format("caller {}", spam_of_all->pattern.to_string())
+                                : fmt::format("none of its {} patterns is {}",
+                                              directory_->spam_of_all().size(), name_of(caller)));
+    });
+    if (const auto& spam = spam_of_all) {
         const std::string caller_text = spam->pattern.to_string();
         return denying(
             {.action = Drop{.spam = true},
@@ -97,27 +150,38 @@ Decision Decider::inbound(const Query& query) const {
             spam->deny_seconds, "spam " + caller_text);
     }
     const auto callee = AddressOfRecord::parse(query.callee);
-    const Directory::Entry* entry = callee ? directory_.find_callee(*callee) : nullptr;
+    const Directory::Entry* entry = callee ? directory_->find_callee(*callee) : nullptr;
     if (entry == nullptr) {
-        return unknown_callee(query);
+        return unknown_callee(query, steps);
     }
 
     std::string why;
     std::string target; // "" = not forwarded
+    std::string callee_text = query.callee;
     std::vector<const Directory::Entry*> asked;
     while (true) {
         const User& user = entry->user;
         const auto decided = [&](auto action, std::string_view reason) {
             return Decision{.action = std::move(action), .user = user.name, .why = why + std::string(reason)};
         };
-        if (const auto spam = entry->spam.match(caller)) {
+        tell(steps, false, [&] {
+            return Said("user who is called", fmt::format("{} is user {}", callee_text, user.name));
+        });
+        const auto spam = entry->spam.match(caller);
+        tell(steps, spam.has_value(), [&] {
+            return Said(
+                "spam list of user " + user.name,
+                spam ? fmt::format("caller {}", spam->pattern.to_string())
+                     : fmt::format("none of its {} patterns is {}", entry->spam.size(), name_of(caller)));
+        });
+        if (spam) {
             const std::string caller_text = spam->pattern.to_string();
             return denying(decided(Drop{.spam = true}, fmt::format("spam list of user {}: caller {} -> {}",
                                                                    user.name, caller_text, drop_text(*spam))),
                            spam->deny_seconds, "spam " + caller_text);
         }
         asked.push_back(entry);
-        const Verdict verdict = judge(directory_, user, caller, query.at);
+        const Verdict verdict = judge(*directory_, *entry, caller, query.at, steps);
         switch (verdict.treatment->action) {
         case Treatment::Action::drop:
             return denying(decided(Drop{}, verdict.why), verdict.treatment->deny_seconds, verdict.where);
@@ -127,6 +191,10 @@ Decision Decider::inbound(const Query& query) const {
         case Treatment::Action::accept: {
             auto terminals = terminals_of(*entry, query.at);
             if (terminals.empty() && settings_.unlocated == Settings::Unlocated::reject) {
+                tell(steps, true, [&] {
+                    return Said("location of user " + user.name,
+                                "none is known -> reject 480 ([sm] unlocated)");
+                });
                 return decided(Reject{480, {}},
                                verdict.why +
                                    fmt::format("; user {} has no location -> reject 480", user.name));
@@ -140,8 +208,9 @@ Decision Decider::inbound(const Query& query) const {
             break;
         }
         target = verdict.treatment->target;
+        callee_text = target;
         const auto next = AddressOfRecord::parse(target);
-        const Directory::Entry* follower = next ? directory_.find_callee(*next) : nullptr;
+        const Directory::Entry* follower = next ? directory_->find_callee(*next) : nullptr;
         if (follower == nullptr) {
             return decided(Forward{target, {}}, verdict.why);
         }

@@ -13,22 +13,32 @@
 
 namespace stem::sm {
 
+// What was looked at on the way to a decision.
+struct Step {
+    std::string what; // "spam list of user alice", "profile office rule 2"
+    bool decided = false;
+    std::string why; // that it did, or did not
+};
+using Steps = std::vector<Step>;
+
 class Decider {
   public:
     static constexpr int max_hops = 4;
 
     // `directory` must outlive the decider.
     Decider(const Directory& directory, const Settings& settings)
-        : directory_(directory), settings_(settings) {}
+        : directory_(&directory), settings_(settings) {}
 
     // Decision::user is the last user whose list or profile was asked: of a chain of forwards, its end.
-    [[nodiscard]] Decision decide(const Query& query) const;
+    // `steps`: what was looked at is put there; nullptr: nobody asks.
+    [[nodiscard]] Decision decide(const Query& query, Steps* steps = nullptr) const;
+    [[nodiscard]] const Settings& settings() const noexcept { return settings_; }
 
   private:
-    [[nodiscard]] Decision inbound(const Query& query) const;
-    [[nodiscard]] Decision unknown_callee(const Query& query) const;
+    [[nodiscard]] Decision inbound(const Query& query, Steps* steps) const;
+    [[nodiscard]] Decision unknown_callee(const Query& query, Steps* steps) const;
 
-    const Directory& directory_;
+    const Directory* directory_;
     Settings settings_;
 };
 

@@ -6,6 +6,7 @@
 #include <stem/address.h>
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -20,6 +21,9 @@ struct Query {
     std::string call_id;
     stem_direction direction = STEM_INBOUND;
     std::chrono::system_clock::time_point at;
+    // The firewall's name of the call, by which it tells what becomes of it (Link::follow()); "" = it will
+    // not.
+    std::string call = {};
 };
 
 // Let the call in. `terminals`: where the callee's media may be; empty = not bound to an address.
@@ -50,10 +54,12 @@ struct Decision {
     // Of Reject and Drop: the source that the INVITE came from is to be denied for so long; 0 = not.
     std::chrono::seconds deny{0};
     std::string deny_note = {}; // for the deny list: what was matched, in a few words
+    // Of Accept and Forward: so long after its answer the firewall ends the call; 0 = not bound.
+    std::chrono::seconds max_duration{0};
 };
 
-// The way to a Security Manager: in this process, or over TLS (ctl/smlink). `done` is called exactly once, from
-// the event loop of the caller, at once or later, unless the link is destroyed first.
+// The way to a Security Manager: in this process, or over TLS (ctl/smlink). `done` is called exactly once,
+// from the event loop of the caller, at once or later, unless the link is destroyed first.
 class Link {
   public:
     Link() = default;
@@ -84,6 +90,23 @@ class Link {
         bool call_ended = false; // and its call with it
     };
     virtual void report(const StreamEnd& /*end*/) {}
+
+    // What becomes of a call that was let in. Each call that is told of as going or answered is told of as
+    // ended.
+    struct CallEvent {
+        enum class State : std::uint8_t { going, answered, ended };
+
+        std::string call; // Query::call
+        std::string call_id;
+        std::string caller; // From URI
+        std::string callee; // request URI
+        stem_direction direction = STEM_INBOUND;
+        std::string user; // Decision::user; "" = none, or not known any more (adopted after a restart)
+        State state = State::going;
+        std::chrono::system_clock::time_point at; // when it came to this
+        std::string cause = {};                   // of ended, for people: "ended by BYE", "failed with 486"
+    };
+    virtual void follow(const CallEvent& /*event*/) {}
 };
 
 } // namespace stem::sm

@@ -43,6 +43,7 @@ Result<std::unique_ptr<Directory>> Directory::open(const StoreAddress& address, 
     }
     std::unique_ptr<Directory> directory(new Directory(std::move(fresh->store)));
     directory->thresholds_.fill(std::move(fresh->contents.thresholds), fresh->contents.threshold_version);
+    directory->thresholds_.fill_groups(std::move(fresh->contents.groups));
     directory->fill(std::move(fresh->contents));
     return directory;
 }
@@ -77,6 +78,14 @@ void Directory::fill(Store::Contents contents) {
             at->second.spam.insert(entry.caller, entry.deny_seconds);
         }
         spam_.push_back(std::move(entry));
+    }
+    for (Limit& limit : contents.limits) {
+        std::string name = limit.name;
+        limits_.emplace(std::move(name), std::move(limit));
+    }
+    for (Block& block : contents.blocks) {
+        std::string user = block.user;
+        blocks_.emplace(std::move(user), std::move(block));
     }
 }
 
@@ -168,6 +177,9 @@ Result<> Directory::add_user(User user) {
         return good;
     }
     const std::string attempt = "add user " + user.name;
+    if (auto good = check_max_calls(user.max_calls); !good) {
+        return good;
+    }
     if (auto good = check_text("display_name", user.display_name, 128); !good) {
         return good;
     }
@@ -215,6 +227,8 @@ Result<> Directory::remove_user(std::string_view name) {
         unindex_uri(uri, key);
     }
     std::erase_if(spam_, [&](const SpamEntry& spam) { return spam.user == key; });
+    std::erase_if(limits_, [&](const auto& item) { return item.second.user == key; });
+    blocks_.erase(key);
     users_.erase(key);
     return {};
 }
@@ -228,6 +242,10 @@ Result<> Directory::change_user(std::string_view name, const UserChange& change)
     User changed = (*found)->user;
     changed.display_name = change.display_name.value_or(changed.display_name);
     changed.profile = change.profile.value_or(changed.profile);
+    changed.max_calls = change.max_calls.value_or(changed.max_calls);
+    if (auto good = check_max_calls(changed.max_calls); !good) {
+        return good;
+    }
     if (auto good = check_text("display_name", changed.display_name, 128); !good) {
         return good;
     }

@@ -14,6 +14,7 @@
 #include "sm/string_map.h"
 #include "sm/thresholds.h"
 
+#include <expected>
 #include <map>
 #include <memory>
 #include <optional>
@@ -52,7 +53,8 @@ class Directory {
     Result<> remove_user(std::string_view name);
     struct UserChange {
         std::optional<std::string> display_name;
-        std::optional<std::string> profile; // "" = none
+        std::optional<std::string> profile;    // "" = none
+        std::optional<std::int64_t> max_calls; // 0 = not bound
     };
     Result<> change_user(std::string_view name, const UserChange& change);
     [[nodiscard]] Result<User> user(std::string_view name) const;
@@ -76,6 +78,7 @@ class Directory {
     Result<> add_profile(Profile profile);
     Result<> remove_profile(std::string_view name); // not while a user has it
     Result<> set_fallback(std::string_view profile, const Treatment& fallback);
+    Result<> set_max_calls(std::string_view profile, std::int64_t max_calls); // 0 = not bound
     [[nodiscard]] Result<Profile> profile(std::string_view name) const;
     [[nodiscard]] std::vector<Profile> profiles() const; // by name
     // nullopt = behind the last.
@@ -90,10 +93,24 @@ class Directory {
 
     // Spam lists. user "" = of all users.
     Result<> add_spam(SpamEntry entry);
+    // All of one list (`user` "" = of all users), or none. Those that are on it already are passed over;
+    // gives how many were added. Fails for an entry with its place in `entries`, from 0.
+    struct SpamFault {
+        std::size_t place;
+        Error error;
+    };
+    std::expected<std::size_t, SpamFault> add_spam(std::string_view user, std::vector<SpamEntry> entries);
     Result<> remove_spam(const Pattern& caller, std::string_view user);
     // nullopt = each list, in the order of adding; "" = the list of all users.
     [[nodiscard]] std::vector<SpamEntry> spam(const std::optional<std::string>& user) const;
 
+    // Limits of outgoing calls, and the users that they have blocked.
+    [[nodiscard]] const std::map<std::string, Limit, std::less<>>& limits() const noexcept { return limits_; }
+    Result<> put_limit(const Limit& limit); // in place of one of that name
+    Result<> remove_limit(std::string_view name);
+    [[nodiscard]] const std::map<std::string, Block, std::less<>>& blocks() const noexcept { return blocks_; }
+    Result<> block(const Block& block); // in place of a former one
+    Result<> unblock(std::string_view user);
     // What several Security Managers need that share a database (sm/store_follower.h). A verb may then fail
     // with ESTALE: catch_up(), and try again; settled() does. And with EAGAIN while the database is lost:
     // decisions go on, and what learn() was told is kept here until it is back.
@@ -141,6 +158,8 @@ class Directory {
     StringMap<Profile> profiles_;
     PatternSet spam_of_all_;
     std::vector<SpamEntry> spam_; // all lists, for people
+    std::map<std::string, Limit, std::less<>> limits_;
+    std::map<std::string, Block, std::less<>> blocks_;
     struct Waiting {
         Link::Binding binding;
         TimePoint since;

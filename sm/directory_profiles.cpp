@@ -23,6 +23,16 @@ Result<> check_position(std::string_view attempt, std::size_t position, std::siz
     return {};
 }
 
+Result<> room_for_regex(const PatternSet& list, const Pattern& caller, std::size_t more) {
+    if (caller.kind() == Pattern::Kind::regex && list.regexes() + more > PatternSet::max_regexes) {
+        return invalid(fmt::format("add spam caller '{}'", caller.to_string()),
+                       fmt::format("the list would have more than {} expressions, which are tried one by one",
+                                   PatternSet::max_regexes),
+                       "write domains, numbers and prefixes where they will do");
+    }
+    return {};
+}
+
 auto at_position(std::vector<Rule>& rules, std::size_t position) {
     return rules.begin() + static_cast<std::ptrdiff_t>(position - 1);
 }
@@ -52,6 +62,9 @@ Result<> Directory::add_profile(Profile profile) {
         return conflict(attempt, "there is one of that name", "take another name, or change that profile");
     }
     if (auto good = profile.fallback.check(); !good) {
+        return good;
+    }
+    if (auto good = check_max_calls(profile.max_calls); !good) {
         return good;
     }
     if (profile.rules.size() > max_rules) {
@@ -101,6 +114,21 @@ Result<> Directory::set_fallback(std::string_view profile, const Treatment& fall
         return written;
     }
     (*found)->fallback = fallback;
+    return {};
+}
+
+Result<> Directory::set_max_calls(std::string_view profile, std::int64_t max_calls) {
+    const auto found = writable_profile(fmt::format("change max_calls of profile {}", profile), profile);
+    if (!found) {
+        return std::unexpected(found.error());
+    }
+    if (auto good = check_max_calls(max_calls); !good) {
+        return good;
+    }
+    if (auto written = store_.set_max_calls(profile, max_calls); !written) {
+        return written;
+    }
+    (*found)->max_calls = max_calls;
     return {};
 }
 
@@ -225,12 +253,55 @@ Result<> Directory::add_spam(SpamEntry spam) {
     if (list->contains(spam.caller)) {
         return conflict(attempt, "it is on that list already");
     }
+    if (auto room = room_for_regex(*list, spam.caller, 1); !room) {
+        return room;
+    }
     if (auto written = store_.add_spam(spam); !written) {
         return written;
     }
     list->insert(spam.caller, spam.deny_seconds);
     spam_.push_back(std::move(spam));
     return {};
+}
+
+std::expected<std::size_t, Directory::SpamFault> Directory::add_spam(std::string_view user,
+                                                                     std::vector<SpamEntry> entries) {
+    const auto at_fault = [](std::size_t place, Error error) {
+        return std::unexpected(SpamFault{place, std::move(error)});
+    };
+    PatternSet* list = &spam_of_all_;
+    if (!user.empty()) {
+        const auto found = entry("add spam callers", user);
+        if (!found) {
+            return at_fault(0, found.error());
+        }
+        list = &(*found)->spam;
+    }
+    StringSet seen;
+    std::vector<SpamEntry> fresh;
+    std::size_t regexes = 0;
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+        SpamEntry& spam = entries[i];
+        regexes += spam.caller.kind() == Pattern::Kind::regex ? 1U : 0U;
+        auto good = check_text("note", spam.note, 256);
+        good = good ? check_deny_seconds(spam.deny_seconds) : good;
+        good = good ? room_for_regex(*list, spam.caller, regexes) : good;
+        if (!good) {
+            return at_fault(i, good.error());
+        }
+        if (!list->contains(spam.caller) && seen.insert(spam.caller.to_string()).second) {
+            spam.user = user;
+            fresh.push_back(std::move(spam));
+        }
+    }
+    if (auto written = store_.add_spam(fresh); !written) {
+        return at_fault(entries.size(), written.error());
+    }
+    for (SpamEntry& spam : fresh) {
+        list->insert(spam.caller, spam.deny_seconds);
+        spam_.push_back(std::move(spam));
+    }
+    return fresh.size();
 }
 
 Result<> Directory::remove_spam(const Pattern& caller, std::string_view user) {

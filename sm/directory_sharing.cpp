@@ -45,8 +45,16 @@ void Directory::take_over(Store::News news) {
     }
     if (news.thresholds) {
         thresholds_.fill(std::move(news.contents.thresholds), news.contents.threshold_version);
+        thresholds_.fill_groups(std::move(news.contents.groups));
+    }
+    if (news.limits) {
+        limits_.clear();
+        blocks_.clear();
     }
     fill(std::move(news.contents));
+    std::erase_if(limits_, [&](const auto& item) { // of a user who is gone
+        return !item.second.user.empty() && !users_.contains(item.second.user);
+    });
     if (news.thresholds) {
         thresholds_.changed_elsewhere();
     }
@@ -59,7 +67,10 @@ void Directory::refill(Store::Contents contents) {
     profiles_.clear();
     spam_of_all_ = {};
     spam_.clear();
+    limits_.clear();
+    blocks_.clear();
     thresholds_.fill(std::move(contents.thresholds), contents.threshold_version);
+    thresholds_.fill_groups(std::move(contents.groups));
     fill(std::move(contents));
     thresholds_.changed_elsewhere();
 }

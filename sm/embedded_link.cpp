@@ -5,12 +5,12 @@
 
 namespace stem::sm {
 
-EmbeddedLink::EmbeddedLink(Directory& directory, const Settings& settings, Clock clock)
-    : directory_(directory), decider_(directory, settings), clock_(std::move(clock)) {
+EmbeddedLink::EmbeddedLink(Directory& directory, Admission& admission, Clock clock)
+    : directory_(directory), admission_(admission), clock_(std::move(clock)) {
 }
 
 void EmbeddedLink::decide(const Query& query, std::function<void(Decision)> done) {
-    done(decider_.decide(query));
+    done(admission_.decide(query, firewall));
 }
 
 void EmbeddedLink::learn(const Binding& binding) {
@@ -35,6 +35,7 @@ void EmbeddedLink::learn(const Binding& binding) {
 
 void EmbeddedLink::report(const StreamEnd& end) {
     ++streams_ended_;
+    admission_.report(end, firewall);
     last_stream_end_ = end;
 }
 

@@ -2,7 +2,7 @@
 // The Security Manager in this process: decisions are answered before decide() returns.
 #pragma once
 
-#include "sm/decider.h"
+#include "sm/admission.h"
 #include "sm/decision.h"
 #include "sm/directory.h"
 
@@ -16,13 +16,16 @@ namespace stem::sm {
 class EmbeddedLink final : public Link {
   public:
     using Clock = std::function<TimePoint()>;
-    // `directory` must outlive the link.
-    EmbeddedLink(Directory& directory, const Settings& settings,
-                 Clock clock = std::chrono::system_clock::now);
+    // Both must outlive the link.
+    EmbeddedLink(Directory& directory, Admission& admission, Clock clock = std::chrono::system_clock::now);
 
     void decide(const Query& query, std::function<void(Decision)> done) override;
     void learn(const Binding& binding) override;
     void report(const StreamEnd& end) override;
+    void follow(const CallEvent& event) override { admission_.follow(event, firewall); }
+
+    // As the audit trail knows the firewall that this process is.
+    static inline const std::string firewall = "stemd";
 
     // Bindings seen, by what became of them.
     struct Counters {
@@ -41,7 +44,7 @@ class EmbeddedLink final : public Link {
 
   private:
     Directory& directory_;
-    Decider decider_;
+    Admission& admission_;
     Clock clock_;
     Counters counters_;
     std::uint64_t streams_ended_ = 0;

@@ -10,6 +10,8 @@
 
 #include <fmt/format.h>
 
+#include <limits>
+
 namespace stem::sm {
 namespace {
 
@@ -85,10 +87,14 @@ Pattern read_pattern(FieldReader& fields) {
 } // namespace
 
 json::value to_json(const User& user) {
-    return json::object{{"name", user.name},
+    json::object object{{"name", user.name},
                         {"display_name", user.display_name},
                         {"profile", user.profile.empty() ? json::value() : json::value(user.profile)},
                         {"uris", texts(user.uris)}};
+    if (user.max_calls != 0) {
+        object["max_calls"] = user.max_calls;
+    }
+    return object;
 }
 
 json::value to_json(const Location& location) {
@@ -110,6 +116,9 @@ json::value to_json(const Rule& rule, std::size_t position) {
     json::object object{{"position", position},
                         {"caller", rule.caller.to_string()},
                         {"when", rule.when ? json::value(rule.when->to_string()) : json::value()}};
+    if (rule.registered) {
+        object["registered"] = *rule.registered ? "yes" : "no";
+    }
     put(object, rule.then);
     return object;
 }
@@ -119,8 +128,12 @@ json::value to_json(const Profile& profile) {
     for (const Rule& rule : profile.rules) {
         rules.push_back(to_json(rule, rules.size() + 1));
     }
-    return json::object{
+    json::object object{
         {"name", profile.name}, {"default", to_json(profile.fallback)}, {"rules", std::move(rules)}};
+    if (profile.max_calls != 0) {
+        object["max_calls"] = profile.max_calls;
+    }
+    return object;
 }
 
 json::value to_json(const SpamEntry& entry) {
@@ -152,9 +165,47 @@ json::value to_json(const Decision& decision) {
     if (decision.deny.count() != 0) {
         object["deny_seconds"] = decision.deny.count();
     }
+    if (decision.max_duration.count() != 0) {
+        object["max_duration"] = decision.max_duration.count();
+    }
     object["user"] = decision.user.empty() ? json::value() : json::value(decision.user);
     object["why"] = decision.why;
     return object;
+}
+
+json::value to_json(const Steps& steps) {
+    json::array list;
+    for (const Step& step : steps) {
+        list.push_back(json::object{{"step", step.what}, {"decided", step.decided}, {"why", step.why}});
+    }
+    return list;
+}
+
+json::value to_json(const Levels& levels) {
+    const auto level = [](const std::optional<std::int64_t>& value) {
+        return value ? json::value(*value) : json::value();
+    };
+    return json::object{{"warning", level(levels.warning)}, {"critical", level(levels.critical)}};
+}
+
+json::value to_json(const Limit& limit) {
+    const auto text = [](const std::string& value) {
+        return value.empty() ? json::value() : json::value(value);
+    };
+    return json::object{{"name", limit.name},
+                        {"user", text(limit.user)},
+                        {"prefix", text(limit.prefix)},
+                        {"when", limit.when ? json::value(limit.when->to_string()) : json::value()},
+                        {"calls_per_minute", to_json(limit.calls_per_minute)},
+                        {"concurrent", to_json(limit.concurrent)},
+                        {"duration", to_json(limit.duration)},
+                        {"sequential", to_json(limit.sequential)},
+                        {"status", limit.status},
+                        {"block_seconds", limit.block_seconds}};
+}
+
+json::value to_json(const Block& block) {
+    return json::object{{"user", block.user}, {"until", to_timestamp(block.until)}, {"why", block.why}};
 }
 
 json::value to_json(const Error& error) {
@@ -166,19 +217,21 @@ json::value to_json(const Error& error) {
 }
 
 Result<User> user_from(const json::value& body) {
-    FieldReader fields(body, "user", {"name", "display_name", "profile", "uris"});
+    FieldReader fields(body, "user", {"name", "display_name", "profile", "uris", "max_calls"});
     User user;
     user.name = fields.required_text("name");
     user.display_name = fields.text("display_name").value_or("");
     user.profile = fields.text("profile").value_or("");
     user.uris = fields.texts("uris");
+    user.max_calls = fields.integer("max_calls", 0, max_max_calls).value_or(0);
     return fields.fault() ? Result<User>(fault_of(fields)) : user;
 }
 
 Result<Directory::UserChange> user_change_from(const json::value& body) {
-    FieldReader fields(body, "user change", {"display_name", "profile"});
+    FieldReader fields(body, "user change", {"display_name", "profile", "max_calls"});
     Directory::UserChange change{.display_name = fields.text("display_name"),
-                                 .profile = fields.text("profile")};
+                                 .profile = fields.text("profile"),
+                                 .max_calls = fields.integer("max_calls", 0, max_max_calls)};
     // Here null says something: no profile from now on.
     const auto* object = body.if_object();
     const auto* profile = object == nullptr ? nullptr : object->if_contains("profile");
@@ -195,8 +248,9 @@ Result<Treatment> treatment_from(const json::value& body) {
 }
 
 Result<Rule> rule_from(const json::value& body) {
-    FieldReader fields(body, "rule",
-                       {"position", "caller", "when", "action", "target", "status", "deny_seconds"});
+    FieldReader fields(
+        body, "rule",
+        {"position", "caller", "when", "registered", "action", "target", "status", "deny_seconds"});
     Rule rule;
     rule.caller = read_pattern(fields);
     if (const auto when = fields.text("when")) {
@@ -207,13 +261,22 @@ Result<Rule> rule_from(const json::value& body) {
             fields.blame("when", schedule.error());
         }
     }
+    if (const auto registered = fields.text("registered")) {
+        rule.registered = *registered == "yes";
+        if (*registered != "yes" && *registered != "no") {
+            fields.blame("registered",
+                         Error{fmt::format("read '{}'", registered->substr(0, 40)), "not a condition",
+                               "write yes or no, or leave it away for either", EINVAL});
+        }
+    }
     rule.then = read_treatment(fields);
     return fields.fault() ? Result<Rule>(fault_of(fields)) : rule;
 }
 
 Result<std::optional<std::size_t>> position_from(const json::value& body) {
-    FieldReader fields(body, "rule",
-                       {"position", "caller", "when", "action", "target", "status", "deny_seconds"});
+    FieldReader fields(
+        body, "rule",
+        {"position", "caller", "when", "registered", "action", "target", "status", "deny_seconds"});
     const auto position = fields.integer("position", 1, max_position);
     if (fields.fault()) {
         return fault_of(fields);
@@ -222,9 +285,10 @@ Result<std::optional<std::size_t>> position_from(const json::value& body) {
 }
 
 Result<Profile> profile_from(const json::value& body) {
-    FieldReader fields(body, "profile", {"name", "default", "rules"});
+    FieldReader fields(body, "profile", {"name", "default", "rules", "max_calls"});
     Profile profile;
     profile.name = fields.required_text("name");
+    profile.max_calls = fields.integer("max_calls", 0, max_max_calls).value_or(0);
     if (const auto* fallback = fields.any("default")) {
         auto treatment = treatment_from(*fallback);
         if (treatment) {
@@ -244,6 +308,49 @@ Result<Profile> profile_from(const json::value& body) {
         }
     }
     return fields.fault() ? Result<Profile>(fault_of(fields)) : profile;
+}
+
+Result<Limit> limit_from(const json::value& body) {
+    FieldReader fields(body, "limit",
+                       {"name", "user", "prefix", "when", "calls_per_minute", "concurrent", "duration",
+                        "sequential", "status", "block_seconds"});
+    Limit limit;
+    limit.name = fields.required_text("name");
+    limit.user = fields.text("user").value_or("");
+    limit.prefix = fields.text("prefix").value_or("");
+    if (const auto when = fields.text("when")) {
+        if (auto schedule = Schedule::parse(*when)) {
+            limit.when = *schedule;
+        } else {
+            fields.blame("when", schedule.error());
+        }
+    }
+    constexpr auto most = std::numeric_limits<std::int64_t>::max();
+    const auto levels = [&](std::string_view name) {
+        Levels read;
+        if (const auto* value = fields.any(name)) {
+            FieldReader inner(*value, name, {"warning", "critical"});
+            read = {.warning = inner.integer("warning", 0, most),
+                    .critical = inner.integer("critical", 0, most)};
+            if (inner.fault()) {
+                fields.blame(name, *inner.fault());
+            }
+        }
+        return read;
+    };
+    limit.calls_per_minute = levels("calls_per_minute");
+    limit.concurrent = levels("concurrent");
+    limit.duration = levels("duration");
+    limit.sequential = levels("sequential");
+    limit.status = static_cast<int>(fields.integer("status", 400, 699).value_or(403));
+    limit.block_seconds = fields.integer("block_seconds", 0, max_deny_seconds).value_or(0);
+    if (fields.fault()) {
+        return fault_of(fields);
+    }
+    if (auto good = limit.check(); !good) {
+        return std::unexpected(good.error());
+    }
+    return limit;
 }
 
 Result<SpamEntry> spam_from(const json::value& body) {

@@ -2,6 +2,7 @@
 #include "sm/model.h"
 
 #include "sm/failure.h"
+#include "sm/utf8.h"
 
 #include <fmt/format.h>
 
@@ -13,35 +14,15 @@ namespace stem::sm {
 namespace {
 
 constexpr std::array<std::string_view, 4> action_names = {"accept", "forward", "reject", "drop"};
+constexpr std::size_t max_prefix = 32;        // digits
+constexpr std::int64_t max_level = 1'000'000; // calls, or seconds
+
 constexpr std::array<std::string_view, 2> origin_names = {"learned", "set"};
 
 template<typename Enum, std::size_t N>
 std::optional<Enum> value_from(const std::array<std::string_view, N>& names, std::string_view name) {
     const auto at = std::ranges::find(names, name);
     return at == names.end() ? std::nullopt : std::optional(static_cast<Enum>(at - names.begin()));
-}
-
-// Length of the UTF-8 sequence that `text` begins with (RFC 3629 4); 0 = not one.
-std::size_t sequence_length(std::string_view text) {
-    const auto octet = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-    const unsigned first = octet(0);
-    if (first < 0x80) {
-        return 1;
-    }
-    const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-    if (first < 0xc2 || first > 0xf4 || text.size() < length) {
-        return 0;
-    }
-    for (std::size_t i = 1; i < length; ++i) {
-        if ((octet(i) & 0xc0) != 0x80) {
-            return 0;
-        }
-    }
-    const unsigned second = octet(1);
-    const bool overlong = (first == 0xe0 && second < 0xa0) || (first == 0xf0 && second < 0x90);
-    const bool surrogate = first == 0xed && second > 0x9f;
-    const bool beyond = first == 0xf4 && second > 0x8f;
-    return overlong || surrogate || beyond ? 0 : length;
 }
 
 } // namespace
@@ -80,6 +61,14 @@ Result<> check_deny_seconds(std::int64_t seconds) {
     return {};
 }
 
+Result<> check_max_calls(std::int64_t max_calls) {
+    if (max_calls < 0 || max_calls > max_max_calls) {
+        return invalid("read max_calls", fmt::format("{} is not in 0..{}", max_calls, max_max_calls),
+                       "0: there may be any number");
+    }
+    return {};
+}
+
 std::string Treatment::to_string() const {
     switch (action) {
     case Action::forward:
@@ -96,8 +85,52 @@ std::string Treatment::to_string() const {
 }
 
 std::string Rule::to_string() const {
-    return fmt::format("caller {}{}{} -> {}", caller.to_string(), when ? ", " : "",
-                       when ? when->to_string() : "", then.to_string());
+    const std::string_view presence = !registered ? "" : *registered ? ", registered" : ", not registered";
+    return fmt::format("caller {}{}{}{} -> {}", caller.to_string(), when ? ", " : "",
+                       when ? when->to_string() : "", presence, then.to_string());
+}
+
+Result<> Limit::check() const {
+    if (auto good = check_name("limit", name); !good) {
+        return good;
+    }
+    const std::string attempt = "read limit " + name;
+    if (!user.empty()) {
+        if (auto good = check_name("user", user); !good) {
+            return good;
+        }
+    }
+    if (!prefix.empty() && prefix != "+" && (plain_number(prefix) != prefix || prefix.size() > max_prefix)) {
+        return invalid(attempt,
+                       fmt::format("prefix '{}' is not the beginning of a number", prefix.substr(0, 80)),
+                       "write digits, as +881 or 0900");
+    }
+    for (const Levels* levels : {&calls_per_minute, &concurrent, &duration, &sequential}) {
+        for (const auto& level : {levels->warning, levels->critical}) {
+            if (level && (*level < 0 || *level > max_level)) {
+                return invalid(attempt, fmt::format("level {} is not in 0..{}", *level, max_level));
+            }
+        }
+        if (levels->warning && levels->critical && *levels->warning > *levels->critical) {
+            return invalid(attempt, fmt::format("its warning {} is above its critical {}", *levels->warning,
+                                                *levels->critical));
+        }
+    }
+    if (duration.critical == 0) {
+        return invalid(attempt, "a duration of 0 s lets nobody speak", "to forbid calls: calls_per_minute 0");
+    }
+    if (!calls_per_minute.any() && !concurrent.any() && !duration.any() && !sequential.any()) {
+        return invalid(attempt, "it limits nothing", "give it a level");
+    }
+    if (status < 400 || status > 699) {
+        return invalid(attempt, fmt::format("status {} is not in 400..699", status),
+                       "take one, as 403 or 486");
+    }
+    if (block_seconds < 0 || block_seconds > max_deny_seconds) {
+        return invalid(attempt,
+                       fmt::format("block_seconds {} is not in 0..{}", block_seconds, max_deny_seconds));
+    }
+    return {};
 }
 
 std::string_view name_of(Treatment::Action action) {
@@ -136,7 +169,7 @@ Result<> check_text(std::string_view field, std::string_view text, std::size_t l
         return invalid(attempt, fmt::format("{} octets, at most {}", text.size(), limit), "shorten it");
     }
     for (std::string_view rest = text; !rest.empty();) {
-        const std::size_t length = sequence_length(rest);
+        const std::size_t length = utf8_sequence_length(rest);
         const auto first = static_cast<unsigned char>(rest.front());
         if (length == 0 || first < 0x20 || first == 0x7f) {
             return invalid(attempt, "not UTF-8, or a control character in it", "write plain text");

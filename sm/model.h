@@ -23,6 +23,7 @@ struct User {
     std::string display_name;      // UTF-8, at most 128 octets; may be empty
     std::string profile;           // "" = none: calls are accepted
     std::vector<std::string> uris; // addresses of record, as AddressOfRecord::to_string() spells them
+    std::int64_t max_calls = 0;    // to the user, in progress at once; 0 = not bound
 };
 
 struct Location {
@@ -56,6 +57,8 @@ struct Treatment {
 struct Rule {
     Pattern caller;
     std::optional<Schedule> when; // nullopt = always
+    // Only while the user who is called has a living location, or has none; nullopt = in either case.
+    std::optional<bool> registered = {};
     Treatment then;
 
     [[nodiscard]] std::string to_string() const; // "caller *@example.org, mon-fri 08:00-18:00 -> reject 486"
@@ -63,9 +66,10 @@ struct Rule {
 };
 
 struct Profile {
-    std::string name;        // as User::name
-    Treatment fallback;      // where no rule matches
-    std::vector<Rule> rules; // the first that matches decides
+    std::string name;           // as User::name
+    Treatment fallback;         // where no rule matches
+    std::vector<Rule> rules;    // the first that matches decides
+    std::int64_t max_calls = 0; // to all its users together, in progress at once; 0 = not bound
 };
 
 struct SpamEntry {
@@ -73,6 +77,50 @@ struct SpamEntry {
     std::string user;              // "" = for all users
     std::string note;              // for people; UTF-8, at most 256 octets
     std::int64_t deny_seconds = 0; // the caller's source is denied for so long; 0 = not
+};
+
+// The most that User::max_calls and Profile::max_calls may be.
+inline constexpr std::int64_t max_max_calls = 1'000'000;
+
+// Numbers from which on something is told, and from which on it is refused; nullopt = never. What comes to a
+// number is still within it: with critical 2 the third is refused.
+struct Levels {
+    std::optional<std::int64_t> warning;
+    std::optional<std::int64_t> critical;
+
+    [[nodiscard]] bool any() const noexcept { return warning || critical; }
+    bool operator==(const Levels&) const = default;
+};
+
+// A limit of outgoing calls, against toll fraud. Of all that match a call, each must hold.
+struct Limit {
+    std::string name;               // as User::name
+    std::string user;               // "" = of each user by himself
+    std::string prefix;             // of the number that is called: "+881", "00"; "" = of all calls
+    std::optional<Schedule> when;   // hours of the week in which it holds; nullopt = always
+    Levels calls_per_minute;        // that are begun within 60 s
+    Levels concurrent;              // in progress at once
+    Levels duration;                // s; from critical on the firewall ends the call
+    Levels sequential;              // in a row to one number
+    int status = 403;               // of a call that is refused: 400..699
+    std::int64_t block_seconds = 0; // all outgoing calls of the user are refused so long; 0 = not
+
+    [[nodiscard]] Result<> check() const;
+    bool operator==(const Limit&) const = default;
+};
+
+// A user whose outgoing calls are refused.
+struct Block {
+    std::string user; // any_caller = callers that no user has
+    TimePoint until;
+    std::string why;
+};
+inline constexpr std::string_view any_caller = "*";
+
+// Firewalls that share thresholds.
+struct FirewallGroup {
+    std::string name; // as a firewall's
+    std::vector<std::string> firewalls;
 };
 
 // How long a source may be denied: a year.
@@ -95,6 +143,7 @@ std::optional<Location::Origin> origin_from(std::string_view name);
 
 // Fails on a time that is not within 0..max_deny_seconds.
 Result<> check_deny_seconds(std::int64_t seconds);
+Result<> check_max_calls(std::int64_t max_calls);
 // `kind`: "user", "profile".
 Result<> check_name(std::string_view kind, std::string_view name);
 // Text for people: valid UTF-8, no control characters, at most `limit` octets. `field` is named in the error.

@@ -4,13 +4,20 @@
 #include "sm/failure.h"
 
 #include <fmt/format.h>
+#include <re2/re2.h>
 
 namespace stem::sm {
 namespace {
 
+constexpr std::string_view regex_prefix = "regex:";
+constexpr std::size_t longest_regex = 256;       // octets
+constexpr int longest_program = 2000;            // RE2's instructions
+constexpr std::int64_t regex_memory = 512 << 10; // octets, of program and automata
+
 std::unexpected<Error> bad_pattern(std::string_view text, std::string cause) {
-    return invalid(fmt::format("read caller pattern '{}'", text.substr(0, 80)), std::move(cause),
-                   "write *, anonymous, sip:bob@example.org, *@example.org, tel:+49301234 or +49*");
+    return invalid(
+        fmt::format("read caller pattern '{}'", text.substr(0, 80)), std::move(cause),
+        "write *, anonymous, sip:bob@example.org, *@example.org, tel:+49301234, +49* or regex:EXPRESSION");
 }
 
 std::string_view trimmed(std::string_view text) {
@@ -32,6 +39,30 @@ Caller::Caller(std::string_view from) {
     anonymous = host == "anonymous.invalid" || (!record->tel && to_lower(record->user) == "anonymous");
 }
 
+// RE2 runs in linear time. What is bounded here is what an expression costs to hold and to begin.
+Result<Pattern> Pattern::parse_regex(std::string_view text, std::string_view expression) {
+    if (expression.empty() || expression.size() > longest_regex) {
+        return bad_pattern(text, fmt::format("the expression has {} octets, and may have 1 to {}",
+                                             expression.size(), longest_regex));
+    }
+    re2::RE2::Options options;
+    options.set_log_errors(false);
+    options.set_never_capture(true);
+    options.set_max_mem(regex_memory);
+    auto regex =
+        std::make_shared<const re2::RE2>(re2::StringPiece(expression.data(), expression.size()), options);
+    if (!regex->ok()) {
+        return bad_pattern(text, fmt::format("the expression is not one of RE2's: {}", regex->error()));
+    }
+    if (regex->ProgramSize() > longest_program) {
+        return bad_pattern(text, fmt::format("the expression makes a program of {} steps, and may make {}",
+                                             regex->ProgramSize(), longest_program));
+    }
+    Pattern pattern(Kind::regex, std::string(expression));
+    pattern.regex_ = std::move(regex);
+    return pattern;
+}
+
 Result<Pattern> Pattern::parse(std::string_view text) {
     const std::string_view word = trimmed(text);
     if (word.empty()) {
@@ -50,6 +81,9 @@ Result<Pattern> Pattern::parse(std::string_view text) {
             return bad_pattern(text, fmt::format("'{}' is not a domain", word.substr(2)));
         }
         return Pattern(Kind::domain, domain->host);
+    }
+    if (word.starts_with(regex_prefix)) {
+        return parse_regex(text, word.substr(regex_prefix.size()));
     }
     if (word.find(':') != std::string_view::npos) {
         const auto record = AddressOfRecord::parse(word);
@@ -89,6 +123,8 @@ bool Pattern::matches(const Caller& caller) const {
         return caller.number == value_;
     case Kind::prefix:
         return caller.number.starts_with(value_);
+    case Kind::regex:
+        return !caller.address.empty() && re2::RE2::FullMatch(caller.address, *regex_);
     }
     return false;
 }
@@ -104,6 +140,8 @@ std::string Pattern::to_string() const {
         return value_.find(':') == std::string::npos ? "*@" + value_ : "*@[" + value_ + "]";
     case Kind::prefix:
         return value_ + "*";
+    case Kind::regex:
+        return std::string(regex_prefix) + value_;
     case Kind::address:
     case Kind::number:
         break;

@@ -6,8 +6,13 @@
 
 #include <stem/error.h>
 
+#include <memory>
 #include <string>
 #include <string_view>
+
+namespace re2 {
+class RE2;
+}
 
 namespace stem::sm {
 
@@ -30,6 +35,7 @@ class Pattern {
         domain,    // "*@example.org": not its subdomains
         number,    // "tel:+49301234", "+49 30 1234"
         prefix,    // "+49*", "0049*": on numbers only; what is dialled is compared, +49 is not 0049
+        regex,     // "regex:sip:.*@(a|b)\\.example": RE2's, on the whole of Caller::address
     };
 
     Pattern() = default; // any
@@ -37,18 +43,20 @@ class Pattern {
 
     [[nodiscard]] bool matches(const Caller& caller) const;
     [[nodiscard]] Kind kind() const noexcept { return kind_; }
-    // What is compared: address, host, number or the prefix without its '*'.
+    // What is compared: address, host, number, the prefix without its '*', or the expression.
     [[nodiscard]] const std::string& value() const noexcept { return value_; }
     // One spelling for equal patterns; parse() reads it back.
     [[nodiscard]] std::string to_string() const;
 
-    bool operator==(const Pattern&) const = default;
+    bool operator==(const Pattern& other) const { return kind_ == other.kind_ && value_ == other.value_; }
 
   private:
     Pattern(Kind kind, std::string value) : kind_(kind), value_(std::move(value)) {}
+    static Result<Pattern> parse_regex(std::string_view text, std::string_view expression);
 
     Kind kind_ = Kind::any;
     std::string value_;
+    std::shared_ptr<const re2::RE2> regex_; // of Kind::regex; linear in time, whatever the caller is called
 };
 
 } // namespace stem::sm

@@ -12,11 +12,20 @@ constexpr std::size_t longest_prefix = 32;
 } // namespace
 
 bool PatternSet::insert(const Pattern& pattern, std::int64_t deny_seconds) {
-    return patterns_.emplace(pattern.to_string(), Match{.pattern = pattern, .deny_seconds = deny_seconds})
-        .second;
+    const Match match{.pattern = pattern, .deny_seconds = deny_seconds};
+    if (!patterns_.emplace(pattern.to_string(), match).second) {
+        return false;
+    }
+    if (pattern.kind() == Pattern::Kind::regex) {
+        regexes_.push_back(match);
+    }
+    return true;
 }
 
 bool PatternSet::erase(const Pattern& pattern) {
+    if (pattern.kind() == Pattern::Kind::regex) {
+        std::erase_if(regexes_, [&](const Match& match) { return match.pattern == pattern; });
+    }
     return patterns_.erase(pattern.to_string()) != 0;
 }
 
@@ -44,6 +53,9 @@ std::optional<PatternSet::Match> PatternSet::match(const Caller& caller) const {
     if (hit == nullptr && !caller.host.empty()) {
         const bool bracket = caller.host.find(':') != std::string::npos;
         hit = found(bracket ? "*@[" + caller.host + "]" : "*@" + caller.host);
+    }
+    for (std::size_t i = 0; hit == nullptr && i < regexes_.size(); ++i) {
+        hit = regexes_[i].pattern.matches(caller) ? &regexes_[i] : nullptr;
     }
     if (hit == nullptr && caller.anonymous) {
         hit = found("anonymous");

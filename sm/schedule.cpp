@@ -179,6 +179,17 @@ bool Schedule::contains(std::chrono::system_clock::time_point at) const {
     return (begins_today && minute >= hours_->from) || (began_yesterday && minute < hours_->to);
 }
 
+std::string local_time_of_week(std::chrono::system_clock::time_point at) {
+    constexpr std::array<std::string_view, 7> names = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    const std::time_t seconds = std::chrono::system_clock::to_time_t(at);
+    std::tm local{};
+    if (localtime_r(&seconds, &local) == nullptr) {
+        return "an unreadable time";
+    }
+    return fmt::format("{} {:02}:{:02}", names[static_cast<std::size_t>(local.tm_wday)], local.tm_hour,
+                       local.tm_min);
+}
+
 std::string Schedule::to_string() const {
     std::string text = days_ == all_days && hours_ ? "" : days_to_string(days_);
     if (hours_) {

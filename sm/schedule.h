@@ -42,4 +42,7 @@ class Schedule {
     std::optional<Hours> hours_; // nullopt = the whole day
 };
 
+// "Mon 09:00": the clock on the wall, as a Schedule reads it.
+std::string local_time_of_week(std::chrono::system_clock::time_point at);
+
 } // namespace stem::sm

@@ -22,6 +22,9 @@ Result<> Settings::check() const {
     if (auto good = check_status("unknown_user_status", unknown_user_status); !good) {
         return good;
     }
+    if (auto good = check_status("busy_status", busy_status); !good) {
+        return good;
+    }
     return check_status("outgoing_status", outgoing_status);
 }
 

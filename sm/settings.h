@@ -22,6 +22,9 @@ struct Settings {
     Outgoing outgoing = Outgoing::accept;
     int outgoing_status = 403; // of reject: 400..699
 
+    // A call to a user who has as many as User::max_calls or Profile::max_calls allow already: 400..699.
+    int busy_status = 486;
+
     [[nodiscard]] Result<> check() const;
 };
 

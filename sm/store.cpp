@@ -3,6 +3,8 @@
 
 #include "sm/store_session.h"
 
+#include <algorithm>
+
 namespace stem::sm {
 namespace {
 
@@ -28,21 +30,53 @@ void insert_rules(soci::session& sql, const std::string& profile, std::span<cons
         const std::string caller = rule.caller.to_string();
         const bool hours = rule.when && rule.when->hours();
         Nullable<int> days(rule.when ? static_cast<int>(rule.when->days()) : 0, rule.when.has_value());
+        Nullable<int> registered(rule.registered.value_or(false) ? 1 : 0, rule.registered.has_value());
         Nullable<int> from(hours ? rule.when->hours()->from : 0, hours);
         Nullable<int> to(hours ? rule.when->hours()->to : 0, hours);
         TreatmentRow then(rule.then);
         sql << "INSERT INTO profile_rules (profile, position, caller, days, from_minute, to_minute, action, "
-               "target, status, deny_seconds) VALUES (:profile, :position, :caller, :days, :from, :to, "
-               ":action, :target, :status, :deny)",
+               "target, status, deny_seconds, registered) VALUES (:profile, :position, :caller, :days, "
+               ":from, "
+               ":to, :action, :target, :status, :deny, :registered)",
             use(profile), use(position), use(caller), use(days.value, days.indicator),
             use(from.value, from.indicator), use(to.value, to.indicator), use(then.action),
             use(then.target.value, then.target.indicator), use(then.status.value, then.status.indicator),
-            use(then.deny_seconds);
+            use(then.deny_seconds), use(registered.value, registered.indicator);
     }
 }
 
 void insert_uri(soci::session& sql, const std::string& user, const std::string& uri) {
     sql << "INSERT INTO user_uris (uri, user_name) VALUES (:uri, :user)", use(uri), use(user);
+}
+
+// A statement for each row would make a shared database's round trips of a long list.
+constexpr std::size_t spam_rows = 100;
+
+void insert_spam(soci::session& sql, std::span<const SpamEntry> entries) {
+    std::vector<std::string> callers;
+    std::vector<std::string> users;
+    std::vector<std::string> notes;
+    std::vector<long long> denials;
+    for (const SpamEntry& entry : entries) {
+        callers.push_back(entry.caller.to_string());
+        users.push_back(entry.user);
+        notes.push_back(entry.note);
+        denials.push_back(entry.deny_seconds);
+    }
+    soci::indicator there = users.front().empty() ? soci::i_null : soci::i_ok; // one list: all or none
+    std::string text = "INSERT INTO spam (caller, user_name, note, deny_seconds) VALUES ";
+    soci::statement rows(sql);
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+        text += fmt::format("{}(:c{}, :u{}, :n{}, :d{})", i == 0 ? "" : ", ", i, i, i, i);
+        rows.exchange(use(callers[i]));
+        rows.exchange(use(users[i], there));
+        rows.exchange(use(notes[i]));
+        rows.exchange(use(denials[i]));
+    }
+    rows.alloc();
+    rows.prepare(text);
+    rows.define_and_bind();
+    rows.execute(true);
 }
 
 } // namespace
@@ -91,8 +125,10 @@ Result<> Store::add_user(const User& user) {
     return session_->write("add user " + user.name, {StoreChange::Kind::user, user.name}, [&] {
         soci::session& sql = session_->sql;
         Nullable<std::string> profile(user.profile, !user.profile.empty());
-        sql << "INSERT INTO users (name, display_name, profile) VALUES (:name, :display, :profile)",
-            use(user.name), use(user.display_name), use(profile.value, profile.indicator);
+        const long long max_calls = user.max_calls;
+        sql << "INSERT INTO users (name, display_name, profile, max_calls) "
+               "VALUES (:name, :display, :profile, :max)",
+            use(user.name), use(user.display_name), use(profile.value, profile.indicator), use(max_calls);
         for (const std::string& uri : user.uris) {
             insert_uri(sql, user.name, uri);
         }
@@ -102,8 +138,10 @@ Result<> Store::add_user(const User& user) {
 Result<> Store::change_user(const User& user) {
     return session_->write("change user " + user.name, {StoreChange::Kind::user, user.name}, [&] {
         Nullable<std::string> profile(user.profile, !user.profile.empty());
-        session_->sql << "UPDATE users SET display_name = :display, profile = :profile WHERE name = :name",
-            use(user.display_name), use(profile.value, profile.indicator), use(user.name);
+        const long long max_calls = user.max_calls;
+        session_->sql << "UPDATE users SET display_name = :display, profile = :profile, max_calls = :max "
+                         "WHERE name = :name",
+            use(user.display_name), use(profile.value, profile.indicator), use(max_calls), use(user.name);
     });
 }
 
@@ -112,6 +150,8 @@ Result<> Store::remove_user(std::string_view name) {
                            [&] {
                                const std::string key(name);
                                session_->sql << "DELETE FROM users WHERE name = :name", use(key);
+                               session_->sql << "DELETE FROM limits WHERE user_name = :name", use(key);
+                               session_->sql << "DELETE FROM blocks WHERE user_name = :name", use(key);
                            });
 }
 
@@ -174,10 +214,11 @@ Result<> Store::add_profile(const Profile& profile) {
     return session_->write("add profile " + profile.name, {StoreChange::Kind::profile, profile.name}, [&] {
         soci::session& sql = session_->sql;
         TreatmentRow fallback(profile.fallback);
-        sql << "INSERT INTO profiles (name, action, target, status, deny_seconds) "
-               "VALUES (:name, :action, :target, :status, :deny)",
+        const long long max_calls = profile.max_calls;
+        sql << "INSERT INTO profiles (name, action, target, status, deny_seconds, max_calls) "
+               "VALUES (:name, :action, :target, :status, :deny, :max)",
             use(profile.name), use(fallback.action), use(fallback.target.value, fallback.target.indicator),
-            use(fallback.status.value, fallback.status.indicator), use(fallback.deny_seconds);
+            use(fallback.status.value, fallback.status.indicator), use(fallback.deny_seconds), use(max_calls);
         insert_rules(sql, profile.name, profile.rules);
     });
 }
@@ -203,6 +244,16 @@ Result<> Store::set_fallback(std::string_view profile, const Treatment& fallback
         });
 }
 
+Result<> Store::set_max_calls(std::string_view profile, std::int64_t max_calls) {
+    return session_->write(fmt::format("change max_calls of profile {}", profile),
+                           {StoreChange::Kind::profile, std::string(profile)}, [&] {
+                               const std::string key(profile);
+                               const long long value = max_calls;
+                               session_->sql << "UPDATE profiles SET max_calls = :max WHERE name = :name",
+                                   use(value), use(key);
+                           });
+}
+
 Result<> Store::replace_rules(std::string_view profile, std::span<const Rule> rules) {
     return session_->write(fmt::format("write the rules of profile {}", profile),
                            {StoreChange::Kind::profile, std::string(profile)}, [&] {
@@ -222,6 +273,23 @@ Result<> Store::add_spam(const SpamEntry& entry) {
                          "VALUES (:caller, :user, :note, :deny)",
             use(caller), use(user.value, user.indicator), use(entry.note), use(deny_seconds);
     });
+}
+
+Result<> Store::add_spam(std::span<const SpamEntry> entries) {
+    if (entries.empty()) {
+        return {};
+    }
+    constexpr auto patience = std::chrono::seconds(60);
+    return session_->write(
+        "add to a spam list", {StoreChange::Kind::spam, entries.front().user},
+        [&] {
+            for (auto left = entries; !left.empty();) {
+                const auto some = left.first(std::min(left.size(), spam_rows));
+                insert_spam(session_->sql, some);
+                left = left.subspan(some.size());
+            }
+        },
+        patience);
 }
 
 Result<> Store::remove_spam(const SpamEntry& entry) {

@@ -43,6 +43,9 @@ class Store {
         std::vector<User> users;
         std::vector<std::pair<std::string, Location>> locations; // by user's name
         std::vector<SpamEntry> spam;
+        std::vector<Limit> limits;
+        std::vector<Block> blocks;
+        std::vector<FirewallGroup> groups;
         std::vector<ThresholdChange> thresholds; // what is set
         std::int64_t threshold_version = 0;      // of the last change, a reset perhaps
     };
@@ -56,11 +59,12 @@ class Store {
         std::set<std::string> located;  // the same for their locations alone
         std::set<std::string> profiles; // to be replaced, too
         bool spam = false;              // the list of all users
-        bool thresholds = false;
+        bool thresholds = false;        // with the groups
+        bool limits = false;            // with the blocks
         Contents contents;
 
         [[nodiscard]] bool empty() const {
-            return !spam && !thresholds && users.empty() && located.empty() && profiles.empty();
+            return !spam && !thresholds && !limits && users.empty() && located.empty() && profiles.empty();
         }
     };
     // Where that is everything, it counts as lost: reading all of it takes too long for an event loop.
@@ -76,7 +80,7 @@ class Store {
     [[nodiscard]] bool to_be_reread() const noexcept; // and that is why
 
     Result<> add_user(const User& user);
-    // Display name and profile; URIs have verbs of their own.
+    // Display name, profile and bound of calls; URIs have verbs of their own.
     Result<> change_user(const User& user);
     Result<> remove_user(std::string_view name); // with URIs, locations and spam list
     Result<> add_uri(std::string_view user, std::string_view uri);
@@ -90,10 +94,21 @@ class Store {
     Result<> add_profile(const Profile& profile);
     Result<> remove_profile(std::string_view name);
     Result<> set_fallback(std::string_view profile, const Treatment& fallback);
+    Result<> set_max_calls(std::string_view profile, std::int64_t max_calls);
     Result<> replace_rules(std::string_view profile, std::span<const Rule> rules);
 
     Result<> add_spam(const SpamEntry& entry);
+    // All of them, which are of one list, or none.
+    Result<> add_spam(std::span<const SpamEntry> entries);
     Result<> remove_spam(const SpamEntry& entry);
+
+    // In place of one with its key, where there is one.
+    Result<> put_limit(const Limit& limit);
+    Result<> remove_limit(std::string_view name);
+    Result<> put_block(const Block& block);
+    Result<> remove_block(std::string_view user);
+    // Its firewalls leave the groups that they were in; without any the group is gone.
+    Result<> put_group(const FirewallGroup& group);
 
     // Gives the version of the change; the given one is not looked at. A change without a value is a reset.
     Result<std::int64_t> add_threshold_change(const ThresholdChange& change);

@@ -16,7 +16,8 @@ namespace stem::sm {
     X(locations, "a user's locations")                                                                       \
     X(profile, "a profile with its rules")                                                                   \
     X(spam, "a user's spam list; without a name that of all users")                                          \
-    X(thresholds, "all thresholds")                                                                          \
+    X(thresholds, "all thresholds, and groups of firewalls")                                                 \
+    X(limits, "all limits of outgoing calls, and whom they have blocked")                                    \
     X(everything, "all there is")
 
 struct StoreChange {

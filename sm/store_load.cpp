@@ -63,16 +63,18 @@ std::vector<Profile> load_profiles(soci::session& sql, const Whose& whose = {}) 
     {
         std::string name;
         TreatmentColumns fallback;
+        long long max_calls = 0;
         soci::statement rows =
-            (sql.prepare << "SELECT name, action, target, status, deny_seconds FROM profiles "
+            (sql.prepare << "SELECT name, action, target, status, deny_seconds, max_calls FROM profiles "
                             "WHERE :all = 1 OR name = :name",
              use(whose.all), use(whose.name), into(name), into(fallback.action),
              into(fallback.target.value, fallback.target.indicator),
-             into(fallback.status.value, fallback.status.indicator), into(fallback.deny_seconds));
+             into(fallback.status.value, fallback.status.indicator), into(fallback.deny_seconds),
+             into(max_calls));
         rows.execute();
         while (rows.fetch()) {
             index.emplace(name, profiles.size());
-            profiles.push_back({name, fallback.read("profiles", name), {}});
+            profiles.push_back({name, fallback.read("profiles", name), {}, max_calls});
         }
     }
     std::string profile;
@@ -81,16 +83,19 @@ std::vector<Profile> load_profiles(soci::session& sql, const Whose& whose = {}) 
     Nullable<int> days;
     Nullable<int> from;
     Nullable<int> to;
+    Nullable<int> registered;
     TreatmentColumns then;
     soci::statement rows =
         (sql.prepare
              << "SELECT profile, position, caller, days, from_minute, to_minute, action, target, status, "
-                "deny_seconds FROM profile_rules WHERE :all = 1 OR profile = :name ORDER BY profile, "
+                "deny_seconds, registered FROM profile_rules WHERE :all = 1 OR profile = :name ORDER BY "
+                "profile, "
                 "position",
          use(whose.all), use(whose.name), into(profile), into(position), into(caller),
          into(days.value, days.indicator), into(from.value, from.indicator), into(to.value, to.indicator),
          into(then.action), into(then.target.value, then.target.indicator),
-         into(then.status.value, then.status.indicator), into(then.deny_seconds));
+         into(then.status.value, then.status.indicator), into(then.deny_seconds),
+         into(registered.value, registered.indicator));
     rows.execute();
     while (rows.fetch()) {
         constexpr std::string_view table = "profile_rules";
@@ -98,6 +103,9 @@ std::vector<Profile> load_profiles(soci::session& sql, const Whose& whose = {}) 
         Rule rule;
         rule.caller = read_or_throw(Pattern::parse(caller), table, row);
         rule.then = then.read(table, row);
+        if (registered.present()) {
+            rule.registered = registered.value != 0;
+        }
         if (days.present()) {
             std::optional<Schedule::Hours> hours;
             if (from.present() && to.present()) {
@@ -120,13 +128,15 @@ std::vector<User> load_users(soci::session& sql, const Whose& whose = {}) {
     {
         User user;
         Nullable<std::string> profile;
-        soci::statement rows =
-            (sql.prepare << "SELECT name, display_name, profile FROM users WHERE :all = 1 OR name = :name",
-             use(whose.all), use(whose.name), into(user.name), into(user.display_name),
-             into(profile.value, profile.indicator));
+        long long max_calls = 0;
+        soci::statement rows = (sql.prepare << "SELECT name, display_name, profile, max_calls FROM users "
+                                               "WHERE :all = 1 OR name = :name",
+                                use(whose.all), use(whose.name), into(user.name), into(user.display_name),
+                                into(profile.value, profile.indicator), into(max_calls));
         rows.execute();
         while (rows.fetch()) {
             user.profile = profile.present() ? profile.value : "";
+            user.max_calls = max_calls;
             index.emplace(user.name, users.size());
             users.push_back(user);
         }
@@ -199,6 +209,77 @@ std::vector<SpamEntry> load_spam(soci::session& sql, const Whose& whose = {}) {
     return spam;
 }
 
+std::vector<Limit> load_limits(soci::session& sql) {
+    std::vector<Limit> limits;
+    Limit limit;
+    std::string times;
+    Nullable<long long> level[8];
+    long long block_seconds = 0;
+    soci::statement rows =
+        (sql.prepare << "SELECT name, user_name, prefix, times, calls_per_minute_warning, "
+                        "calls_per_minute_critical, concurrent_warning, concurrent_critical, "
+                        "duration_warning, duration_critical, sequential_warning, sequential_critical, "
+                        "status, block_seconds FROM limits",
+         into(limit.name), into(limit.user), into(limit.prefix), into(times),
+         into(level[0].value, level[0].indicator), into(level[1].value, level[1].indicator),
+         into(level[2].value, level[2].indicator), into(level[3].value, level[3].indicator),
+         into(level[4].value, level[4].indicator), into(level[5].value, level[5].indicator),
+         into(level[6].value, level[6].indicator), into(level[7].value, level[7].indicator),
+         into(limit.status), into(block_seconds));
+    rows.execute();
+    while (rows.fetch()) {
+        std::size_t next = 0;
+        for (Levels* levels :
+             {&limit.calls_per_minute, &limit.concurrent, &limit.duration, &limit.sequential}) {
+            for (auto* value : {&levels->warning, &levels->critical}) {
+                const auto& column = level[next++];
+                *value = column.present() ? std::optional<std::int64_t>(column.value) : std::nullopt;
+            }
+        }
+        limit.when.reset();
+        if (!times.empty()) {
+            limit.when = read_or_throw(Schedule::parse(times), "limits", limit.name);
+        }
+        limit.block_seconds = block_seconds;
+        if (auto good = limit.check(); !good) {
+            throw BadRow("limits", limit.name, good.error());
+        }
+        limits.push_back(limit);
+    }
+    return limits;
+}
+
+std::vector<Block> load_blocks(soci::session& sql) {
+    std::vector<Block> blocks;
+    Block block;
+    long long until = 0;
+    soci::statement rows = (sql.prepare << "SELECT user_name, until_at, why FROM blocks", into(block.user),
+                            into(until), into(block.why));
+    rows.execute();
+    while (rows.fetch()) {
+        block.until = TimePoint(std::chrono::seconds(until));
+        blocks.push_back(block);
+    }
+    return blocks;
+}
+
+std::vector<FirewallGroup> load_groups(soci::session& sql) {
+    std::vector<FirewallGroup> groups;
+    std::string firewall;
+    std::string name;
+    soci::statement rows =
+        (sql.prepare << "SELECT name, firewall FROM firewall_groups ORDER BY name, firewall", into(name),
+         into(firewall));
+    rows.execute();
+    while (rows.fetch()) {
+        if (groups.empty() || groups.back().name != name) {
+            groups.push_back({name, {}});
+        }
+        groups.back().firewalls.push_back(firewall);
+    }
+    return groups;
+}
+
 template<typename T>
 void append(std::vector<T>& to, std::vector<T> more) {
     std::ranges::move(more, std::back_inserter(to));
@@ -211,6 +292,9 @@ Store::Contents load_all(soci::session& sql) {
     contents.locations = load_locations(sql);
     contents.spam = load_spam(sql);
     load_thresholds(sql, contents);
+    contents.groups = load_groups(sql);
+    contents.limits = load_limits(sql);
+    contents.blocks = load_blocks(sql);
     return contents;
 }
 
@@ -256,6 +340,9 @@ bool note(Store::News& news, const StoreChange& change) {
     case StoreChange::Kind::thresholds:
         news.thresholds = true;
         return true;
+    case StoreChange::Kind::limits:
+        news.limits = true;
+        return true;
     case StoreChange::Kind::everything:
         break;
     }
@@ -281,6 +368,11 @@ void read_news(soci::session& sql, Store::News& news) {
     }
     if (news.thresholds) {
         load_thresholds(sql, contents);
+        contents.groups = load_groups(sql);
+    }
+    if (news.limits) {
+        contents.limits = load_limits(sql);
+        contents.blocks = load_blocks(sql);
     }
 }
 

@@ -118,6 +118,37 @@ constexpr std::array version_4 = {
     " name TEXT NOT NULL)",
 };
 
+// Bounds of calls at once; rules that ask whether the callee is registered; limits of outgoing calls, and
+// those that they have blocked; groups of firewalls.
+constexpr std::array version_5 = {
+    "ALTER TABLE users ADD COLUMN max_calls BIGINT NOT NULL DEFAULT 0",
+    "ALTER TABLE profiles ADD COLUMN max_calls BIGINT NOT NULL DEFAULT 0",
+    // NULL: in either case; 1: while registered; 0: while not.
+    "ALTER TABLE profile_rules ADD COLUMN registered INTEGER",
+
+    // User '': each by himself. Levels NULL: none.
+    "CREATE TABLE limits ("
+    " name TEXT PRIMARY KEY,"
+    " user_name TEXT NOT NULL,"
+    " prefix TEXT NOT NULL,"
+    " times TEXT NOT NULL,"
+    " calls_per_minute_warning BIGINT, calls_per_minute_critical BIGINT,"
+    " concurrent_warning BIGINT, concurrent_critical BIGINT,"
+    " duration_warning BIGINT, duration_critical BIGINT,"
+    " sequential_warning BIGINT, sequential_critical BIGINT,"
+    " status INTEGER NOT NULL,"
+    " block_seconds BIGINT NOT NULL)",
+    "CREATE TABLE blocks ("
+    " user_name TEXT PRIMARY KEY,"
+    " until_at BIGINT NOT NULL,"
+    " why TEXT NOT NULL)",
+
+    // A firewall is in one group at most.
+    "CREATE TABLE firewall_groups ("
+    " firewall TEXT PRIMARY KEY,"
+    " name TEXT NOT NULL)",
+};
+
 // Step i brings version i to version i + 1. A step is never changed once it was released: files of it are
 // about.
 constexpr auto steps = std::to_array<std::span<const char* const>>({
@@ -125,6 +156,7 @@ constexpr auto steps = std::to_array<std::span<const char* const>>({
     version_2,
     version_3,
     version_4,
+    version_5,
 });
 
 // Numbers that the database gives. Only where the order of adding counts.

@@ -120,15 +120,19 @@ struct Store::Session {
 
     // The same in a transaction, of which `change` tells the others.
     template<typename Work>
-    Result<> write(std::string_view purpose, const StoreChange& change, Work&& work) {
-        return read(purpose, [&] {
-            soci::transaction whole(sql);
-            const std::int64_t revision = begin_change(change);
-            work();
-            whole.commit();
-            // Between, others may have changed what we have not read: then it is not all seen.
-            seen = revision == seen + 1 ? revision : seen;
-        });
+    Result<> write(std::string_view purpose, const StoreChange& change, Work&& work,
+                   std::chrono::milliseconds patience = std::chrono::milliseconds(2500)) {
+        return read(
+            purpose,
+            [&] {
+                soci::transaction whole(sql);
+                const std::int64_t revision = begin_change(change);
+                work();
+                whole.commit();
+                // Between, others may have changed what we have not read: then it is not all seen.
+                seen = revision == seen + 1 ? revision : seen;
+            },
+            patience);
     }
 
     [[nodiscard]] Error away(std::string_view purpose) const;

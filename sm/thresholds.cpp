@@ -11,6 +11,9 @@ namespace stem::sm {
 namespace {
 
 constexpr std::size_t longest_name = 32;
+constexpr char group_mark = '@';
+constexpr std::size_t most_in_group = 10000;
+constexpr const char* group_change = "group"; // no threshold is called so: in the history, a change of groups
 constexpr const char* where_listed = "stemctl thresholds list shows them";
 
 Result<const ThresholdInfo*> find(std::string_view attempt, std::string_view name) {
@@ -22,7 +25,9 @@ Result<const ThresholdInfo*> find(std::string_view attempt, std::string_view nam
 }
 
 std::string whose(std::string_view firewall) {
-    return firewall.empty() ? "the default group" : fmt::format("firewall '{}'", firewall);
+    return firewall.empty()                   ? "the default group"
+           : firewall.starts_with(group_mark) ? fmt::format("group '{}'", firewall.substr(1))
+                                              : fmt::format("firewall '{}'", firewall);
 }
 
 } // namespace
@@ -33,6 +38,8 @@ std::string_view name_of(Thresholds::Origin origin) {
         break;
     case Thresholds::Origin::group:
         return "group";
+    case Thresholds::Origin::named_group:
+        return "named group";
     case Thresholds::Origin::firewall:
         return "firewall";
     }
@@ -49,6 +56,75 @@ Result<> check_firewall_name(std::string_view name) {
     }
     return invalid(fmt::format("read firewall name '{}'", name.substr(0, 80)), "not a name",
                    "write 1 to 32 letters, digits, '-' and '_', or leave it away for the default group");
+}
+
+Result<> check_scope(std::string_view scope) {
+    if (!scope.starts_with(group_mark)) {
+        return check_firewall_name(scope);
+    }
+    scope.remove_prefix(1);
+    return scope.empty() ? invalid("read group name ''", "it is empty", "name a group")
+                         : check_firewall_name(scope);
+}
+
+void Thresholds::fill_groups(std::vector<FirewallGroup> groups) {
+    group_of_.clear();
+    for (const FirewallGroup& group : groups) {
+        for (const std::string& firewall : group.firewalls) {
+            group_of_[firewall] = group.name;
+        }
+    }
+}
+
+std::vector<FirewallGroup> Thresholds::groups() const {
+    std::map<std::string, std::vector<std::string>> by_name;
+    for (const auto& [firewall, group] : group_of_) {
+        by_name[group].push_back(firewall);
+    }
+    std::vector<FirewallGroup> list;
+    for (auto& [name, firewalls] : by_name) {
+        list.push_back({name, std::move(firewalls)});
+    }
+    return list;
+}
+
+std::string Thresholds::group_of(std::string_view firewall) const {
+    const auto found = group_of_.find(firewall);
+    return found == group_of_.end() ? std::string() : found->second;
+}
+
+Result<> Thresholds::put_group(const FirewallGroup& group, TimePoint now, std::string_view who) {
+    if (auto good = check_scope(group_mark + group.name); !good) {
+        return good;
+    }
+    if (group.firewalls.size() > most_in_group) {
+        return invalid("write group " + group.name,
+                       fmt::format("{} firewalls, at most {}", group.firewalls.size(), most_in_group));
+    }
+    for (const std::string& firewall : group.firewalls) {
+        if (auto good = firewall.empty() ? invalid("read a firewall's name", "it is empty")
+                                         : check_firewall_name(firewall);
+            !good) {
+            return good;
+        }
+    }
+    if (auto written = store_.put_group(group); !written) {
+        return written;
+    }
+    std::erase_if(group_of_, [&](const auto& item) { return item.second == group.name; });
+    for (const std::string& firewall : group.firewalls) {
+        group_of_[firewall] = group.name;
+    }
+    // Firewalls know what they have by its version.
+    if (auto written = write({.firewall = group_mark + group.name,
+                              .name = group_change,
+                              .value = std::nullopt,
+                              .at = now,
+                              .who = std::string(who)});
+        !written) {
+        return written;
+    }
+    return tell();
 }
 
 void Thresholds::fill(std::vector<ThresholdChange> settings, std::int64_t version) {
@@ -68,9 +144,16 @@ const ThresholdChange* Thresholds::usable(std::string_view firewall, const Thres
 }
 
 Thresholds::InForce Thresholds::resolve(std::string_view firewall, const ThresholdInfo& info) const {
+    const bool is_group = firewall.starts_with(group_mark);
     if (!firewall.empty()) {
         if (const auto* own = usable(firewall, info)) {
-            return {&info, static_cast<std::uint32_t>(*own->value), Origin::firewall, *own};
+            return {&info, static_cast<std::uint32_t>(*own->value),
+                    is_group ? Origin::named_group : Origin::firewall, *own};
+        }
+    }
+    if (const auto found = is_group ? group_of_.end() : group_of_.find(firewall); found != group_of_.end()) {
+        if (const auto* shared = usable(group_mark + found->second, info)) {
+            return {&info, static_cast<std::uint32_t>(*shared->value), Origin::named_group, *shared};
         }
     }
     if (const auto* group = usable({}, info)) {
@@ -135,7 +218,7 @@ Result<> Thresholds::write(ThresholdChange change) {
 
 Result<> Thresholds::set(std::string_view firewall, std::string_view name, std::int64_t value, TimePoint now,
                          std::string_view who) {
-    if (auto good = check_firewall_name(firewall); !good) {
+    if (auto good = check_scope(firewall); !good) {
         return good;
     }
     const auto info = find("set threshold", name);

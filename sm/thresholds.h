@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The thresholds of firewalls (stem/abi/threshold.h), as the Security Manager keeps them: for each firewall
-// by name, and for a default group that holds where the firewall has no value of its own; and where that has
-// none, the list's default. Every change has a version, a time and an author.
+// by name, for groups of firewalls, and for a default group: the firewall's own value holds, else that of its
+// group, else the default group's, and where that has none, the list's default. Every change has a version, a
+// time and an author.
 //
 // Belongs to one event loop, as the Directory, whose Store it writes to before it changes the memory.
 #pragma once
@@ -23,7 +24,7 @@ namespace stem::sm {
 
 class Thresholds {
   public:
-    enum class Origin { list, group, firewall }; // where a value in force comes from
+    enum class Origin { list, group, named_group, firewall }; // where a value in force comes from
 
     struct InForce {
         const ThresholdInfo* info = nullptr;
@@ -38,7 +39,14 @@ class Thresholds {
     // Tells the listener, for whom a failure is to be logged where it is made.
     void changed_elsewhere() const { static_cast<void>(tell()); }
 
-    // `firewall` "" = the default group, in all of these.
+    // Groups: a firewall is in one at most. A change of them has a version of its own, as one of a value has.
+    void fill_groups(std::vector<FirewallGroup> groups);
+    [[nodiscard]] std::vector<FirewallGroup> groups() const;             // by name
+    [[nodiscard]] std::string group_of(std::string_view firewall) const; // "" = none
+    // Its firewalls leave the groups that they were in. Without firewalls it is gone, but its values stay.
+    Result<> put_group(const FirewallGroup& group, TimePoint now, std::string_view who);
+
+    // `firewall` "" = the default group, "@NAME" = that group, in all of these.
     [[nodiscard]] std::vector<InForce> in_force(std::string_view firewall) const;
     [[nodiscard]] Result<InForce> in_force(std::string_view firewall, std::string_view name) const;
     // The same as the kernel wants it. A stored value that is out of its range by now counts as not stored.
@@ -68,6 +76,7 @@ class Thresholds {
 
     Store& store_;
     std::map<std::pair<std::string, std::string>, ThresholdChange> set_; // by firewall and name
+    std::map<std::string, std::string, std::less<>> group_of_;           // by firewall
     std::int64_t version_ = 0;
     std::function<Result<>()> listener_;
 };
@@ -75,6 +84,9 @@ class Thresholds {
 // 1 to 32 letters, digits, '-' and '_', as an instance's name.
 Result<> check_firewall_name(std::string_view name);
 
-std::string_view name_of(Thresholds::Origin origin); // "default", "group", "firewall"
+// A firewall's, or a group's with '@' before it.
+Result<> check_scope(std::string_view scope);
+
+std::string_view name_of(Thresholds::Origin origin); // "default", "group", "named group", "firewall"
 
 } // namespace stem::sm

@@ -4,8 +4,8 @@
 // leg signals?), machine_response.cpp, machine_answer.cpp (what a response means for its dialog),
 // machine_media.cpp (offers, answers, pinholes), machine_unanswered.cpp (media that nobody answers),
 // machine_watch.cpp (peers that are only monitored), machine_peer.cpp (who showed himself to be somebody),
-// machine_notice.cpp (what the data plane tells of them),
-// machine_record.cpp (what survives stemd), machine_timer.cpp.
+// machine_notice.cpp (what the data plane tells of them), machine_follow.cpp (what the Security Manager is
+// told of calls that it let in), machine_record.cpp (what survives stemd), machine_timer.cpp.
 #pragma once
 
 #include <map>
@@ -55,8 +55,9 @@ struct Dialog {
     std::vector<stem_media> media[STEM_PARTIES] = {};
     std::optional<ResponseOffer> response_offer = {};
     std::uint64_t answered_ns = 0;
+    std::uint64_t ends_ns = 0; // its longest duration is over; 0 = not bound
     std::uint64_t changed_ns = 0;
-    std::uint64_t heard_ns = 0; // its last request
+    std::uint64_t heard_ns = 0;      // its last request
     std::uint64_t answer_due_ns = 0; // when its media must have been answered; 0 = not watched
     // Set by adopt(), until the side's next request: its last one may be repeated, and is not known here.
     bool may_repeat[STEM_PARTIES] = {false, false};
@@ -125,6 +126,10 @@ struct Call {
     std::string refusal; // the response that we gave
     std::string target;  // request URI after a forward
     std::string why;
+    std::string user;                     // whose profile decided; "" = none, or adopted
+    std::chrono::seconds max_duration{0}; // from its answer on; 0 = not bound
+    bool followed = false;                // the Security Manager waits to be told of its end
+    std::string end_cause;                // of the dialog that ended last
     std::vector<Address> terminals;
     std::optional<std::vector<stem_media>> offer; // of the INVITE in force
     LegFlow leg[STEM_PARTIES];
@@ -173,6 +178,7 @@ class Monitor::Machine {
         forks,
         burial,
         answers,
+        duration,
         cut
     };
     struct Timer {
@@ -315,6 +321,12 @@ class Monitor::Machine {
     bool catch_up(const Call& call, Dialog& dialog);
     void learned(const stem_notice& notice);
     void ended(const stem_notice& notice);
+
+    // machine_follow.cpp
+    void tell(Call& call, sm::Link::CallEvent::State state, std::uint64_t since_ns = 0);
+    void tell_end(Call& call);
+    void tell_adopted();
+    void bound_duration(const Call& call, Dialog& dialog);
 
     // machine_unanswered.cpp
     struct Exchange { // of one line, by sender

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a response means for the dialog that its request belongs to, or begins.
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -96,6 +97,8 @@ void Monitor::Machine::on_answer(const sip::Message& message, Call& call, Transa
     dialog.state = STEM_DIALOG_ANSWERED;
     dialog.answered_ns = now_ns_;
     totals_.calls_answered++;
+    bound_duration(call, dialog);
+    tell(call, sm::Link::CallEvent::State::answered);
     if (!revived) {
         learn_media(call, dialog); // it may have rung for long, and many phones send only now
     }
@@ -118,6 +121,7 @@ void Monitor::Machine::on_failure(const sip::Message& message, Call& call) {
     }
     spdlog::info("call {:x} {} -> {}: failed with {}", call.id, call.caller, call.callee, message.status);
     call.state = CallState::failed;
+    call.end_cause = fmt::format("failed with {}", message.status);
     for (auto& dialog : call.dialogs) {
         end(call, dialog, now_ns_, {});
     }

@@ -110,6 +110,8 @@ void Monitor::Machine::hold(Packet packet, const sip::Message& message, Call& ca
     call.legs = {call.branch};
     call.failed_legs.clear();
     call.target.clear();
+    call.user.clear();
+    call.max_duration = std::chrono::seconds(0);
     call.repeats = 0;
     lingering_.erase({call.dead_since_ns, call.id});
     call.dead_since_ns = 0;
@@ -197,7 +199,8 @@ void Monitor::Machine::ask(const Call& call, const sip::Message& message) {
                           .callee = message.request_uri.text,
                           .call_id = message.call_id,
                           .direction = call.direction,
-                          .at = std::chrono::system_clock::now()};
+                          .at = std::chrono::system_clock::now(),
+                          .call = fmt::format("{:x}", call.id)};
     sm_.decide(query, [this, alive = std::weak_ptr<bool>(alive_), id = call.id,
                        serial = call.serial](const sm::Decision& decision) {
         if (!alive.expired()) {
@@ -217,6 +220,8 @@ void Monitor::Machine::decided(std::uint64_t call_id, std::uint64_t serial, cons
         return; // cancelled, timed out, or asked anew meanwhile
     }
     call->why = decision.why;
+    call->user = decision.user;
+    call->max_duration = decision.max_duration;
     if (decision.deny.count() > 0 && call->direction == STEM_INBOUND) {
         observer_->deny_asked(call->leg[STEM_CALLER].source().address, decision.deny, decision.deny_note);
     }
@@ -269,6 +274,7 @@ void Monitor::Machine::let_go(Call& call, const std::string& target, std::vector
     spdlog::info("call {:x} {} -> {}: {}{}: {}", call.id, call.caller, call.callee,
                  target.empty() ? "accepted" : "forwarded to ", target, call.why);
     remember(call, call.dialogs.front());
+    tell(call, sm::Link::CallEvent::State::going);
     if (objection) {
         reject(std::move(packet), &message, *objection);
     } else {

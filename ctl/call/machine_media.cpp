@@ -178,6 +178,7 @@ void Monitor::Machine::end(Call& call, Dialog& dialog, std::uint64_t close_at_ns
     records_.erase(dialog.id);
     if (!why.empty()) {
         spdlog::info("call {:x} {} -> {}: {}", dialog.id, call.caller, call.callee, why);
+        call.end_cause = why;
     }
     bury_when_over(call);
 }
@@ -205,6 +206,7 @@ void Monitor::Machine::bury_when_over(Call& call) {
     if (over && call.dead_since_ns == 0) {
         call.dead_since_ns = now_ns_;
         lingering_.emplace(now_ns_, call.id);
+        tell_end(call);
         set_timer(settings_.linger, Alarm::burial, call.id, call.serial);
     }
 }

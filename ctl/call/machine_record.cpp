@@ -62,6 +62,7 @@ void Monitor::Machine::remember(const Call& call, const Dialog& dialog) {
     }
     record.session_seconds = dialog.session_seconds;
     record.refreshed_ns = dialog.refreshed_ns;
+    record.ends_ns = dialog.ends_ns;
     record.offerer = STEM_PARTIES;
     if (dialog.response_offer) {
         record.offerer = static_cast<std::uint8_t>(dialog.response_offer->by);
@@ -162,6 +163,11 @@ std::size_t Monitor::Machine::adopt(std::uint64_t now_ns) {
         dialog.adopted = true;
         dialog.session_seconds = record.session_seconds;
         dialog.refreshed_ns = record.refreshed_ns;
+        dialog.ends_ns = record.ends_ns;
+        if (dialog.ends_ns != 0) {
+            set_timer(std::chrono::nanoseconds(dialog.ends_ns > now_ns ? dialog.ends_ns - now_ns : 0),
+                      Alarm::duration, call.id, id);
+        }
         const bool unanswered = dialog.state == STEM_DIALOG_CALLING || dialog.state == STEM_DIALOG_EARLY;
         if (record.offerer == STEM_CALLER && unanswered) {
             call.offer = read_media(record.offer, record.offer_count);
@@ -202,6 +208,7 @@ std::size_t Monitor::Machine::adopt(std::uint64_t now_ns) {
         call.dialogs.push_back(std::move(dialog));
         adopted++;
     });
+    tell_adopted();
     const std::size_t orphans = pinholes_.sweep_orphans();
     if (adopted + orphans > 0) {
         spdlog::info("adopted {} dialogs with {} pinholes, closed {} pinholes that no call holds", adopted,

@@ -110,6 +110,12 @@ void Monitor::Machine::ring(const Timer& timer) {
             check_answers(*call, *dialog);
         }
         return;
+    case Alarm::duration:
+        if (dialog != nullptr && dialog->state != STEM_DIALOG_DEAD && dialog->ends_ns != 0 &&
+            dialog->ends_ns <= now_ns_) {
+            cut(*call, *dialog, "it lasted for as long as the Security Manager allows");
+        }
+        return;
     case Alarm::cut:
         return;
     }
@@ -217,6 +223,7 @@ void Monitor::Machine::check_session(Call& call, Dialog& dialog) {
 
 void Monitor::Machine::forget(Call& call) {
     give_back(call);
+    tell_end(call);
     for (const auto& dialog : call.dialogs) {
         let_byes_go(dialog.id);
         pinholes_.close(dialog.id, now_ns_);

@@ -19,6 +19,7 @@
 #include "ctl/mgcp/mgcp_parser.h"
 #include "ctl/smlink/on_loss.h"
 #include "lib/settings/parameter.h"
+#include "sm/audit/trail.h"
 #include "sm/settings.h"
 
 namespace stem::config {
@@ -63,6 +64,27 @@ struct SecurityManager {
     std::chrono::milliseconds drill_delay{0}; // decisions come this late, on purpose
 };
 
+// The audit trail of an embedded Security Manager.
+struct Audit {
+    std::string file; // "" = beside the database
+    std::uint32_t file_mib = 16;
+    std::uint32_t files = 10;
+    std::chrono::milliseconds sync{1000};
+
+    // `database`: the file of an embedded Security Manager's, or "" where it is elsewhere.
+    [[nodiscard]] sm::audit::Settings settings(const std::filesystem::path& database,
+                                               const std::string& instance) const {
+        std::filesystem::path beside = database;
+        if (beside.empty()) {
+            beside = "/var/lib/stem/" + instance + ".db";
+        }
+        return {.file = file.empty() ? beside.replace_extension(".audit.jsonl") : std::filesystem::path(file),
+                .octets = std::uint64_t{file_mib} << 20U,
+                .files = files,
+                .sync = sync};
+    }
+};
+
 struct Peers {
     std::vector<Cidr> trunks;                      // known for good
     std::chrono::milliseconds call_memory{600000}; // known so long after the last answered call
@@ -89,6 +111,7 @@ struct Config {
     call::Settings call;
     tcp::Settings tcp;
     SecurityManager sm;
+    Audit audit;
     Peers peers;
     Frames frames;
     fragment::Limits fragments;

@@ -95,6 +95,7 @@ const std::array section_table{
     Section{"calls", "How many calls are followed, and for how long."},
     Section{"media", "Where media may flow, and when a pinhole closes."},
     Section{"sm", "The Security Manager: inside stemd, or a service of its own (docs/security-manager.md)."},
+    Section{"audit", "The audit trail of a Security Manager inside stemd (docs/audit.md)."},
     Section{"peers", "Who is known, and goes first when others flood (docs/flood.md)."},
     Section{"frames", "Memory for the packets that the data plane gives to stemd."},
     Section{"fragments",
@@ -316,6 +317,10 @@ const std::array parameter_table{
               "What becomes of calls from inside."},
     Parameter{"sm", "outgoing_status", integer<STEM_FIELD(sm.policy.outgoing_status)>("", 400, 699),
               "SIP status of that rejection."},
+    Parameter{
+        "sm",
+        "busy_status", integer<STEM_FIELD(sm.policy.busy_status)>("", 400, 699),
+        "SIP status for a call to a user, or to users of a profile, with as many calls as max_calls allows."},
     Parameter{"sm", "decision_timeout_ms",
               integer<STEM_FIELD(call.decision_timeout), milliseconds>("ms", 10, 31000),
               "An INVITE without a decision after this time is refused with 503."},
@@ -323,6 +328,21 @@ const std::array parameter_table{
               "Gives every decision this late, on purpose: a drill, to see how phones behave while they are "
               "held. 0 in normal service.",
               true},
+
+    Parameter{
+        "audit", "file",
+        text<STEM_FIELD(audit.file)>(
+            "an absolute path, or \"\" for beside the database; with PostgreSQL, where its file would be",
+            is_absolute_path_or_empty),
+        "JSON lines, mode 0600: FILE, and full ones as FILE.1, FILE.2, ... Opened anew on SIGHUP."},
+    Parameter{"audit", "file_mib", integer<STEM_FIELD(audit.file_mib)>("MiB", 1, 4096),
+              "How long the file may be before it is turned over."},
+    Parameter{"audit", "files", integer<STEM_FIELD(audit.files)>("files", 0, 1000),
+              "How many full ones are kept; the oldest is given up."},
+    Parameter{"audit", "sync_ms", integer<STEM_FIELD(audit.sync), milliseconds>("ms", 0, 60000),
+              "How often the file is brought to the disk, beside the calls: what a power cut may cost. A "
+              "crash of the "
+              "program costs nothing. 0: when the kernel sees fit."},
 
     Parameter{
         "peers", "trunks", networks<STEM_FIELD(peers.trunks)>(),

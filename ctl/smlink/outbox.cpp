@@ -35,6 +35,10 @@ Outbox::Ticket Outbox::add(const sm::Link::StreamEnd& end) {
     return put({.item = end});
 }
 
+Outbox::Ticket Outbox::add(const sm::Link::CallEvent& event) {
+    return put({.item = event});
+}
+
 void Outbox::done(Ticket ticket) {
     const auto found = entries_.find(ticket);
     if (found == entries_.end()) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a Security Manager must hear of and has not acknowledged: bindings, the newest of each address of
-// record and contact, and streams that were ended. In the order in which they came. Bounded: what is too much
-// pushes out the oldest, which is counted.
+// record and contact, streams that were ended, and ends of calls. In the order in which they came. Bounded:
+// what is too much pushes out the oldest, which is counted.
 #pragma once
 
 #include "sm/decision.h"
@@ -26,11 +26,12 @@ class Outbox {
 
     Ticket add(const sm::Link::Binding& binding, Clock::time_point now);
     Ticket add(const sm::Link::StreamEnd& end);
+    Ticket add(const sm::Link::CallEvent& event);
     void done(Ticket ticket);
 
     // As it is to be sent now: a lifetime without what has gone by. nullopt: it is over, or not there any
     // more.
-    using Item = std::variant<sm::Link::Binding, sm::Link::StreamEnd>;
+    using Item = std::variant<sm::Link::Binding, sm::Link::StreamEnd, sm::Link::CallEvent>;
     [[nodiscard]] std::optional<Item> item(Ticket ticket, Clock::time_point now) const;
     [[nodiscard]] std::vector<Ticket> tickets() const; // oldest first
 

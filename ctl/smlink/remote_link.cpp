@@ -84,6 +84,7 @@ void RemoteLink::on_ready(const channel::Hello& hello) {
     for (const auto ticket : outbox_.tickets()) {
         post(ticket);
     }
+    post_calls();
     for (auto& [key, waiting] : waiting_) {
         ask(waiting);
         by_id_[waiting.id] = key;
@@ -187,6 +188,43 @@ void RemoteLink::report(const StreamEnd& end) {
     }
 }
 
+void RemoteLink::follow(const CallEvent& event) {
+    if (event.state == CallEvent::State::ended) {
+        calls_.erase(event.call);
+        const auto ticket = outbox_.add(event);
+        if (connected()) {
+            post(ticket);
+        }
+        return;
+    }
+    calls_.insert_or_assign(event.call, event);
+    if (connected()) {
+        const std::string id = session_->fresh_id();
+        posted_[id] = 0;
+        session_->send(MessageType::call, id, channel::to_body(event));
+    }
+}
+
+void RemoteLink::post_calls() {
+    channel::Calls part{.first = true};
+    std::size_t octets = 0;
+    const auto send = [&] {
+        session_->send(MessageType::calls, session_->fresh_id(), channel::to_body(part));
+        part = {};
+        octets = 0;
+    };
+    for (const auto& [name, event] : calls_) {
+        const std::size_t size = channel::size_in_calls(event);
+        if (part.calls.size() == channel::most_calls || octets + size > channel::calls_limit) {
+            send();
+        }
+        octets += size;
+        part.calls.push_back(event);
+    }
+    part.last = true;
+    send();
+}
+
 void RemoteLink::post(Outbox::Ticket ticket) {
     const auto item = outbox_.item(ticket, Steady::now());
     if (!item) {
@@ -197,6 +235,8 @@ void RemoteLink::post(Outbox::Ticket ticket) {
     posted_[id] = ticket;
     if (const auto* binding = std::get_if<Binding>(&*item)) {
         session_->send(MessageType::learn, id, channel::to_body(*binding));
+    } else if (const auto* event = std::get_if<CallEvent>(&*item)) {
+        session_->send(MessageType::call, id, channel::to_body(*event));
     } else {
         session_->send(MessageType::report, id, channel::to_body(std::get<StreamEnd>(*item)));
     }
@@ -225,7 +265,9 @@ void RemoteLink::on_message(const channel::Envelope& message) {
     case MessageType::hello: // the session's
     case MessageType::query:
     case MessageType::learn:
-    case MessageType::report: // the channel has refused them: not for a Security Manager to send
+    case MessageType::report:
+    case MessageType::call:
+    case MessageType::calls: // the channel has refused them: not for a Security Manager to send
         return;
     }
 }

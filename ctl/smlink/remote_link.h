@@ -37,8 +37,8 @@ namespace stem::smlink {
     X(refused, "refused", "queries that a Security Manager refused as messages")                             \
     X(by_snapshot, "by_snapshot", "calls decided by the snapshot, for want of a Security Manager")           \
     X(unavailable, "unavailable", "calls refused with 503, for want of a Security Manager")                  \
-    X(acknowledged, "acknowledged", "bindings and reports taken in by a Security Manager")                   \
-    X(not_taken, "not_taken", "bindings and reports that it could not take in")                              \
+    X(acknowledged, "acknowledged", "bindings, reports and calls taken in by a Security Manager")            \
+    X(not_taken, "not_taken", "bindings, reports and calls that it could not take in")                       \
     X(snapshots, "snapshots", "snapshots taken over")                                                        \
     X(snapshots_refused, "snapshots_refused", "snapshots not believed")                                      \
     X(denials, "denials", "deny instructions carried out")
@@ -79,6 +79,9 @@ class RemoteLink final : public sm::Link, private SessionOwner {
     void decide(const sm::Query& query, std::function<void(sm::Decision)> done) override;
     void learn(const Binding& binding) override;
     void report(const StreamEnd& end) override;
+    // The end of a call is kept until it is acknowledged. What goes on need not be: all calls in progress are
+    // told when a connection begins.
+    void follow(const CallEvent& event) override;
 
     // For connections from now on; one whose server is not believed any more ends.
     void set_credentials(std::shared_ptr<tls::Credentials> credentials);
@@ -118,6 +121,7 @@ class RemoteLink final : public sm::Link, private SessionOwner {
     void look_at_list();
     void ask(Waiting& waiting);
     void post(Outbox::Ticket ticket);
+    void post_calls();
     // Without a Security Manager: by the snapshot, if that is the policy and it can; else nothing happens.
     bool settle_by_snapshot(std::uint64_t key);
     void settle_unavailable(std::uint64_t key);
@@ -143,7 +147,8 @@ class RemoteLink final : public sm::Link, private SessionOwner {
     std::map<std::uint64_t, Waiting> waiting_; // in the order of asking, which is that of deadlines
     std::map<std::string, std::uint64_t> by_id_;
     Outbox outbox_;
-    std::map<std::string, Outbox::Ticket> posted_;
+    std::map<std::string, Outbox::Ticket> posted_; // 0: nothing is kept of it
+    std::map<std::string, CallEvent> calls_;       // in progress
     SnapshotKeeper snapshot_;
     std::string failed_snapshot_; // its id
     std::int64_t thresholds_version_ = -1;

@@ -32,7 +32,8 @@ std::unique_ptr<CLI::App> make_command_tree(Session& session) {
     root->add_option("--run-dir", session.run_dir, "Locks and sockets [STEM_RUN_DIR, or /run/stem]")
         ->type_name("DIR");
     root->add_option("--sm", session.sm,
-                     "A Security Manager elsewhere, for user, profile, spam, location, thresholds, firewall")
+                     "A Security Manager elsewhere, for user, profile, spam, location, thresholds, limit, "
+                     "audit, firewall")
         ->type_name("URL")
         ->envname("STEM_SM");
     root->add_option("--sm-cert", session.sm_certificate, "Our certificate for it, with the role admin")
@@ -69,6 +70,9 @@ std::unique_ptr<CLI::App> make_command_tree(Session& session) {
     add_location_commands(*root, session);
     add_profile_commands(*root, session);
     add_spam_commands(*root, session);
+    add_limit_commands(*root, session);
+    add_audit_commands(*root, session);
+    add_group_commands(*root, session);
     add_firewall_commands(*root, session);
     add_pki_commands(*root, session);
     add_help_commands(*root, session);

@@ -28,10 +28,13 @@ void add_connections_commands(CLI::App& root, Session& session); // connections 
 void add_user_commands(CLI::App& root, Session& session);        // user, user uri
 void add_location_commands(CLI::App& root, Session& session);    // location list, set, del
 void add_profile_commands(CLI::App& root, Session& session);     // profile, profile rule, profile test
-void add_spam_commands(CLI::App& root, Session& session);        // spam add, del, list
-void add_firewall_commands(CLI::App& root, Session& session);    // firewall list, deny
-void add_pki_commands(CLI::App& root, Session& session);         // pki init, issue, renew, revoke, list, crl
-void add_help_commands(CLI::App& root, Session& session);        // completion, help-man
+void add_spam_commands(CLI::App& root, Session& session);        // spam add, del, list, import
+void add_limit_commands(CLI::App& root, Session& session); // limit add, set, del, list, show, blocks, unblock
+void add_audit_commands(CLI::App& root, Session& session); // audit list, export
+void add_group_commands(CLI::App& root, Session& session); // group set, del, list, show
+void add_firewall_commands(CLI::App& root, Session& session); // firewall list, deny
+void add_pki_commands(CLI::App& root, Session& session);      // pki init, issue, renew, revoke, list, crl
+void add_help_commands(CLI::App& root, Session& session);     // completion, help-man
 
 // thresholds list, show, set, reset
 void add_thresholds_commands(CLI::App& root, Session& session);

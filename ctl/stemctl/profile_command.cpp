@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include <optional>
+
 namespace stem::stemctl {
 namespace {
 
@@ -29,6 +31,8 @@ struct ProfileOptions {
     std::string to_uri;
     std::string at;
     bool outbound = false;
+    std::string registered;
+    std::optional<std::int64_t> max_calls;
 };
 using Options = std::shared_ptr<ProfileOptions>;
 
@@ -76,15 +80,19 @@ std::string action_text(const json::value& action) {
 }
 
 std::string show_profile(const json::value& profile) {
-    Table table({{"#", Align::right}, {"CALLER"}, {"WHEN"}, {"ACTION"}});
+    Table table({{"#", Align::right}, {"CALLER"}, {"WHEN"}, {"REGISTERED"}, {"ACTION"}});
     std::size_t position = 0;
     for (const auto& rule : members(profile, "rules")) {
         const std::string when = member(rule, "when");
+        const std::string registered = member(rule, "registered");
         table.row({std::to_string(++position), member(rule, "caller"), when.empty() ? "always" : when,
-                   action_text(rule)});
+                   registered.empty() ? "-" : registered, action_text(rule)});
     }
-    table.row({"else", "", "", action_text(profile.at("default"))});
-    return fmt::format("profile {}\n{}", member(profile, "name"), table.to_string());
+    table.row({"else", "", "", "", action_text(profile.at("default"))});
+    const std::string max_calls = member(profile, "max_calls");
+    return fmt::format("profile {}{}\n{}", member(profile, "name"),
+                       max_calls.empty() ? "" : fmt::format(", at most {} calls at once", max_calls),
+                       table.to_string());
 }
 
 std::string show_profiles(const json::value& answer) {
@@ -105,8 +113,16 @@ std::string show_decision(const json::value& decision) {
     for (const auto& terminal : members(decision, "terminals")) {
         terminals += (terminals.empty() ? "" : " ") + std::string(terminal.as_string());
     }
-    return fmt::format("{}\nbecause {}\n{}", text, member(decision, "why"),
+    if (const std::string bound = member(decision, "max_duration"); !bound.empty()) {
+        text += fmt::format(", for {} s at most", bound);
+    }
+    text = fmt::format("{}\nbecause {}\n{}", text, member(decision, "why"),
                        terminals.empty() ? "" : "media bound to " + terminals + "\n");
+    Table steps({{""}, {"LOOKED AT"}, {"FOUND"}});
+    for (const auto& step : members(decision, "steps")) {
+        steps.row({member(step, "decided") == "true" ? "*" : "", member(step, "step"), member(step, "why")});
+    }
+    return steps.empty() ? text : text + "\n" + steps.to_string();
 }
 
 int run_add(const Session& session, const ProfileOptions& options) {
@@ -119,7 +135,15 @@ int run_add(const Session& session, const ProfileOptions& options) {
         }
         profile["default"] = std::move(*action);
     }
+    if (options.max_calls) {
+        profile["max_calls"] = *options.max_calls;
+    }
     return ask_and_print(session, "POST", profiles_path, profile, show_profile);
+}
+
+int run_max_calls(const Session& session, const ProfileOptions& options) {
+    return ask_and_print(session, "PUT", path_of(options),
+                         json::object{{"max_calls", options.max_calls.value_or(0)}}, show_profile);
 }
 
 int run_default(const Session& session, const ProfileOptions& options) {
@@ -141,6 +165,9 @@ int run_rule_add(const Session& session, const ProfileOptions& options) {
     (*rule)["caller"] = options.caller;
     if (!options.when.empty()) {
         (*rule)["when"] = options.when;
+    }
+    if (!options.registered.empty()) {
+        (*rule)["registered"] = options.registered;
     }
     if (options.position != 0) {
         (*rule)["position"] = options.position;
@@ -196,17 +223,23 @@ void add_rule_commands(CLI::App& profile, Session& session, const Options& optio
         *rule, "add", "Add a rule, behind the last or at a position.",
         "  stemctl profile rule add office --caller '*@example.org' --when 'mon-fri 08:00-18:00' --accept\n"
         "  stemctl profile rule add office --forward sip:desk@example.org\n"
+        "  stemctl profile rule add office --registered no --forward sip:voicemail@example.org\n"
         "  stemctl profile rule add office --position 1 --caller anonymous --reject 433\n"
         "  stemctl profile rule add office --caller '*@fraud.example' --drop --deny 1h",
         [&session, options] { return run_rule_add(session, *options); });
     add_name(add, options);
     add_action(add, options);
-    add->add_option("--caller", options->caller,
-                    "Who calls: *, anonymous, sip:bob@example.org, *@example.org, +49301234, +49*")
+    add->add_option(
+           "--caller", options->caller,
+           "Who calls: *, anonymous, sip:bob@example.org, *@example.org, +49301234, +49*, regex:EXPRESSION")
         ->type_name("PATTERN")
         ->capture_default_str();
     add->add_option("--when", options->when, "Local time: 'mon-fri 08:00-18:00', 'sat,sun' [always]")
         ->type_name("TIMES");
+    add->add_option("--registered", options->registered,
+                    "Only while the callee has a living location (yes), or has none (no) [either]")
+        ->check(CLI::IsMember({"yes", "no"}))
+        ->type_name("yes|no");
     add->add_option("--position", options->position, "From 1; those from there on move down")
         ->check(CLI::PositiveNumber)
         ->type_name("N");
@@ -245,6 +278,19 @@ void add_profile_commands(CLI::App& root, Session& session) {
                         [&session, options] { return run_add(session, *options); });
     add_name(add, options);
     add_action(add, options);
+
+    add->add_option("--max-calls", options->max_calls, "To all its users together, at once; 0: any number")
+        ->check(CLI::Range(0, 1'000'000))
+        ->type_name("N");
+    auto* bound =
+        session.command(*profile, "calls", "Bound calls to all its users together, at once; 0: any number.",
+                        "  stemctl profile calls office 30",
+                        [&session, options] { return run_max_calls(session, *options); });
+    add_name(bound, options);
+    bound->add_option("calls", options->max_calls, "How many")
+        ->required()
+        ->check(CLI::Range(0, 1'000'000))
+        ->type_name("N");
 
     auto* del = session.command(*profile, "del", "Remove a profile that no user has.",
                                 "  stemctl profile del office", [&session, options] {

@@ -5,6 +5,12 @@
 #include "ctl/stemctl/stemd_client.h"
 #include "ctl/stemctl/table.h"
 
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
 namespace stem::stemctl {
 namespace {
 
@@ -17,6 +23,7 @@ struct SpamOptions {
     std::string user;
     std::string note;
     std::string deny; // how long; empty: not
+    std::string file;
 };
 
 std::string show_spam(const json::value& answer) {
@@ -30,6 +37,33 @@ std::string show_spam(const json::value& answer) {
     return table.empty() ? "no spam callers\n" : table.to_string();
 }
 
+int run_import(const Session& session, const SpamOptions& options) {
+    const std::string attempt = "read spam list " + options.file;
+    std::ifstream file(options.file, std::ios::binary);
+    std::ostringstream text;
+    if (!file || std::filesystem::is_directory(options.file) || !(text << file.rdbuf())) {
+        return session.failed(
+            Error{.attempt = attempt, .cause = "it cannot be read, or is empty", .remedy = {}});
+    }
+    json::object body{{"file", options.file}, {"text", text.str()}};
+    if (!options.user.empty()) {
+        body["user"] = options.user;
+    }
+    if (!options.deny.empty()) {
+        const auto seconds = deny_seconds(options.deny);
+        if (!seconds) {
+            (void)session.failed(seconds.error());
+            return exit_usage;
+        }
+        body["deny_seconds"] = *seconds;
+    }
+    return ask_and_print(session, "POST", std::string(spam_path) + "/import", body,
+                         [&](const json::value& answer) {
+                             return fmt::format("{} callers are on the spam list; {} were there before\n",
+                                                member(answer, "added"), member(answer, "present"));
+                         });
+}
+
 } // namespace
 
 void add_spam_commands(CLI::App& root, Session& session) {
@@ -39,7 +73,7 @@ void add_spam_commands(CLI::App& root, Session& session) {
     const auto add_caller = [&](CLI::App* command) {
         command
             ->add_option("caller", options->caller,
-                         "anonymous, sip:bob@example.org, *@example.org, +49301234, +49*")
+                         "anonymous, sip:bob@example.org, *@example.org, +49301234, +49*, regex:EXPRESSION")
             ->required()
             ->type_name("PATTERN");
         command->add_option("--user", options->user, "Only for calls to this user [all]")->type_name("USER");
@@ -70,6 +104,16 @@ void add_spam_commands(CLI::App& root, Session& session) {
     add_caller(add);
     add->add_option("--note", options->note, "Why, for those who read the list")->type_name("TEXT");
     add->add_option("--deny", options->deny, deny_help)->type_name("TIME");
+
+    auto* import =
+        session.command(*spam, "import",
+                        "Put the callers of a file on a spam list: all, or with an error none.\n"
+                        "A pattern on each line, and a note behind a comma; # begins a comment. CSV will do.",
+                        "  stemctl spam import /var/lib/lists/robocalls.csv --deny 1h",
+                        [&session, options] { return run_import(session, *options); });
+    import->add_option("file", options->file, "The list, up to 16 MiB")->required()->type_name("FILE");
+    import->add_option("--user", options->user, "Only for calls to this user [all]")->type_name("USER");
+    import->add_option("--deny", options->deny, deny_help)->type_name("TIME");
 
     auto* del = session.command(
         *spam, "del", "Take a caller off a spam list.", "  stemctl spam del '*@spam.example'",

@@ -18,17 +18,21 @@ namespace {
 
 namespace json = boost::json;
 
+constexpr const char* default_group = "true"; // what CLI11 makes of an option without its value
+
 struct ThresholdOptions {
     std::string name;
     std::int64_t value = 0;
     bool all = false;
-    bool group = false;
+    std::string group; // "true" = the default group; else a name
     bool markdown = false;
 };
 
 std::string target_of(const Session& session, const ThresholdOptions& options, const std::string& name) {
     return "/v1/thresholds" + (name.empty() ? "" : "/" + escaped(name)) +
-           query_of({{"firewall", options.group ? "" : session.instance}});
+           (options.group.empty()            ? query_of({{"firewall", session.instance}})
+            : options.group == default_group ? std::string()
+                                             : query_of({{"group", options.group}}));
 }
 
 Result<stem_thresholds> in_kernel(const kernel::Instance& instance) {
@@ -130,7 +134,7 @@ int run_list(const Session& session, const ThresholdOptions& options) {
         Session::print(thresholds_markdown());
         return exit_done;
     }
-    if (options.group || !session.sm.empty()) {
+    if (!options.group.empty() || !session.sm.empty()) {
         return list_of_stemd(session, options, std::nullopt);
     }
     const auto instance = session.open();
@@ -239,20 +243,23 @@ void add_thresholds_commands(CLI::App& root, Session& session) {
                                     "List thresholds: what is in force, and who set it.\n"
                                     "With stemd away, what the kernel has.",
                                     "  stemctl thresholds list\n  stemctl thresholds list --json", list);
-    add_group(listing, "The default group's, which hold where a firewall has none of its own");
+    add_group(
+        listing,
+        "The default group's, which hold where a firewall has none of its own; --group=NAME: a group's");
 
     auto* show = session.command(*group, "show", "Show one threshold with its changes.",
                                  "  stemctl thresholds show keepalive_rate",
                                  [&session, options] { return run_show(session, *options); });
     add_name(show)->required();
-    add_group(show, "As the default group has it");
+    add_group(show, "As the default group has it, or --group=NAME");
 
     auto* set = session.command(*group, "set", "Set a threshold, in the store and in the kernel at once.",
                                 "  stemctl thresholds set keepalive_rate 50",
                                 [&session, options] { return run_set(session, *options); });
     add_name(set)->required();
     set->add_option("value", options->value, "In its unit")->required()->type_name("VALUE");
-    add_group(set, "For the default group: all firewalls that have no value of their own");
+    add_group(set, "For the default group, all firewalls that have no value of their own; --group=NAME: for "
+                   "those of a group");
 
     auto* reset = session.command(
         *group, "reset", "Take back what was set: the group's value or the default holds again.",
@@ -260,7 +267,7 @@ void add_thresholds_commands(CLI::App& root, Session& session) {
         [&session, options] { return run_reset(session, *options); });
     add_name(reset);
     reset->add_flag("--all", options->all, "All that are set");
-    add_group(reset, "The default group's");
+    add_group(reset, "The default group's, or --group=NAME");
 }
 
 } // namespace stem::stemctl

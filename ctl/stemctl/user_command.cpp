@@ -15,6 +15,7 @@ namespace json = boost::json;
 constexpr const char* users_path = "/v1/users";
 
 struct UserOptions {
+    std::optional<std::int64_t> max_calls;
     std::string name;
     std::string display_name;
     std::string profile;
@@ -62,13 +63,22 @@ std::string show_users(const json::value& answer) {
 std::string show_user(const json::value& user) {
     const std::string profile = member(user, "profile");
     const std::string name = member(user, "display_name");
-    return fmt::format("user     {}{}\nURIs     {}\nprofile  {}\n\n{}", member(user, "name"),
+    const std::string max_calls = member(user, "max_calls");
+    return fmt::format("user     {}{}\nURIs     {}\nprofile  {}\n{}\n{}", member(user, "name"),
                        name.empty() ? "" : " (" + name + ")", uris_of(user),
-                       profile.empty() ? "none: calls are accepted" : profile, locations_of(user));
+                       profile.empty() ? "none: calls are accepted" : profile,
+                       max_calls.empty() ? "" : fmt::format("at once  {} calls at most\n", max_calls),
+                       locations_of(user));
 }
 
 CLI::Option* add_name(CLI::App* command, const Options& options) {
     return command->add_option("name", options->name, "The user")->required()->type_name("USER");
+}
+
+void add_max_calls(CLI::App* command, const Options& options) {
+    command->add_option("--max-calls", options->max_calls, "Calls to the user at once; 0: any number")
+        ->check(CLI::Range(0, 1'000'000))
+        ->type_name("N");
 }
 
 int run_add(const Session& session, const UserOptions& options) {
@@ -81,6 +91,7 @@ int run_add(const Session& session, const UserOptions& options) {
         json::object{{"name", options.name},
                      {"display_name", options.display_name},
                      {"profile", options.profile.empty() ? json::value() : json::value(options.profile)},
+                     {"max_calls", options.max_calls.value_or(0)},
                      {"uris", std::move(uris)}},
         show_user);
 }
@@ -94,6 +105,9 @@ int run_set(const Session& session, const UserOptions& options) {
         change["profile"] = nullptr;
     } else if (!options.profile.empty()) {
         change["profile"] = options.profile;
+    }
+    if (options.max_calls) {
+        change["max_calls"] = *options.max_calls;
     }
     return ask_and_print(session, "PUT", path_of(options), change, show_user);
 }
@@ -155,6 +169,7 @@ void add_user_commands(CLI::App& root, Session& session) {
     add->add_option("--uri", options->uris, "By which the user is called; may be repeated")->type_name("URI");
     add->add_option("--profile", options->profile, "How calls are treated")->type_name("PROFILE");
     add->add_option("--display-name", options->display_name, "For people")->type_name("TEXT");
+    add_max_calls(add, options);
 
     auto* del = session.command(
         *user, "del", "Remove a user with all locations and the user's spam list.",
@@ -180,6 +195,7 @@ void add_user_commands(CLI::App& root, Session& session) {
         set->add_option("--profile", options->profile, "How calls are treated")->type_name("PROFILE");
     set->add_flag("--no-profile", options->no_profile, "All calls are let in")->excludes(profile);
     set->add_option("--display-name", options->display_name, "For people")->type_name("TEXT");
+    add_max_calls(set, options);
 
     add_user_uri_commands(*user, session, options);
 }

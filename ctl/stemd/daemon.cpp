@@ -187,7 +187,7 @@ Result<> Daemon::Loop::open_api() {
                             {.socket = socket,
                              .mode = static_cast<mode_t>(std::stoul(config_.api.mode, nullptr, octal)),
                              .connections = config_.api.connections,
-                             .body_limit = sm::max_body_length,
+                             .body_limit = sm::max_import_length,
                              .timeout = config_.api.timeout},
                             [this](const api::Request& request) { return api::answer(*backend_, request); });
     if (!server) {
@@ -265,6 +265,7 @@ void Daemon::Loop::on_tick() {
     if (ticks_ % ticks_per_second == 0) {
         signalling_->drop_log().tick();
         signalling_->look_around();
+        manager_->every_second();
     }
     if (ticks_ == ticks_per_minute) {
         ticks_ = 0;

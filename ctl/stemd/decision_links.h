@@ -29,6 +29,7 @@ class CountingLink final : public sm::Link {
     void decide(const sm::Query& query, std::function<void(sm::Decision)> done) override;
     void learn(const Binding& binding) override { inner_.learn(binding); }
     void report(const StreamEnd& end) override { inner_.report(end); }
+    void follow(const CallEvent& event) override { inner_.follow(event); }
 
     [[nodiscard]] const DecisionCounts& counts() const noexcept { return *counts_; }
 
@@ -48,6 +49,7 @@ class DelayedLink final : public sm::Link {
     void decide(const sm::Query& query, std::function<void(sm::Decision)> done) override;
     void learn(const Binding& binding) override { inner_.learn(binding); }
     void report(const StreamEnd& end) override { inner_.report(end); }
+    void follow(const CallEvent& event) override { inner_.follow(event); }
 
   private:
     boost::asio::io_context& loop_;

@@ -8,8 +8,23 @@
 
 namespace stem::stemd {
 
+EmbeddedManager::EmbeddedManager(std::unique_ptr<sm::Directory> directory,
+                                 std::unique_ptr<sm::audit::Trail> trail, const sm::Settings& policy)
+    : directory_(std::move(directory)), trail_(std::move(trail)),
+      admission_(*directory_, policy, trail_.get()), link_(*directory_, admission_) {
+    admission_.on_warning([](const std::string& text) { spdlog::warn("{}", text); });
+    trail_->on_trouble([](const std::string& failure) {
+        if (failure.empty()) {
+            spdlog::info("the audit trail is written again");
+        } else {
+            spdlog::error("{}: calls are decided without a record", failure);
+        }
+    });
+}
+
 Result<std::unique_ptr<Manager>> EmbeddedManager::open(boost::asio::io_context& loop,
-                                                       const sm::Settings& policy,
+                                                       const config::SecurityManager& settings,
+                                                       const config::Audit& audit,
                                                        const kernel::Instance& instance,
                                                        const std::string& database) {
     const auto address = sm::StoreAddress::parse(database);
@@ -20,7 +35,13 @@ Result<std::unique_ptr<Manager>> EmbeddedManager::open(boost::asio::io_context& 
     if (!directory) {
         return std::unexpected(directory.error());
     }
-    std::unique_ptr<EmbeddedManager> manager(new EmbeddedManager(std::move(*directory), policy));
+    auto trail =
+        sm::audit::Trail::open(audit.settings(address->shared() ? std::string() : database, instance.name()));
+    if (!trail) {
+        return std::unexpected(trail.error());
+    }
+    std::unique_ptr<EmbeddedManager> manager(
+        new EmbeddedManager(std::move(*directory), std::move(*trail), settings.policy));
     auto thresholds = ThresholdSink::open(instance, manager->directory_->thresholds());
     if (!thresholds) {
         return std::unexpected(thresholds.error());
@@ -34,8 +55,11 @@ Result<std::unique_ptr<Manager>> EmbeddedManager::open(boost::asio::io_context& 
 }
 
 api::Response EmbeddedManager::answer(const api::Request& request) {
-    auto reply = sm::handle(*directory_, decider_, request.method, request.target, request.body,
-                            std::chrono::system_clock::now(), request.who);
+    auto reply = sm::handle({.directory = *directory_,
+                             .admission = admission_,
+                             .now = std::chrono::system_clock::now(),
+                             .who = request.who},
+                            request.method, request.target, request.body);
     return {.status = reply.status,
             .body = reply.json.is_null() ? std::string() : boost::json::serialize(reply.json),
             .allow = std::move(reply.allow)};
@@ -43,16 +67,24 @@ api::Response EmbeddedManager::answer(const api::Request& request) {
 
 boost::json::object EmbeddedManager::status() const {
     const auto& store = directory_->store();
+    const auto& audit = trail_->counts();
     return {{"mode", "embedded"},
             {"database",
              {{"name", store.name()},
               {"shared", store.shared()},
               {"connected", !store.lost()},
-              {"bindings_waiting", directory_->waiting()}}}};
+              {"bindings_waiting", directory_->waiting()}}},
+            {"calls", admission_.calls().size()},
+            {"audit",
+             {{"file", trail_->settings().file.string()},
+              {"written", audit.written},
+              {"lost", audit.lost},
+              {"failure",
+               trail_->failure().empty() ? boost::json::value() : boost::json::value(trail_->failure())}}}};
 }
 
 Manager::Figures EmbeddedManager::figures() const {
-    return {.bindings = link_.counters()};
+    return {.bindings = link_.counters(), .admission = admission_.counts(), .audit = trail_->counts()};
 }
 
 Result<> EmbeddedManager::every_minute() {
@@ -61,6 +93,9 @@ Result<> EmbeddedManager::every_minute() {
 }
 
 Result<> EmbeddedManager::reload() {
+    if (auto reopened = trail_->reopen(trail_->settings()); !reopened) {
+        return reopened;
+    }
     return thresholds_->push();
 }
 

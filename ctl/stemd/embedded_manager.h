@@ -12,23 +12,26 @@ namespace stem::stemd {
 class EmbeddedManager final : public Manager {
   public:
     // `loop` must outlive it.
-    static Result<std::unique_ptr<Manager>> open(boost::asio::io_context& loop, const sm::Settings& policy,
-                                                 const kernel::Instance& instance,
+    static Result<std::unique_ptr<Manager>> open(boost::asio::io_context& loop,
+                                                 const config::SecurityManager& settings,
+                                                 const config::Audit& audit, const kernel::Instance& instance,
                                                  const std::string& database);
 
     sm::Link& link() override { return link_; }
     api::Response answer(const api::Request& request) override;
     [[nodiscard]] boost::json::object status() const override;
     [[nodiscard]] Figures figures() const override;
+    void every_second() override { admission_.tick(); }
     Result<> every_minute() override;
     Result<> reload() override;
 
   private:
-    EmbeddedManager(std::unique_ptr<sm::Directory> directory, const sm::Settings& policy)
-        : directory_(std::move(directory)), decider_(*directory_, policy), link_(*directory_, policy) {}
+    EmbeddedManager(std::unique_ptr<sm::Directory> directory, std::unique_ptr<sm::audit::Trail> trail,
+                    const sm::Settings& policy);
 
     std::unique_ptr<sm::Directory> directory_;
-    sm::Decider decider_;
+    std::unique_ptr<sm::audit::Trail> trail_;
+    sm::Admission admission_;
     sm::EmbeddedLink link_;
     std::unique_ptr<ThresholdSink> thresholds_;
     std::optional<sm::StoreFollower> follower_;

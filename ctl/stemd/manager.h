@@ -22,6 +22,8 @@ class Manager {
     // What each kind counts; the other's is not there.
     struct Figures {
         std::optional<sm::EmbeddedLink::Counters> bindings;
+        std::optional<sm::AdmissionCounts> admission = {};
+        std::optional<sm::audit::Trail::Counts> audit = {};
         std::optional<smlink::Status> link;
         smlink::Counts link_counts;
         channel::RefusalCounts refusals{};
@@ -41,6 +43,7 @@ class Manager {
     virtual api::Response answer(const api::Request& request) = 0;
     [[nodiscard]] virtual boost::json::object status() const = 0;
     [[nodiscard]] virtual Figures figures() const = 0;
+    virtual void every_second() {}
     virtual Result<> every_minute() { return {}; }
     // On SIGHUP.
     virtual Result<> reload() = 0;

@@ -262,6 +262,19 @@ void security_manager(Page& page, const DecisionCounts& decisions, const Manager
     page.sample(R"(action="reject")", decisions.rejected);
     page.sample(R"(action="drop")", decisions.dropped);
     page.sample(R"(action="spam")", decisions.spam);
+    if (figures.admission) {
+        page.metric("stem_sm_admission_total", "counter",
+                    "Calls that the Security Manager in stemd was asked for, by what bounds made of them.");
+#define STEM_ADMISSION_COUNT(member, label, help)                                                            \
+    page.sample(fmt::format("what=\"{}\"", label), figures.admission->member);
+        STEM_ADMISSION_COUNTS(STEM_ADMISSION_COUNT)
+#undef STEM_ADMISSION_COUNT
+    }
+    if (figures.audit) {
+        page.metric("stem_audit_records_total", "counter", "Records of the audit trail.");
+        page.sample(R"(what="written")", figures.audit->written);
+        page.sample(R"(what="lost")", figures.audit->lost);
+    }
     if (figures.bindings) {
         bindings_seen(page, *figures.bindings);
     }

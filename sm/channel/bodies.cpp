@@ -5,8 +5,12 @@
 #include "sm/field_reader.h"
 
 #include <boost/json/array.hpp>
+#include <boost/json/serialize.hpp>
 
 #include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
 
 namespace stem::channel {
 namespace {
@@ -80,6 +84,39 @@ std::int64_t milliseconds_of(sm::TimePoint at) {
     return std::chrono::duration_cast<std::chrono::milliseconds>(at.time_since_epoch()).count();
 }
 
+constexpr std::size_t longest_call = 32; // a firewall's name of a call
+
+const char* label_of(stem_direction direction) {
+    return direction == STEM_INBOUND ? "inbound" : "outbound";
+}
+
+stem_direction direction(FieldReader& fields) {
+    const std::string text = fields.required_text("direction");
+    if (text != "inbound" && text != "outbound") {
+        fields.blame("direction", Error{"read it", "neither inbound nor outbound"});
+    }
+    return text == "outbound" ? STEM_OUTBOUND : STEM_INBOUND;
+}
+
+sm::TimePoint time(FieldReader& fields) {
+    constexpr std::int64_t year_2200 = 7258118400000; // as sm/timestamp.h
+    return sm::TimePoint(std::chrono::milliseconds(number(fields, "at", 0, year_2200)));
+}
+
+constexpr std::size_t longest_cut = 1024;
+
+// Not within a character of more than one octet: it would not be UTF-8 any more.
+std::string cut(const std::string& text) {
+    std::size_t length = std::min(text.size(), longest_cut);
+    while (length < text.size() && length > 0 &&
+           (static_cast<unsigned char>(text[length]) & 0xc0U) == 0x80U) {
+        --length;
+    }
+    return text.substr(0, length);
+}
+
+constexpr std::array<std::string_view, 3> state_labels = {"going", "answered", "ended"};
+
 json::array texts_of(const std::vector<Address>& addresses) {
     json::array list;
     for (const Address& address : addresses) {
@@ -119,25 +156,19 @@ Result<Hello> hello_from(const json::object& body) {
 }
 
 json::object to_body(const sm::Query& query) {
-    return {{"caller", query.caller},
-            {"callee", query.callee},
-            {"call_id", query.call_id},
-            {"direction", query.direction == STEM_INBOUND ? "inbound" : "outbound"},
-            {"at", milliseconds_of(query.at)}};
+    return {{"caller", query.caller},          {"callee", query.callee},
+            {"call_id", query.call_id},        {"direction", label_of(query.direction)},
+            {"at", milliseconds_of(query.at)}, {"call", query.call}};
 }
 
 Result<sm::Query> query_from(const json::object& body) {
-    FieldReader fields(body, "query", {"caller", "callee", "call_id", "direction", "at"});
+    FieldReader fields(body, "query", {"caller", "callee", "call_id", "direction", "at", "call"});
     sm::Query query{.caller = text(fields, "caller"),
                     .callee = text(fields, "callee"),
                     .call_id = text(fields, "call_id")};
-    const std::string direction = fields.required_text("direction");
-    if (direction != "inbound" && direction != "outbound") {
-        fields.blame("direction", Error{"read it", "neither inbound nor outbound"});
-    }
-    query.direction = direction == "outbound" ? STEM_OUTBOUND : STEM_INBOUND;
-    constexpr std::int64_t year_2200 = 7258118400000; // as sm/timestamp.h
-    query.at = sm::TimePoint(std::chrono::milliseconds(number(fields, "at", 0, year_2200)));
+    query.direction = direction(fields);
+    query.at = time(fields);
+    query.call = optional_text(fields, "call", longest_call);
     return outcome(fields, std::move(query));
 }
 
@@ -159,6 +190,9 @@ json::object to_body(const sm::Decision& decision) {
         body["action"] = "drop";
         body["spam"] = std::get<sm::Drop>(decision.action).spam;
     }
+    if (decision.max_duration.count() != 0) {
+        body["max_duration"] = decision.max_duration.count();
+    }
     if (decision.deny.count() != 0) {
         body["deny_seconds"] = decision.deny.count();
         body["deny_note"] = decision.deny_note;
@@ -169,7 +203,7 @@ json::object to_body(const sm::Decision& decision) {
 Result<sm::Decision> decision_from(const json::object& body) {
     FieldReader fields(body, "decision",
                        {"action", "terminals", "target", "status", "phrase", "retry_after", "spam", "user",
-                        "why", "deny_seconds", "deny_note"});
+                        "why", "deny_seconds", "deny_note", "max_duration"});
     sm::Decision decision{.user = optional_text(fields, "user", 64), .why = optional_text(fields, "why")};
     const std::string action = fields.required_text("action");
     if (action == "accept") {
@@ -190,6 +224,11 @@ Result<sm::Decision> decision_from(const json::object& body) {
     decision.deny_note = optional_text(fields, "deny_note", 256);
     if (decision.deny.count() != 0 && action != "reject" && action != "drop") {
         fields.blame("deny_seconds", Error{"read it", "belongs to reject and drop only"});
+    }
+    decision.max_duration =
+        std::chrono::seconds(fields.integer("max_duration", 0, longest_lifetime).value_or(0));
+    if (decision.max_duration.count() != 0 && action != "accept" && action != "forward") {
+        fields.blame("max_duration", Error{"read it", "belongs to accept and forward only"});
     }
     return outcome(fields, std::move(decision));
 }
@@ -233,6 +272,81 @@ Result<sm::Link::StreamEnd> stream_end_from(const json::object& body) {
                             .cause = text(fields, "cause", 64)};
     end.call_ended = fields.boolean("call_ended").value_or(false);
     return outcome(fields, std::move(end));
+}
+
+json::object to_body(const sm::Link::CallEvent& event) {
+    json::object body{{"call", event.call},
+                      {"call_id", cut(event.call_id)},
+                      {"caller", cut(event.caller)},
+                      {"callee", cut(event.callee)},
+                      {"direction", label_of(event.direction)},
+                      {"user", event.user},
+                      {"state", state_labels[static_cast<std::size_t>(event.state)]},
+                      {"at", milliseconds_of(event.at)}};
+    if (!event.cause.empty()) {
+        body["cause"] = cut(event.cause);
+    }
+    return body;
+}
+
+Result<sm::Link::CallEvent> call_from(const json::object& body) {
+    FieldReader fields(body, "call",
+                       {"call", "call_id", "caller", "callee", "direction", "user", "state", "at", "cause"});
+    sm::Link::CallEvent event{.call = text(fields, "call", longest_call),
+                              .call_id = text(fields, "call_id", longest_cut),
+                              .caller = text(fields, "caller", longest_cut),
+                              .callee = text(fields, "callee", longest_cut),
+                              .direction = direction(fields),
+                              .user = optional_text(fields, "user", 64),
+                              .at = time(fields),
+                              .cause = optional_text(fields, "cause", longest_cut)};
+    if (event.call.empty()) {
+        fields.blame("call", Error{"read it", "it is empty"});
+    }
+    const std::string state = fields.required_text("state");
+    const auto known = std::ranges::find(state_labels, state);
+    if (known == state_labels.end()) {
+        fields.blame("state", Error{"read it", "neither going, answered nor ended"});
+    } else {
+        event.state = static_cast<sm::Link::CallEvent::State>(known - state_labels.begin());
+    }
+    return outcome(fields, std::move(event));
+}
+
+json::object to_body(const Calls& calls) {
+    json::array list;
+    for (const auto& event : calls.calls) {
+        list.push_back(to_body(event));
+    }
+    return {{"first", calls.first}, {"last", calls.last}, {"calls", std::move(list)}};
+}
+
+std::size_t size_in_calls(const sm::Link::CallEvent& event) {
+    return json::serialize(to_body(event)).size() + 1;
+}
+
+Result<Calls> calls_from(const json::object& body) {
+    FieldReader fields(body, "calls", {"first", "last", "calls"});
+    Calls calls{.first = fields.boolean("first").value_or(false),
+                .last = fields.boolean("last").value_or(false)};
+    const auto* list = fields.list("calls");
+    if (list == nullptr || list->size() > most_calls) {
+        fields.blame("calls", Error{"read it", fmt::format("missing, or more than {}", most_calls)});
+        return outcome(fields, std::move(calls));
+    }
+    for (const auto& item : *list) {
+        const auto* object = item.if_object();
+        auto event = object == nullptr ? sm::invalid("read a call", "not a JSON object") : call_from(*object);
+        if (event && event->state == sm::Link::CallEvent::State::ended) {
+            event = sm::invalid("read a call in progress", "it has ended");
+        }
+        if (!event) {
+            fields.blame("calls", event.error());
+            break;
+        }
+        calls.calls.push_back(std::move(*event));
+    }
+    return outcome(fields, std::move(calls));
 }
 
 json::object to_body(const ThresholdsPush& push) {

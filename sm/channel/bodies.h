@@ -22,6 +22,19 @@ struct Hello {
     bool snapshots = false;               // a firewall's: it wants them
 };
 
+// Calls in progress: all of a firewall's, in as many messages as it takes. What the last one does not
+// complete is over.
+struct Calls {
+    bool first = false;
+    bool last = false;
+    std::vector<sm::Link::CallEvent> calls; // none of them ended
+};
+inline constexpr std::size_t most_calls = 256; // in one message
+// Octets that calls may take in one message, as size_in_calls() counts them: it stays below the limit of a
+// message.
+inline constexpr std::size_t calls_limit = 192U * 1024U;
+std::size_t size_in_calls(const sm::Link::CallEvent& event);
+
 struct ThresholdsPush {
     std::int64_t version = 0;
     std::map<std::string, std::int64_t> values; // by name; a firewall passes over names it does not know
@@ -64,6 +77,9 @@ boost::json::object to_body(const sm::Query& query);
 boost::json::object to_body(const sm::Decision& decision);
 boost::json::object to_body(const sm::Link::Binding& binding);
 boost::json::object to_body(const sm::Link::StreamEnd& end);
+// Texts longer than 1024 octets are cut: they are for people, and to count by.
+boost::json::object to_body(const sm::Link::CallEvent& event);
+boost::json::object to_body(const Calls& calls);
 boost::json::object to_body(const ThresholdsPush& push);
 boost::json::object to_body(const DenyInstruction& instruction);
 boost::json::object to_body(const Ack& ack);
@@ -75,6 +91,8 @@ Result<sm::Query> query_from(const boost::json::object& body);
 Result<sm::Decision> decision_from(const boost::json::object& body);
 Result<sm::Link::Binding> binding_from(const boost::json::object& body);
 Result<sm::Link::StreamEnd> stream_end_from(const boost::json::object& body);
+Result<sm::Link::CallEvent> call_from(const boost::json::object& body);
+Result<Calls> calls_from(const boost::json::object& body);
 Result<ThresholdsPush> thresholds_from(const boost::json::object& body);
 Result<DenyInstruction> deny_from(const boost::json::object& body);
 Result<Ack> ack_from(const boost::json::object& body);

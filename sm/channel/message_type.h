@@ -16,11 +16,13 @@ enum class Sender : std::uint8_t { firewall = 1, manager = 2, both = 3 };
     X(decision, "decision", manager, "answers a query")                                                      \
     X(learn, "learn", firewall, "a binding that a REGISTER and its 200 have made known")                     \
     X(report, "report", firewall, "a media stream that was ended for its excess")                            \
+    X(call, "call", firewall, "what became of a call that was let in")                                       \
+    X(calls, "calls", firewall, "calls in progress, after a connection has begun")                           \
     X(thresholds, "thresholds", manager, "all thresholds that are in force for this firewall")               \
     X(deny, "deny", manager, "drop what comes from a source")                                                \
     X(snapshot, "snapshot", manager, "signed manifest of what decisions are made from")                      \
     X(snapshot_part, "snapshot_part", manager, "a part of its content")                                      \
-    X(ack, "ack", both, "what became of learn, report, thresholds, deny or snapshot")                        \
+    X(ack, "ack", both, "what became of learn, report, call, thresholds, deny or snapshot")                  \
     X(ping, "ping", both, "is the other side there?")                                                        \
     X(pong, "pong", both, "answers a ping")                                                                  \
     X(refused, "refused", both, "a message was refused; never refused itself")

@@ -10,6 +10,8 @@
 namespace stem::smd {
 namespace {
 
+using sm::audit::Kind;
+
 spdlog::logger& audit_log() {
     static const auto logger = [] {
         auto found = spdlog::get("audit");
@@ -53,15 +55,28 @@ void Audit::refused(std::string_view who, std::string_view what) {
     }
     ++written_;
     audit_log().info("refused {}: {}", who, printable(what));
+    trail_.write(sm::audit::Record(Kind::refusal, std::chrono::system_clock::now(), who)
+                     .text("action", "refused")
+                     .text("why", what));
 }
 
 void Audit::done(std::string_view who, std::string_view what) {
+    changed(who, what);
+    trail_.write(sm::audit::Record(Kind::refusal, std::chrono::system_clock::now(), who)
+                     .text("action", "done")
+                     .text("why", what));
+}
+
+void Audit::changed(std::string_view who, std::string_view what) {
     audit_log().info("{}: {}", who, printable(what));
 }
 
 void Audit::tick() {
     if (left_out_ > 0) {
         audit_log().info("refused: {} more in this second", left_out_);
+        trail_.write(sm::audit::Record(Kind::refusal, std::chrono::system_clock::now(), "audit")
+                         .text("action", "left out")
+                         .number("lost", static_cast<std::int64_t>(left_out_)));
     }
     written_ = 0;
     left_out_ = 0;

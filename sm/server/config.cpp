@@ -15,6 +15,18 @@ Result<Config> read_config(const std::filesystem::path& file) {
                                                  : Result<Config>();
 }
 
+sm::audit::Settings audit_settings(const Config& config) {
+    const auto& audit = config.audit;
+    // A database elsewhere has no place beside it.
+    std::filesystem::path beside =
+        config.sm.database.starts_with('/') ? config.sm.database : Config::SecurityManager().database;
+    return {.file = audit.file.empty() ? beside.replace_extension(".audit.jsonl")
+                                       : std::filesystem::path(audit.file),
+            .octets = std::uint64_t{audit.file_mib} << 20U,
+            .files = audit.files,
+            .sync = audit.sync};
+}
+
 std::optional<Endpoint> endpoint_from(std::string_view text) {
     const auto colon = text.rfind(':');
     if (colon == std::string_view::npos) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "lib/settings/parameter.h"
+#include "sm/audit/trail.h"
 #include "sm/settings.h"
 #include "sm/tls/credentials.h"
 
@@ -41,6 +42,12 @@ struct Config {
         std::string database = "/var/lib/stem-smd/smd.db";
         sm::Settings policy;
     } sm;
+    struct Audit {
+        std::string file; // "" = beside the database
+        std::uint32_t file_mib = 16;
+        std::uint32_t files = 10;
+        std::chrono::milliseconds sync{1000};
+    } audit;
     struct Log {
         LogLevel level = LogLevel::info;
         std::uint32_t refusals_per_second = 20;
@@ -52,6 +59,8 @@ inline constexpr std::string_view default_file = "/etc/stem/stem-smd.toml";
 const settings::Schema<Config>& schema();
 // "" = the default file, or the defaults where it is not there.
 Result<Config> read_config(const std::filesystem::path& file);
+
+sm::audit::Settings audit_settings(const Config& config);
 
 // "192.0.2.9:7443", "[2001:db8::9]:7443"
 std::optional<Endpoint> endpoint_from(std::string_view text);

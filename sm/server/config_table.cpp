@@ -37,6 +37,7 @@ const std::array section_table{
     Section{"tls", "Its certificate, and whom it believes. Made by `stemctl pki`; read anew on SIGHUP."},
     Section{"channel", "The control channel to firewalls (docs/control-channel.md)."},
     Section{"sm", "What is known of users, and what holds where no user's profile decides."},
+    Section{"audit", "Who decided what, and who changed what (docs/audit.md). Taken over on SIGHUP."},
     Section{"log", "The log goes to the standard error output."},
 };
 
@@ -99,6 +100,26 @@ const std::array parameter_table{
               "What becomes of calls from inside.", true},
     Parameter{"sm", "outgoing_status", integer<STEM_FIELD(sm.policy.outgoing_status)>("", 400, 699),
               "SIP status of that rejection.", true},
+
+    Parameter{
+        "sm", "busy_status", integer<STEM_FIELD(sm.policy.busy_status)>("", 400, 699),
+        "SIP status for a call to a user, or to users of a profile, with as many calls as max_calls allows.",
+        true},
+    Parameter{
+        "audit", "file",
+        text<STEM_FIELD(audit.file)>(
+            "an absolute path, or \"\" for beside the database; with PostgreSQL, where its file would be",
+            is_absolute_path_or_empty),
+        "JSON lines, mode 0600: FILE, and full ones as FILE.1, FILE.2, ... Opened anew on SIGHUP.", true},
+    Parameter{"audit", "file_mib", integer<STEM_FIELD(audit.file_mib)>("MiB", 1, 4096),
+              "How long the file may be before it is turned over.", true},
+    Parameter{"audit", "files", integer<STEM_FIELD(audit.files)>("files", 0, 1000),
+              "How many full ones are kept; the oldest is given up.", true},
+    Parameter{"audit", "sync_ms", integer<STEM_FIELD(audit.sync), milliseconds>("ms", 0, 60000),
+              "How often the file is brought to the disk, beside the calls: what a power cut may cost. A "
+              "crash of the "
+              "program costs nothing. 0: when the kernel sees fit.",
+              true},
 
     Parameter{"log", "level", choice<STEM_FIELD(log.level)>(log_levels),
               "Least weight of what is logged. The option --log-level goes before it.", true},

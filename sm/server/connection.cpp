@@ -81,18 +81,37 @@ void Connection::read() {
     const auto& settings = connections_.service().config().server;
     parser_.emplace();
     parser_->header_limit(settings.header);
-    parser_->body_limit(sm::max_body_length);
+    parser_->body_limit(sm::max_import_length); // of any request; what this one may have, its target says
     beast::get_lowest_layer(*stream_).expires_after(settings.timeout);
+    http::async_read_header(
+        *stream_, buffer_, *parser_,
+        [self = shared_from_this()](error_code error, std::size_t /*octets*/) { self->read_body(error); });
+}
+
+void Connection::read_body(error_code error) {
+    if (error) {
+        received(error);
+        return;
+    }
+    const auto& target = parser_->get().target();
+    body_limit_ = peer_ && peer_->identity.role == pki::Role::admin
+                      ? sm::body_limit({target.data(), target.size()})
+                      : sm::max_body_length;
+    if (parser_->content_length().value_or(0) > body_limit_) {
+        received(http::error::body_limit);
+        return;
+    }
+    parser_->body_limit(body_limit_);
     http::async_read(
         *stream_, buffer_, *parser_,
-        [self = shared_from_this()](error_code error, std::size_t /*octets*/) { self->received(error); });
+        [self = shared_from_this()](error_code failed, std::size_t /*octets*/) { self->received(failed); });
 }
 
 void Connection::received(error_code error) {
     if (!error) {
         answer();
     } else if (error == http::error::body_limit) {
-        refuse(413, fmt::format("the body is longer than {} octets", sm::max_body_length));
+        refuse(413, fmt::format("the body is longer than {} octets", body_limit_));
     } else if (error == http::error::header_limit || error == http::error::buffer_overflow) {
         refuse(431, fmt::format("the header is longer than {} octets",
                                 connections_.service().config().server.header));

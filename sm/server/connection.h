@@ -32,6 +32,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   private:
     void shaken(boost::system::error_code error);
     void read();
+    void read_body(boost::system::error_code error);
     void received(boost::system::error_code error);
     void answer();
     void become_channel();
@@ -45,6 +46,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     std::optional<tls::Peer> peer_;
     std::shared_ptr<void> place_;
     boost::beast::flat_buffer buffer_;
+    std::size_t body_limit_ = sm::max_import_length;
     std::optional<boost::beast::http::request_parser<boost::beast::http::string_body>> parser_;
     boost::beast::http::response<boost::beast::http::string_body> response_;
     bool keep_alive_ = false;

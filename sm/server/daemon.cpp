@@ -101,8 +101,9 @@ Result<> check(const Config& config) {
 class Daemon::Loop {
   public:
     Loop(const Options& options, const Config& config, const sm::StoreAddress& address,
-         std::unique_ptr<sm::Directory> directory, std::shared_ptr<tls::Credentials> credentials)
-        : options_(options), service_(config, std::move(directory), std::move(credentials)),
+         std::unique_ptr<sm::Directory> directory, std::unique_ptr<sm::audit::Trail> trail,
+         std::shared_ptr<tls::Credentials> credentials)
+        : options_(options), service_(config, std::move(directory), std::move(trail), std::move(credentials)),
           connections_(service_),
           follower_(loop_, service_.directory(), address,
                     [](bool grave, const std::string& what) {
@@ -270,8 +271,12 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Options& options) {
     if (!directory) {
         return std::unexpected(directory.error());
     }
-    auto loop =
-        std::make_unique<Loop>(options, *config, *address, std::move(*directory), std::move(*credentials));
+    auto trail = sm::audit::Trail::open(audit_settings(*config));
+    if (!trail) {
+        return std::unexpected(trail.error());
+    }
+    auto loop = std::make_unique<Loop>(options, *config, *address, std::move(*directory), std::move(*trail),
+                                       std::move(*credentials));
     if (auto opened = loop->open(); !opened) {
         return std::unexpected(opened.error());
     }

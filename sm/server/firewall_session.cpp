@@ -135,8 +135,8 @@ void FirewallSession::handle(const channel::Envelope& message) {
     case MessageType::hello:
         return on_hello(message);
     case MessageType::query:
-        STEM_TAKE(channel::query_from,
-                  send(MessageType::decision, message.id, channel::to_body(service_.decide(*body))))
+        STEM_TAKE(channel::query_from, send(MessageType::decision, message.id,
+                                            channel::to_body(service_.decide(peer_.identity, *body))))
         return;
     case MessageType::learn:
         STEM_TAKE(channel::binding_from,
@@ -145,6 +145,13 @@ void FirewallSession::handle(const channel::Envelope& message) {
     case MessageType::report:
         STEM_TAKE(channel::stream_end_from, send(MessageType::ack, message.id,
                                                  channel::to_body(service_.report(peer_.identity, *body))))
+        return;
+    case MessageType::call:
+        STEM_TAKE(channel::call_from, send(MessageType::ack, message.id,
+                                           channel::to_body(service_.follow(peer_.identity, *body))))
+        return;
+    case MessageType::calls:
+        STEM_TAKE(channel::calls_from, service_.review(peer_.identity, *body))
         return;
     case MessageType::ack:
         return on_ack(message);

@@ -41,6 +41,17 @@ std::string describe_metrics(const ServiceFigures& figures, std::string_view nam
     fmt::format_to(out(), "stem_smd_database_total{{what=\"lost\"}} {}\n", figures.store.losses);
     fmt::format_to(out(), "stem_smd_database_total{{what=\"reopened\"}} {}\n", figures.store.reopened);
     fmt::format_to(out(), "stem_smd_database_total{{what=\"caught_up\"}} {}\n", figures.store.caught_up);
+    metric(text, "stem_sm_admission_total", "counter",
+           "Calls that were asked for, by what bounds made of them.");
+#define STEM_ADMISSION_COUNT(member, label, help)                                                            \
+    fmt::format_to(out(), "stem_sm_admission_total{{what=\"{}\"}} {}\n", label, figures.admission.member);
+    STEM_ADMISSION_COUNTS(STEM_ADMISSION_COUNT)
+#undef STEM_ADMISSION_COUNT
+    metric(text, "stem_sm_calls", "gauge", "Calls in progress, as firewalls tell of them.");
+    fmt::format_to(out(), "stem_sm_calls {}\n", figures.calls);
+    metric(text, "stem_audit_records_total", "counter", "Records of the audit trail.");
+    fmt::format_to(out(), "stem_audit_records_total{{what=\"written\"}} {}\n", figures.audit.written);
+    fmt::format_to(out(), "stem_audit_records_total{{what=\"lost\"}} {}\n", figures.audit.lost);
     metric(text, "stem_channel_refusals_total", "counter",
            "Messages of the control channel that were refused, by reason (docs/control-channel.md).");
     for (std::size_t i = 0; i < channel::refusal_count; ++i) {

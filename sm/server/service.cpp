@@ -11,6 +11,8 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+
 #include <unistd.h>
 
 namespace stem::smd {
@@ -44,11 +46,19 @@ Service::Reply wrong_method(const Service::Request& request, std::string allow) 
 } // namespace
 
 Service::Service(const Config& config, std::unique_ptr<sm::Directory> directory,
-                 std::shared_ptr<tls::Credentials> credentials)
-    : config_(config), directory_(std::move(directory)), credentials_(std::move(credentials)),
+                 std::unique_ptr<sm::audit::Trail> trail, std::shared_ptr<tls::Credentials> credentials)
+    : config_(config), directory_(std::move(directory)), trail_(std::move(trail)),
+      admission_(*directory_, config.sm.policy, trail_.get()), credentials_(std::move(credentials)),
       name_(credentials_->certificate().identity().value_or(pki::Identity{}).name),
-      audit_(config.log.refusals_per_second), started_(std::chrono::steady_clock::now()) {
-    decider_.emplace(*directory_, config_.sm.policy);
+      audit_(config.log.refusals_per_second, *trail_), started_(std::chrono::steady_clock::now()) {
+    admission_.on_warning([](const std::string& text) { spdlog::warn("{}", text); });
+    trail_->on_trouble([](const std::string& failure) {
+        if (failure.empty()) {
+            spdlog::info("the audit trail is written again");
+        } else {
+            spdlog::error("{}: calls are decided without a record", failure);
+        }
+    });
     directory_->thresholds().on_change([this] {
         push_thresholds();
         return Result<>();
@@ -109,11 +119,12 @@ Service::Reply Service::administer(const tls::Peer& peer, const Request& request
     if (path.starts_with(firewalls_path) && path[firewalls_path.size()] == '/') {
         return of_firewalls(peer, request, path.substr(firewalls_path.size() + 1));
     }
-    auto reply = sm::handle(*directory_, *decider_, request.method, request.target, request.body, now(),
-                            peer.identity.text());
+    const std::string who = peer.identity.text();
+    auto reply = sm::handle({.directory = *directory_, .admission = admission_, .now = now(), .who = who},
+                            request.method, request.target, request.body);
     if (!get) {
-        audit_.done(peer.identity.text(),
-                    fmt::format("{} {} -> {}", request.method, request.target, reply.status));
+        audit_.changed(peer.identity.text(),
+                       fmt::format("{} {} -> {}", request.method, request.target, reply.status));
     }
     auto out = to_reply(reply.json, reply.status);
     out.allow = std::move(reply.allow);
@@ -181,6 +192,12 @@ json::object Service::status() const {
             {"users", directory_->users().size()},
             {"thresholds_version", directory_->thresholds().version()},
             {"decisions", counts_.decisions},
+            {"calls", admission_.calls().size()},
+            {"audit",
+             {{"file", trail_->settings().file.string()},
+              {"written", trail_->counts().written},
+              {"lost", trail_->counts().lost},
+              {"failure", trail_->failure().empty() ? json::value() : json::value(trail_->failure())}}},
             {"firewalls", sessions_.size()},
             {"database", describe_store()}};
 }
@@ -211,6 +228,9 @@ std::string Service::metrics() const {
     return describe_metrics(
         {.counts = counts_,
          .refusals = refusals_,
+         .admission = admission_.counts(),
+         .audit = trail_->counts(),
+         .calls = admission_.calls().size(),
          .firewalls = sessions_.size(),
          .uptime_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count(),
          .store_connected = !directory_->store().lost(),
@@ -219,9 +239,35 @@ std::string Service::metrics() const {
         name_);
 }
 
-sm::Decision Service::decide(const sm::Query& query) {
+sm::Decision Service::decide(const pki::Identity& firewall, const sm::Query& query) {
     ++counts_.decisions;
-    return decider_->decide(query);
+    return admission_.decide(query, firewall.text());
+}
+
+channel::Ack Service::follow(const pki::Identity& firewall, const sm::Link::CallEvent& event) {
+    ++counts_.calls;
+    admission_.follow(event, firewall.text());
+    return {.ok = true, .detail = "noted"};
+}
+
+void Service::review(const pki::Identity& firewall, const channel::Calls& calls) {
+    admission_.review(calls.calls, calls.first, calls.last, firewall.text());
+}
+
+void Service::enter(FirewallSession& session) {
+    sessions_.insert(&session);
+    admission_.came(session.identity().text());
+}
+
+// A firewall that has come again before its former connection was seen to end is still there.
+void Service::leave(FirewallSession& session) {
+    sessions_.erase(&session);
+    const bool another = std::ranges::any_of(sessions_, [&](const FirewallSession* other) {
+        return other->identity().text() == session.identity().text();
+    });
+    if (!another) {
+        admission_.left(session.identity().text());
+    }
 }
 
 channel::Ack Service::learn(const sm::Link::Binding& binding) {
@@ -244,10 +290,11 @@ channel::Ack Service::learn(const sm::Link::Binding& binding) {
 
 channel::Ack Service::report(const pki::Identity& firewall, const sm::Link::StreamEnd& end) {
     ++counts_.reports;
-    audit_.done(firewall.text(),
-                fmt::format("ended the stream {} -> {} for {}{}; call {} of {} to {}", end.source.to_string(),
-                            end.destination.to_string(), end.cause, end.call_ended ? ", and its call" : "",
-                            end.call_id, end.caller, end.callee));
+    admission_.report(end, firewall.text());
+    audit_.changed(firewall.text(),
+                   fmt::format("ended the stream {} -> {} for {}{}; call {} of {} to {}",
+                               end.source.to_string(), end.destination.to_string(), end.cause,
+                               end.call_ended ? ", and its call" : "", end.call_id, end.caller, end.callee));
     return {.ok = true, .detail = "noted"};
 }
 
@@ -289,6 +336,7 @@ std::shared_ptr<const ReadySnapshot> Service::snapshot() {
 
 void Service::tick() {
     audit_.tick();
+    admission_.tick();
     const auto sessions = sessions_; // one that closes leaves
     for (FirewallSession* session : sessions) {
         session->tick();
@@ -304,7 +352,10 @@ void Service::tick() {
 void Service::reload(const Config& config, std::shared_ptr<tls::Credentials> credentials) {
     config_ = settings::merge_live(schema(), config_, config);
     credentials_ = std::move(credentials);
-    decider_.emplace(*directory_, config_.sm.policy);
+    admission_.set_settings(config_.sm.policy);
+    if (auto reopened = trail_->reopen(audit_settings(config_)); !reopened) {
+        spdlog::error("the audit trail goes on as before: {}", reopened.error().message());
+    }
     audit_.set_limit(config_.log.refusals_per_second);
     snapshot_due_ = {};
 }

@@ -3,10 +3,11 @@
 // and what is pushed to them. One event loop.
 #pragma once
 
+#include "sm/admission.h"
 #include "sm/api.h"
+#include "sm/channel/bodies.h"
 #include "sm/channel/channel.h"
 #include "sm/channel/signed_snapshot.h"
-#include "sm/decider.h"
 #include "sm/directory.h"
 #include "sm/server/audit.h"
 #include "sm/server/config.h"
@@ -37,7 +38,8 @@ class FirewallSession;
     X(channels, "channels", "control channels begun")                                                        \
     X(decisions, "decisions", "queries of firewalls decided")                                                \
     X(bindings, "bindings", "bindings that firewalls have learned")                                          \
-    X(reports, "reports", "streams that firewalls have ended for their excess")
+    X(reports, "reports", "streams that firewalls have ended for their excess")                              \
+    X(calls, "calls", "what firewalls have told of calls that were let in")
 
 struct Counts {
 #define STEM_SMD_COUNT(name, label, help) std::uint64_t name = 0;
@@ -56,7 +58,7 @@ struct ReadySnapshot {
 class Service {
   public:
     Service(const Config& config, std::unique_ptr<sm::Directory> directory,
-            std::shared_ptr<tls::Credentials> credentials);
+            std::unique_ptr<sm::audit::Trail> trail, std::shared_ptr<tls::Credentials> credentials);
     ~Service();
     Service(const Service&) = delete;
     Service& operator=(const Service&) = delete;
@@ -77,15 +79,17 @@ class Service {
     // May this peer begin a control channel?
     bool may_begin_channel(const tls::Peer& peer);
 
-    sm::Decision decide(const sm::Query& query);
+    sm::Decision decide(const pki::Identity& firewall, const sm::Query& query);
+    channel::Ack follow(const pki::Identity& firewall, const sm::Link::CallEvent& event);
+    void review(const pki::Identity& firewall, const channel::Calls& calls);
     channel::Ack learn(const sm::Link::Binding& binding);
     channel::Ack report(const pki::Identity& firewall, const sm::Link::StreamEnd& end);
     [[nodiscard]] channel::ThresholdsPush thresholds_of(const std::string& firewall) const;
     // The newest; made anew when it is due. nullptr: it could not be made, and the log says why.
     std::shared_ptr<const ReadySnapshot> snapshot();
 
-    void enter(FirewallSession& session) { sessions_.insert(&session); }
-    void leave(FirewallSession& session) { sessions_.erase(&session); }
+    void enter(FirewallSession& session);
+    void leave(FirewallSession& session);
 
     // Once a second.
     void tick();
@@ -121,7 +125,8 @@ class Service {
 
     Config config_;
     std::unique_ptr<sm::Directory> directory_;
-    std::optional<sm::Decider> decider_;
+    std::unique_ptr<sm::audit::Trail> trail_;
+    sm::Admission admission_;
     const sm::StoreFollower* follower_ = nullptr;
     std::shared_ptr<tls::Credentials> credentials_;
     std::string name_; // as its certificate has it
@@ -138,6 +143,9 @@ class Service {
 struct ServiceFigures {
     const Counts& counts;
     const channel::RefusalCounts& refusals;
+    const sm::AdmissionCounts& admission;
+    const sm::audit::Trail::Counts& audit;
+    std::size_t calls;
     std::size_t firewalls;
     double uptime_seconds;
     bool store_connected;

@@ -196,6 +196,43 @@ TEST_P(RemoteManager, DiesDuringACallAndComesBack) {
     ASSERT_OK(next->hang_up(*erin));
 }
 
+// The firewall tells what becomes of its calls; a manager that was killed hears of them anew.
+TEST_P(RemoteManager, CallsInProgressAreCountedAndRecordedOverALoss) {
+    set_up({1}, "hold_ms = 1500\nreconnect_max_ms = 300\n");
+    ASSERT_TRUE(stage_);
+    ASSERT_OK(stage_->stemctl({"user", "set", "erin", "--max-calls", "1"}));
+    auto erin = erin_phone(*stage_, GetParam());
+    ASSERT_OK(erin);
+    auto call = ScriptedCall::establish(*stage_, {.family = GetParam()}, *erin);
+    ASSERT_OK(call);
+    EXPECT_EQ(answer_to_invite("erin"), 486) << "one call is in progress";
+    host_->process(1).signal(SIGKILL);
+    ASSERT_TRUE(lab::eventually([&] { return !is_connected(); }, 10s));
+    ASSERT_OK(host_->start(1));
+    ASSERT_TRUE(connected());
+    EXPECT_EQ(answer_to_invite("erin"), 486) << "as the firewall has told the manager that came back";
+    EXPECT_THAT(host_->metrics(1), HasSubstr("stem_sm_calls 1\n"));
+    ASSERT_OK(call->hang_up(*erin));
+    EXPECT_TRUE(lab::eventually(
+        [&] { return host_->metrics(1).find("stem_sm_calls 0\n") != std::string::npos; }, 5s));
+
+    const auto records = host_->stemctl(
+        1, {"audit", "list", "--json", "--call-id", call->invite().call_id, "--callee", "erin"});
+    ASSERT_OK(records);
+    std::vector<std::string> what;
+    const auto parsed = boost::json::parse(*records);
+    for (const auto& record : parsed.at("records").as_array()) {
+        EXPECT_EQ(record.at("who"), "firewall fw1");
+        what.push_back(std::string(record.at("kind").as_string()) + " " +
+                       std::string(record.at("action").as_string()));
+    }
+    EXPECT_THAT(what, testing::ElementsAre("decision accept", "call going", "call answered", "call ended"));
+    const auto refused =
+        host_->stemctl(1, {"audit", "list", "--kind", "decision", "--action", "reject", "--user", "erin"});
+    ASSERT_OK(refused);
+    EXPECT_THAT(*refused, HasSubstr("max_calls"));
+}
+
 TEST_P(RemoteManager, AHeldCallIsAnsweredByTheManagerThatCameBack) {
     set_up({1}, "hold_ms = 20000\ndecision_timeout_ms = 25000\nreconnect_max_ms = 300\n");
     ASSERT_TRUE(stage_);

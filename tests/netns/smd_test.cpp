@@ -182,6 +182,75 @@ TEST_P(Smd, AdministeredByTheSameVerbs) {
     EXPECT_TRUE(logged("audit: admin ann: POST /v1/users -> 201"));
 }
 
+TEST_P(Smd, KeepsAnAuditTrail) {
+    ASSERT_OK(host_->stemctl(1, {"user", "add", "bob", "--uri", "sip:bob@example.org", "--max-calls", "2"}));
+    ASSERT_OK(host_->stemctl(1, {"limit", "add", "sat", "--prefix", "+881", "--calls-per-minute", "2:5",
+                                 "--concurrent", ":1", "--block", "1h"}));
+    ASSERT_FALSE(host_->stemctl(1, {"limit", "add", "sat", "--concurrent", "x"}));
+    ASSERT_OK(host_->stemctl(1, {"group", "set", "branches", "fw1", "fw2"}));
+    ASSERT_OK(host_->stemctl(1, {"thresholds", "set", "keepalive_rate", "77", "--group=branches"}));
+    const auto threshold = host_->stemctl(1, {"thresholds", "list", "--instance", "fw2"});
+    ASSERT_OK(threshold);
+    EXPECT_THAT(*threshold, HasSubstr("named group"));
+    EXPECT_THAT(curl("terminal-tom", "/v1/users"), HasSubstr("\n403"));
+    const auto list = host_->stemctl(1, {"audit", "list"});
+    ASSERT_OK(list);
+    for (const char* part :
+         {"POST /v1/users -> 201", "POST /v1/limits -> 201", "PUT /v1/groups/branches -> 200", "admin ann",
+          "terminal tom", "not for its role"}) {
+        EXPECT_THAT(*list, HasSubstr(part));
+    }
+    const auto refusals =
+        host_->stemctl(1, {"audit", "list", "--kind", "refusal", "--who", "tom", "--since", "1h"});
+    ASSERT_OK(refusals);
+    EXPECT_THAT(*refusals, Not(HasSubstr("POST")));
+    const auto lines = host_->stemctl(1, {"audit", "export", "--kind", "change", "--user", "bob"});
+    ASSERT_OK(lines);
+    EXPECT_THAT(*lines, HasSubstr("\"before\":null,\"after\":{\"name\":\"bob\""));
+    EXPECT_EQ(std::ranges::count(*lines, '\n'), 1);
+
+    const auto file = host_->folder() / "smd1.audit.jsonl";
+    EXPECT_EQ(std::filesystem::status(file).permissions(),
+              std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+    std::filesystem::rename(file, host_->folder() / "moved.jsonl");
+    host_->process(1).signal(SIGHUP);
+    ASSERT_TRUE(logged("configuration and certificates reloaded"));
+    ASSERT_OK(host_->stemctl(1, {"user", "del", "bob"}));
+    const auto fresh = lab::read_text(file);
+    ASSERT_OK(fresh);
+    EXPECT_THAT(*fresh, HasSubstr("\"action\":\"DELETE\""));
+    EXPECT_THAT(host_->metrics(1), HasSubstr("stem_audit_records_total{what=\"lost\"} 0"));
+}
+
+TEST_P(Smd, ImportsALongSpamListAndDescribesItself) {
+    std::string text = "caller,note\n";
+    for (int i = 0; i < 100'000; ++i) {
+        text += fmt::format("+49{:07}, robocalls\n", i);
+    }
+    const auto file = host_->folder() / "robocalls.csv";
+    ASSERT_OK(lab::write_text(file, text));
+    const auto imported = host_->stemctl(1, {"spam", "import", file});
+    ASSERT_OK(imported);
+    EXPECT_THAT(*imported, HasSubstr("100000 callers are on the spam list"));
+    const auto test =
+        host_->stemctl(1, {"profile", "test", "--from", "tel:+490099999", "--to", "sip:bob@example.org"});
+    ASSERT_OK(test);
+    EXPECT_THAT(*test, HasSubstr("drop (spam)"));
+    ASSERT_OK(lab::write_text(file, "*@good.example\nregex:(\n"));
+    const auto refused = host_->stemctl(1, {"spam", "import", file});
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(refused.error().message(), HasSubstr("robocalls.csv:2"));
+    EXPECT_THAT(curl("admin-ann", "/v1/openapi.json"), HasSubstr("\"openapi\":\"3.1.0\""));
+    const std::string body = R"({"text":")" + std::string(2'000'000, ' ') + "\"}";
+    ASSERT_OK(lab::write_text(host_->folder() / "body", body));
+    const auto upload = [&](const std::string& target) {
+        return curl("admin-ann", target,
+                    {"-X", "POST", "--data-binary", "@" + (host_->folder() / "body").string()});
+    };
+    EXPECT_THAT(upload("/v1/spam/import"), HasSubstr("\n200"));
+    EXPECT_THAT(upload("/v1/users"), HasSubstr("\n413"));
+}
+
 TEST_P(Smd, ReloadsItsCertificate) {
     ASSERT_OK(host_->pki({"renew", "server", "sm1"}));
     host_->process(1).signal(SIGHUP);

@@ -15,6 +15,7 @@ namespace stem::channel {
 namespace {
 
 using namespace std::chrono_literals;
+using sm::error_of;
 using sm::must;
 using testing::HasSubstr;
 namespace json = boost::json;
@@ -242,10 +243,24 @@ TEST_F(ChannelTest, WhatTheUserOfAMessageRefusesIsCounted) {
     EXPECT_EQ(at_manager_.audit.size(), 1U);
 }
 
+sm::Link::CallEvent call(sm::Link::CallEvent::State state) {
+    return {.call = "1f3a",
+            .call_id = "c1",
+            .caller = "sip:alice@example.com",
+            .callee = "sip:bob@[2001:db8::9]",
+            .direction = STEM_OUTBOUND,
+            .user = "bob",
+            .state = state,
+            .at = sm::monday_nine,
+            .cause = state == sm::Link::CallEvent::State::ended ? "failed with 486" : ""};
+}
+
 // Every message that our code makes fits the schema, and reads back as it was.
 TEST_F(ChannelTest, MessagesFitTheSchema) {
     const auto v6 = sm::address("2001:db8::9");
     const Endpoint end{.address = v6, .port = 30000};
+    sm::Decision bounded{sm::Accept{}, "bob", "x"};
+    bounded.max_duration = 3600s;
     const std::vector<std::tuple<bool, MessageType, json::object>> messages = {
         {true, MessageType::hello, hello()},
         {true, MessageType::query, query()},
@@ -264,6 +279,15 @@ TEST_F(ChannelTest, MessagesFitTheSchema) {
         {true, MessageType::report,
          to_body(sm::Link::StreamEnd{"sip:a@example.org", "sip:b@example.org", "c", end, end,
                                      "flow_byte_rate", true})},
+        {true, MessageType::call, to_body(call(sm::Link::CallEvent::State::going))},
+        {true, MessageType::call, to_body(call(sm::Link::CallEvent::State::ended))},
+        {true, MessageType::calls,
+         to_body(Calls{.first = true,
+                       .last = false,
+                       .calls = {call(sm::Link::CallEvent::State::going),
+                                 call(sm::Link::CallEvent::State::answered)}})},
+        {true, MessageType::calls, to_body(Calls{.first = true, .last = true, .calls = {}})},
+        {false, MessageType::decision, to_body(bounded)},
         {false, MessageType::thresholds,
          to_body(ThresholdsPush{.version = 3, .values = {{"keepalive_rate", 50}}})},
         {false, MessageType::deny,
@@ -292,6 +316,60 @@ TEST_F(ChannelTest, MessagesFitTheSchema) {
     EXPECT_NE(schema().fault(
                   json::parse(R"({"version":2,"time":1,"sequence":1,"id":"a","type":"ping","body":{}})")),
               "");
+}
+
+TEST(ChannelBodies, CallsReadBackAsTheyWere) {
+    using State = sm::Link::CallEvent::State;
+    const auto ended = must(call_from(to_body(call(State::ended))));
+    EXPECT_EQ(ended.call, "1f3a");
+    EXPECT_EQ(ended.direction, STEM_OUTBOUND);
+    EXPECT_EQ(ended.user, "bob");
+    EXPECT_EQ(ended.state, State::ended);
+    EXPECT_EQ(ended.at, sm::monday_nine);
+    EXPECT_EQ(ended.cause, "failed with 486");
+    const auto calls = must(calls_from(to_body(Calls{.first = true, .calls = {call(State::answered)}})));
+    EXPECT_TRUE(calls.first);
+    EXPECT_FALSE(calls.last);
+    ASSERT_EQ(calls.calls.size(), 1U);
+    EXPECT_EQ(calls.calls[0].state, State::answered);
+    sm::Decision bounded{sm::Forward{"sip:carol@example.org", {}}, "bob", "x"};
+    bounded.max_duration = 60s;
+    EXPECT_EQ(must(decision_from(to_body(bounded))).max_duration, 60s);
+}
+
+TEST(ChannelBodies, CallsAreCutToTheirBound) {
+    auto long_one = call(sm::Link::CallEvent::State::answered);
+    long_one.caller = "sip:" + std::string(1019, 'a') + "\xc3\xa4" + std::string(3000, 'b');
+    const auto back = must(call_from(to_body(long_one)));
+    EXPECT_EQ(back.caller.size(), 1023U) << "not in the middle of a character";
+    std::vector<sm::Link::CallEvent> many(most_calls, long_one);
+    std::size_t octets = 0;
+    for (const auto& one : many) {
+        octets += size_in_calls(one);
+    }
+    EXPECT_GT(octets, calls_limit) << "so a sender must count them";
+}
+
+TEST(ChannelBodies, BrokenCallsNameWhatIsBroken) {
+    const auto fault = [](const char* name, json::value value) {
+        auto body = to_body(call(sm::Link::CallEvent::State::going));
+        body[name] = std::move(value);
+        return error_of(call_from(body)).message();
+    };
+    EXPECT_THAT(fault("call", ""), HasSubstr("'call'"));
+    EXPECT_THAT(fault("call", json::string(33, 'a')), HasSubstr("'call'"));
+    EXPECT_THAT(fault("state", "gone"), HasSubstr("'state'"));
+    EXPECT_THAT(fault("direction", "up"), HasSubstr("'direction'"));
+    EXPECT_THAT(fault("at", -1), HasSubstr("'at'"));
+    EXPECT_THAT(fault("colour", "red"), HasSubstr("'colour'"));
+    auto over =
+        to_body(Calls{.first = true, .last = true, .calls = {call(sm::Link::CallEvent::State::ended)}});
+    EXPECT_THAT(error_of(calls_from(over)).message(), HasSubstr("it has ended"));
+    over["calls"] = json::array(most_calls + 1, to_body(call(sm::Link::CallEvent::State::going)));
+    EXPECT_THAT(error_of(calls_from(over)).message(), HasSubstr("256"));
+    auto reject = to_body(sm::Decision{sm::Reject{}, "", ""});
+    reject["max_duration"] = 5;
+    EXPECT_THAT(error_of(decision_from(reject)).message(), HasSubstr("max_duration"));
 }
 
 TEST(ChannelBodies, ReadBackAsTheyWere) {

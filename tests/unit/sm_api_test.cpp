@@ -2,10 +2,16 @@
 #include "sm/api.h"
 #include "sm_fixture.h"
 
+#include <gmock/gmock.h>
+
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
+
+#include <algorithm>
+#include <cstdlib>
+#include <set>
 
 namespace stem::sm {
 namespace {
@@ -15,8 +21,12 @@ namespace json = boost::json;
 class SmApi : public DirectoryTest {
   protected:
     ApiReply ask(std::string_view method, std::string_view target, std::string_view body = {}) {
-        return handle(directory(), Decider(directory(), {}), method, target, body, monday_nine);
+        Admission admission(directory(), {}, trail_.get(), [] { return monday_nine; });
+        return handle({.directory = directory(), .admission = admission, .now = monday_nine, .who = "api"},
+                      method, target, body);
     }
+    std::unique_ptr<audit::Trail> trail_; // nullptr: nothing is recorded
+
     // The reply's JSON, where `status` came.
     std::string expect(int status, std::string_view method, std::string_view target,
                        std::string_view body = {}) {
@@ -206,18 +216,23 @@ TEST_F(SmApi, ExplainsADecision) {
     user("bob");
     must(directory().set_location("bob", "", address("2001:db8::7"), monday_nine + std::chrono::hours(1)));
     const std::string to = "&to=sip:alice@example.org";
-    same(expect(200, "GET", "/v1/decision?from=sip:x@example.com" + to),
+    // Without the steps, which have a test of their own.
+    const auto decide = [&](const std::string& query) {
+        json::value decision = json::parse(expect(200, "GET", "/v1/decision?" + query));
+        decision.as_object().erase("steps");
+        return json::serialize(decision);
+    };
+    same(decide("from=sip:x@example.com" + to),
          R"({"action":"forward","target":"sip:bob@example.org","terminals":["2001:db8::7"],"user":"bob",
             "why":"profile alice rule 1: caller *@example.com -> forward to sip:bob@example.org; user bob has no profile -> accept"})");
     const json::value later =
         json::parse(expect(200, "GET", "/v1/decision?at=2026-11-23T10:00:00Z&from=sip:x@example.com" + to));
     EXPECT_TRUE(later.at("terminals").as_array().empty());
     same(
-        expect(200, "GET", "/v1/decision?from=tel:+49301" + to),
+        decide("from=tel:+49301" + to),
         R"({"action":"reject","status":486,"user":"alice","why":"profile alice rule 2: caller +49* -> reject 486"})");
-    same(
-        expect(200, "GET", "/v1/decision?direction=outbound&from=sip:alice@example.org&to=sip:x@example.com"),
-        R"({"action":"accept","terminals":[],"user":null,"why":"outgoing calls -> accept"})");
+    same(decide("direction=outbound&from=sip:alice@example.org&to=sip:x@example.com"),
+         R"({"action":"accept","terminals":[],"user":null,"why":"outgoing calls -> accept"})");
     must(directory().add_spam({pattern("*@example.com"), "", ""}));
     const json::value spam = json::parse(expect(200, "GET", "/v1/decision?from=sip:x@example.com" + to));
     EXPECT_EQ(spam.at("action"), "drop");
@@ -226,6 +241,303 @@ TEST_F(SmApi, ExplainsADecision) {
     refuse(400, "'soon'", "GET", "/v1/decision?at=soon&from=sip:x@example.com" + to);
     refuse(400, "'sideways'", "GET", "/v1/decision?direction=sideways&from=sip:x@example.com" + to);
     refuse(400, "twice", "GET", "/v1/decision?from=sip:x@y&from=sip:z@y" + to);
+}
+
+TEST_F(SmApi, ExplainsEachStepOfADecision) {
+    user("alice", {rule("*@bad.example", reject(603)),
+                   rule("*", reject(486), "sat,sun"),
+                   {.caller = pattern("regex:sip:.*@example\\.(com|net)"),
+                    .when = {},
+                    .registered = false,
+                    .then = forward("sip:voicemail@example.org")}});
+    const std::string target = "/v1/decision?from=sip:x@example.com&to=sip:alice@example.org";
+    const auto steps = [&] {
+        std::vector<std::string> list;
+        const json::value decision = json::parse(expect(200, "GET", target));
+        for (const auto& step : decision.at("steps").as_array()) {
+            list.push_back(std::string(step.at("step").as_string()) +
+                           (step.at("decided").as_bool() ? "!" : ": ") +
+                           (step.at("decided").as_bool() ? "" : std::string(step.at("why").as_string())));
+        }
+        return list;
+    };
+    setenv("TZ", "UTC", 1);
+    EXPECT_THAT(steps(),
+                testing::ElementsAre(
+                    "spam list of all users: none of its 0 patterns is sip:x@example.com",
+                    "user who is called: sip:alice@example.org is user alice",
+                    "spam list of user alice: none of its 0 patterns is sip:x@example.com",
+                    "profile alice rule 1: the caller is sip:x@example.com, not *@bad.example",
+                    "profile alice rule 2: Mon 09:00 is not within sat,sun", "profile alice rule 3!"));
+    must(directory().set_location("alice", "", address("2001:db8::7"), std::nullopt));
+    const auto now = steps();
+    ASSERT_EQ(now.size(), 7U);
+    EXPECT_EQ(now[5], "profile alice rule 3: the callee is registered");
+    EXPECT_EQ(now[6], "profile alice default!");
+}
+
+TEST_F(SmApi, RulesByRegistrationAndExpression) {
+    expect(201, "POST", "/v1/profiles", R"({"name":"p","max_calls":3,"rules":[
+        {"caller":"regex:sip:[0-9]+@.*","registered":"no","action":"drop"}]})");
+    same(expect(200, "GET", "/v1/profiles/p"),
+         R"({"name":"p","default":{"action":"accept"},"max_calls":3,"rules":[
+        {"position":1,"caller":"regex:sip:[0-9]+@.*","when":null,"registered":"no","action":"drop"}]})");
+    expect(200, "PUT", "/v1/profiles/p", R"({"max_calls":0})");
+    EXPECT_EQ(expect(200, "GET", "/v1/profiles/p").find("max_calls"), std::string::npos);
+    refuse(400, "missing )", "POST", "/v1/profiles/p/rules", R"({"caller":"regex:(","action":"drop"})");
+    refuse(400, "octets", "POST", "/v1/profiles/p/rules",
+           R"({"caller":"regex:)" + std::string(300, 'a') + R"(","action":"drop"})");
+    refuse(400, "program", "POST", "/v1/profiles/p/rules",
+           R"({"caller":"regex:(ab|cd){900}","action":"drop"})");
+    refuse(400, "'registered'", "POST", "/v1/profiles/p/rules",
+           R"({"caller":"*","registered":"maybe","action":"drop"})");
+    refuse(400, "'max_calls'", "PUT", "/v1/profiles/p", R"({"max_calls":-1})");
+    expect(201, "POST", "/v1/users", R"({"name":"alice","max_calls":2})");
+    EXPECT_NE(expect(200, "PUT", "/v1/users/alice", R"({"display_name":"A"})").find("\"max_calls\":2"),
+              std::string::npos);
+}
+
+TEST_F(SmApi, ImportsASpamListWholeOrNotAtAll) {
+    user("alice");
+    const auto import = [](std::string_view text, std::string_view more = "") {
+        return json::serialize(
+                   json::object{{"file", "list.csv"}, {"text", json::string_view(text.data(), text.size())}})
+            .replace(0, 1, "{" + std::string(more));
+    };
+    same(expect(200, "POST", "/v1/spam/import",
+                import("caller,note\n# a comment\n\n*@spam.example\r\n+881*, satellite phones\n"
+                       "\"regex:sip:[0-9]{3,5}@.*\",\"short, of \"\"anybody\"\"\"\n*@spam.example\n")),
+         R"({"file":"list.csv","user":null,"added":3,"present":1})");
+    same(expect(200, "GET", "/v1/spam"), R"({"spam":[
+        {"caller":"*@spam.example","user":null,"note":""},
+        {"caller":"+881*","user":null,"note":"satellite phones"},
+        {"caller":"regex:sip:[0-9]{3,5}@.*","user":null,"note":"short, of \"anybody\""}]})");
+    same(expect(200, "POST", "/v1/spam/import",
+                import("+881*\n*@new.example\n", R"("user":"alice","deny_seconds":60,)")),
+         R"({"file":"list.csv","user":"alice","added":2,"present":0})");
+    same(expect(200, "GET", "/v1/spam?user=alice"), R"({"spam":[
+        {"caller":"+881*","user":"alice","note":"","deny_seconds":60},
+        {"caller":"*@new.example","user":"alice","note":"","deny_seconds":60}]})");
+    refuse(400, "list.csv:2: read caller pattern 'x y'", "POST", "/v1/spam/import",
+           import("*@a.example\nx y\n"));
+    refuse(400, "list.csv:1: read fields: quotes", "POST", "/v1/spam/import", import("\"*@a.example\n"));
+    refuse(400, "list.csv:1: read fields: 'c' behind the note", "POST", "/v1/spam/import",
+           import("*@a.example,b,c\n"));
+    refuse(400, "list.csv:3: read note", "POST", "/v1/spam/import",
+           import("*@a.example\n*@b.example\n*@c.example," + std::string(300, 'n') + "\n"));
+    std::string many;
+    for (int i = 0; i < 101; ++i) {
+        many += "regex:sip:" + std::to_string(i) + "@.*\n";
+    }
+    refuse(400, "list.csv:100: add spam caller", "POST", "/v1/spam/import", import(many));
+    refuse(404, "nobody", "POST", "/v1/spam/import", import("*@a.example\n", R"("user":"nobody",)"));
+    EXPECT_EQ(directory().spam("").size(), 3U) << "nothing of what failed";
+    reopen();
+    EXPECT_EQ(directory().spam(std::nullopt).size(), 5U);
+}
+
+TEST_F(SmApi, Limits) {
+    const char* whole = R"({"name":"sat","user":null,"prefix":"+881","when":"sat,sun",
+        "calls_per_minute":{"warning":2,"critical":5},"concurrent":{"warning":null,"critical":2},
+        "duration":{"warning":600,"critical":null},"sequential":{"warning":null,"critical":null},
+        "status":486,"block_seconds":60})";
+    same(expect(201, "POST", "/v1/limits", whole), whole);
+    same(expect(200, "GET", "/v1/limits"), std::string(R"({"limits":[)") + whole + "]}");
+    refuse(409, "sat", "POST", "/v1/limits", whole);
+    same(
+        expect(200, "PUT", "/v1/limits/sat", R"({"concurrent":{"critical":1}})"),
+        R"({"name":"sat","user":null,"prefix":null,"when":null,"calls_per_minute":{"warning":null,"critical":null},
+             "concurrent":{"warning":null,"critical":1},"duration":{"warning":null,"critical":null},
+             "sequential":{"warning":null,"critical":null},"status":403,"block_seconds":0})");
+    expect(201, "PUT", "/v1/limits/new", R"({"sequential":{"critical":1}})");
+    refuse(400, "another", "PUT", "/v1/limits/new", R"({"name":"old","sequential":{"critical":1}})");
+    refuse(400, "'concurrent'", "PUT", "/v1/limits/new", R"({"concurrent":{"critical":"many"}})");
+    refuse(400, "limits nothing", "PUT", "/v1/limits/new", "{}");
+    refuse(400, "not a JSON object", "PUT", "/v1/limits/new");
+    expect(204, "DELETE", "/v1/limits/new");
+    refuse(404, "new", "GET", "/v1/limits/new");
+    refuse(404, "new", "DELETE", "/v1/limits/new");
+    user("alice");
+    must(directory().block({"alice", monday_nine + std::chrono::minutes(1), "test"}));
+    must(directory().block({"*", monday_nine - std::chrono::minutes(1), "over"}));
+    same(expect(200, "GET", "/v1/blocks"),
+         R"({"blocks":[{"user":"alice","until":"2026-11-23T09:01:00Z","why":"test"}]})");
+    expect(200, "GET", "/v1/blocks/alice");
+    refuse(404, "*", "GET", "/v1/blocks/*");
+    expect(204, "DELETE", "/v1/blocks/alice");
+    refuse(404, "alice", "DELETE", "/v1/blocks/alice");
+}
+
+TEST_F(SmApi, GroupsOfFirewallsShareThresholds) {
+    const auto value = [&](const std::string& scope) {
+        const auto answer = json::parse(expect(200, "GET", "/v1/thresholds/keepalive_rate?" + scope));
+        return std::to_string(answer.at("value").as_int64()) + " " +
+               std::string(answer.at("origin").as_string());
+    };
+    const auto version = [&] { return directory().thresholds().version(); };
+    const auto first = version();
+    same(expect(200, "PUT", "/v1/groups/branches", R"({"firewalls":["fw2","fw1","fw1"]})"),
+         R"({"name":"branches","firewalls":["fw1","fw2"]})");
+    EXPECT_GT(version(), first) << "firewalls know what they have by its version";
+    int pushed = 0;
+    directory().thresholds().on_change([&] {
+        ++pushed;
+        return Result<>();
+    });
+    expect(200, "PUT", "/v1/thresholds/keepalive_rate?group=branches", R"({"value":77})");
+    EXPECT_EQ(value("firewall=fw1"), "77 named group");
+    EXPECT_EQ(value("group=branches"), "77 named group");
+    EXPECT_NE(value("firewall=fw3").find("default"), std::string::npos);
+    expect(200, "PUT", "/v1/thresholds/keepalive_rate?firewall=fw1", R"({"value":78})");
+    EXPECT_EQ(value("firewall=fw1"), "78 firewall");
+    expect(200, "PUT", "/v1/groups/core", R"({"firewalls":["fw2"]})");
+    EXPECT_NE(value("firewall=fw2").find("default"), std::string::npos) << "it has left the other group";
+    same(expect(200, "GET", "/v1/groups"),
+         R"({"groups":[{"name":"branches","firewalls":["fw1"]},{"name":"core","firewalls":["fw2"]}]})");
+    EXPECT_EQ(pushed, 3);
+    directory().thresholds().on_change({});
+    reopen();
+    EXPECT_EQ(directory().thresholds().group_of("fw2"), "core");
+    expect(204, "DELETE", "/v1/groups/core");
+    refuse(404, "core", "DELETE", "/v1/groups/core");
+    refuse(404, "core", "GET", "/v1/groups/core");
+    expect(204, "DELETE", "/v1/thresholds/keepalive_rate?group=branches");
+    refuse(404, "group 'branches'", "DELETE", "/v1/thresholds/keepalive_rate?group=branches");
+    refuse(400, "group", "GET", "/v1/thresholds?firewall=fw1&group=branches");
+    refuse(400, "empty", "GET", "/v1/thresholds?group=");
+    refuse(400, "'a b'", "PUT", "/v1/groups/a%20b", R"({"firewalls":["fw1"]})");
+    refuse(400, "'@x'", "PUT", "/v1/groups/a", R"({"firewalls":["@x"]})");
+    refuse(400, "'firewalls'", "PUT", "/v1/groups/a", R"({"firewalls":[]})");
+}
+
+class SmApiAudit : public SmApi {
+  protected:
+    SmApiAudit() { trail_ = must(audit::Trail::open({.file = folder_ / "audit.jsonl"})); }
+    json::value last() {
+        const auto page = json::parse(expect(200, "GET", "/v1/audit?limit=1"));
+        return page.at("records").as_array().empty() ? json::value() : page.at("records").as_array().front();
+    }
+    Folder folder_;
+};
+
+TEST_F(SmApiAudit, EachChangeIsRecordedWithWhatItWasAndIs) {
+    expect(201, "POST", "/v1/users", R"({"name":"alice","uris":["sip:alice@example.org"]})");
+    auto record = last();
+    EXPECT_EQ(record.at("kind"), "change");
+    EXPECT_EQ(record.at("who"), "api");
+    EXPECT_EQ(record.at("action"), "POST");
+    EXPECT_EQ(record.at("target"), "/v1/users");
+    EXPECT_EQ(record.at("user"), "alice");
+    EXPECT_EQ(record.at("status"), 201);
+    EXPECT_TRUE(record.at("before").is_null());
+    EXPECT_EQ(record.at("after").at("uris").as_array().size(), 1U);
+    expect(201, "POST", "/v1/users/alice/uris", R"({"uri":"tel:+4930"})");
+    record = last();
+    EXPECT_EQ(record.at("before").at("uris").as_array().size(), 1U);
+    EXPECT_EQ(record.at("after").at("uris").as_array().size(), 2U);
+    expect(204, "DELETE", "/v1/users/alice");
+    record = last();
+    EXPECT_EQ(record.at("before").at("name"), "alice");
+    EXPECT_TRUE(record.at("after").is_null());
+    expect(201, "POST", "/v1/spam", R"({"caller":"*@spam.example","note":"n"})");
+    EXPECT_EQ(last().at("after").at("caller"), "*@spam.example");
+    expect(204, "DELETE", "/v1/spam?caller=*@spam.example");
+    EXPECT_EQ(last().at("before").at("note"), "n");
+    expect(200, "PUT", "/v1/thresholds/keepalive_rate?firewall=fw1", R"({"value":77})");
+    EXPECT_EQ(last().at("after").at("keepalive_rate"), 77);
+    expect(201, "PUT", "/v1/limits/x", R"({"concurrent":{"critical":1}})");
+    EXPECT_EQ(last().at("after").at("name"), "x");
+    expect(200, "PUT", "/v1/groups/g", R"({"firewalls":["fw1"]})");
+    EXPECT_EQ(last().at("after").at("name"), "g");
+}
+
+TEST_F(SmApiAudit, WhatWasRefusedIsRecordedAndWhatWasReadIsNot) {
+    expect(404, "DELETE", "/v1/users/nobody");
+    const auto record = last();
+    EXPECT_EQ(record.at("status"), 404);
+    EXPECT_NE(std::string(record.at("why").as_string()).find("nobody"), std::string::npos);
+    EXPECT_FALSE(record.as_object().contains("after"));
+    expect(200, "GET", "/v1/users");
+    expect(200, "GET", "/v1/decision?from=sip:x@y.z&to=sip:a@b.c");
+    EXPECT_EQ(last(), record);
+}
+
+TEST_F(SmApiAudit, IsReadByPagesAndFilters) {
+    for (int i = 0; i < 5; ++i) {
+        expect(201, "POST", "/v1/users", R"({"name":"u)" + std::to_string(i) + R"("})");
+    }
+    const auto names = [&](const std::string& query) {
+        std::string text;
+        const json::value page = json::parse(expect(200, "GET", "/v1/audit?" + query));
+        for (const auto& record : page.at("records").as_array()) {
+            text += std::string(record.at("user").as_string()) + " ";
+        }
+        return text;
+    };
+    EXPECT_EQ(names("limit=3"), "u4 u3 u2 ");
+    EXPECT_EQ(names("order=oldest&limit=2"), "u0 u1 ");
+    const auto next = json::parse(expect(200, "GET", "/v1/audit?limit=3")).at("next");
+    EXPECT_EQ(names("from=" + std::string(next.as_string())), "u1 u0 ");
+    EXPECT_EQ(names("user=u3"), "u3 ");
+    EXPECT_EQ(names("kind=change&action=POST&who=api&since=2026-11-23T09:00:00Z&until=2026-11-23T09:00:01Z"),
+              "u4 u3 u2 u1 u0 ");
+    EXPECT_EQ(names("since=2026-11-23T09:00:01Z"), "");
+    refuse(400, "'bogus'", "GET", "/v1/audit?kind=bogus");
+    refuse(400, "'0'", "GET", "/v1/audit?limit=0");
+    refuse(400, "'1001'", "GET", "/v1/audit?limit=1001");
+    refuse(400, "'soon'", "GET", "/v1/audit?since=soon");
+    refuse(400, "'up'", "GET", "/v1/audit?order=up");
+    refuse(400, "not a place", "GET", "/v1/audit?from=x");
+    trail_.reset();
+    refuse(404, "none is kept", "GET", "/v1/audit");
+}
+
+// docs/openapi.json says what api.cpp serves: neither more nor less, and each reference leads somewhere.
+TEST_F(SmApi, IsDescribedByOpenApi) {
+    const json::value served = json::parse(expect(200, "GET", "/v1/openapi.json"));
+    EXPECT_EQ(served.at("openapi"), "3.1.0");
+    std::set<std::string> described;
+    for (const auto& path : served.at("paths").as_object()) {
+        for (const auto& method : path.value().as_object()) {
+            std::string name(method.key());
+            std::ranges::transform(name, name.begin(), [](char c) { return static_cast<char>(c & ~0x20); });
+            described.insert(name + " " + std::string(path.key()));
+            EXPECT_TRUE(method.value().as_object().contains("summary")) << path.key();
+            std::set<std::string> parameters;
+            if (const auto* list = method.value().as_object().if_contains("parameters")) {
+                for (const auto& parameter : list->as_array()) {
+                    if (parameter.at("in") == "path") {
+                        parameters.insert("{" + std::string(parameter.at("name").as_string()) + "}");
+                    }
+                }
+            }
+            const std::string text(path.key());
+            EXPECT_EQ(static_cast<std::size_t>(std::ranges::count(text, '{')), parameters.size()) << text;
+            for (const std::string& parameter : parameters) {
+                EXPECT_NE(text.find(parameter), std::string::npos) << text << ' ' << parameter;
+            }
+        }
+    }
+    std::set<std::string> routes;
+    for (const ApiRoute& route : api_routes()) {
+        std::string_view methods = route.methods;
+        while (!methods.empty()) {
+            const auto method = methods.substr(0, methods.find(", "));
+            methods.remove_prefix(std::min(methods.size(), method.size() + 2));
+            routes.insert(std::string(method) + " " + std::string(route.path));
+        }
+    }
+    EXPECT_EQ(described, routes);
+    const std::string text = json::serialize(served);
+    constexpr std::string_view reference = "\"$ref\":\"#/components/";
+    for (auto at = text.find(reference); at != std::string::npos; at = text.find(reference, at + 1)) {
+        const auto begin = at + reference.size();
+        const std::string name = text.substr(begin, text.find('"', begin) - begin);
+        const auto slash = name.find('/');
+        EXPECT_TRUE(
+            served.at("components").at(name.substr(0, slash)).as_object().contains(name.substr(slash + 1)))
+            << name;
+    }
 }
 
 TEST_F(SmApi, PathsAndMethods) {

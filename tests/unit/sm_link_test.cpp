@@ -8,7 +8,8 @@ namespace {
 class SmLink : public DirectoryTest {
   protected:
     TimePoint now_ = monday_nine;
-    EmbeddedLink link_{directory(), Settings{}, [this] { return now_; }};
+    Admission admission_{directory(), Settings{}, nullptr, [this] { return now_; }};
+    EmbeddedLink link_{directory(), admission_, [this] { return now_; }};
 
     Decision call_alice() {
         Decision answer;

@@ -38,7 +38,9 @@ class SmThreshold : public DirectoryTest {
         sqlite3_close(database);
     }
     ApiReply ask(std::string_view method, std::string_view target, std::string_view body = {}) {
-        return handle(directory(), Decider(directory(), {}), method, target, body, monday_nine, "uid 0");
+        Admission admission(directory(), {});
+        return handle({.directory = directory(), .admission = admission, .now = monday_nine, .who = "uid 0"},
+                      method, target, body);
     }
     json::object expect(int status, std::string_view method, std::string_view target,
                         std::string_view body = {}) {

@@ -75,6 +75,17 @@ TEST(Outbox, IsBoundedAndSaysWhatItLost) {
     EXPECT_EQ(std::get<sm::Link::StreamEnd>(*outbox.item(report, start)).cause, "flow_byte_rate");
 }
 
+TEST(Outbox, KeepsTheEndOfACallUntilItIsAcknowledged) {
+    Outbox outbox;
+    const auto ticket = outbox.add(
+        sm::Link::CallEvent{.call = "1", .state = sm::Link::CallEvent::State::ended, .cause = "BYE"});
+    EXPECT_EQ(std::get<sm::Link::CallEvent>(*outbox.item(ticket, Steady::now())).cause, "BYE");
+    outbox.done(0); // what nothing is kept of
+    EXPECT_EQ(outbox.size(), 1U);
+    outbox.done(ticket);
+    EXPECT_EQ(outbox.size(), 0U);
+}
+
 class SnapshotKeeperTest : public sm::DirectoryTest {
   protected:
     SnapshotKeeperTest()

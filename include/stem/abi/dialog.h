@@ -108,6 +108,7 @@ struct stem_dialog {
     __u32 media_count[STEM_PARTIES];
     __u32 session_seconds;           /* Session-Expires in force (RFC 4028); 0 = none */
     __u64 refreshed_ns;              /* when it last began anew */
+    __u64 ends_ns;                   /* its longest duration is over: CLOCK_MONOTONIC; 0 = not bound */
     __u32 last_invite[STEM_PARTIES]; /* CSeq of each side's last INVITE in the dialog: its ACK has it too */
     __u32 hop_count[STEM_PARTIES];   /* addresses in `hop` */
     struct stem_addr hop[STEM_PARTIES][STEM_HOPS_MAX];     /* Contact, Record-Route and Via of each leg */
@@ -119,6 +120,6 @@ struct stem_dialog {
     char uri[STEM_PARTIES][STEM_URI_MAX]; /* From and To, for people */
     char target[STEM_URI_MAX];            /* request URI after a forward decision; "" = as it came */
 };
-STEM_ABI_ASSERT(sizeof(struct stem_dialog) == 7736);
+STEM_ABI_ASSERT(sizeof(struct stem_dialog) == 7744);
 
 #endif

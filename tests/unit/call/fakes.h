@@ -133,6 +133,7 @@ class FakeSm final : public sm::Link {
     }
     void learn(const Binding& binding) override { bindings.push_back(binding); }
     void report(const StreamEnd& end) override { ends.push_back(end); }
+    void follow(const CallEvent& event) override { events.push_back(event); }
 
     sm::Decision decision{.action = sm::Accept{}, .user = "bob", .why = "test"};
     bool late = false;
@@ -140,6 +141,7 @@ class FakeSm final : public sm::Link {
     std::vector<std::function<void(sm::Decision)>> waiting;
     std::vector<Binding> bindings;
     std::vector<StreamEnd> ends;
+    std::vector<CallEvent> events;
 };
 
 // One call's messages. The caller is outside at .11, the callee behind a proxy inside at .5.

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sm/utf8.h"
+
+namespace stem::sm {
+
+std::size_t utf8_sequence_length(std::string_view text) {
+    const auto octet = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+    const unsigned first = octet(0);
+    if (first < 0x80) {
+        return 1;
+    }
+    const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+    if (first < 0xc2 || first > 0xf4 || text.size() < length) {
+        return 0;
+    }
+    for (std::size_t i = 1; i < length; ++i) {
+        if ((octet(i) & 0xc0) != 0x80) {
+            return 0;
+        }
+    }
+    const unsigned second = octet(1);
+    const bool overlong = (first == 0xe0 && second < 0xa0) || (first == 0xf0 && second < 0x90);
+    const bool surrogate = first == 0xed && second > 0x9f;
+    const bool beyond = first == 0xf4 && second > 0x8f;
+    return overlong || surrogate || beyond ? 0 : length;
+}
+
+} // namespace stem::sm

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+// UTF-8, as strictly as RFC 3629 4 has it.
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+namespace stem::sm {
+
+// Length of the sequence that `text`, which is not empty, begins with; 0 = not one.
+std::size_t utf8_sequence_length(std::string_view text);
+
+} // namespace stem::sm
