@@ -3,6 +3,7 @@
 
 #include "calls/measures.h"
 #include "flood/measures.h"
+#include "manager/measures.h"
 #include "parser/measures.h"
 #include "plane/measures.h"
 #include "signalling/measures.h"
@@ -20,6 +21,9 @@ std::vector<std::unique_ptr<Measure>> all_measures() {
     all.push_back(make_rtp_forward("1m", {.flows = 1'000'000}));
     all.push_back(make_rtp_forward("v6_100k", {.flows = 100'000, .family = Family::v6}));
     all.push_back(make_parser_cost());
+    all.push_back(make_decision_rate());
+    all.push_back(make_decision_latency());
+    all.push_back(make_register_storm());
     all.push_back(make_calls_live());
     all.push_back(make_call_cost());
     all.push_back(make_invite_delay());
