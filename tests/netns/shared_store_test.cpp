@@ -57,6 +57,12 @@ class SharedStore : public testing::Test {
     std::optional<lab::Postgres> postgres_;
 };
 
+ApiReply ask(Directory& directory, std::string_view method, std::string_view target, std::string_view body) {
+    Admission admission(directory, {});
+    return handle({.directory = directory, .admission = admission, .now = monday_nine, .who = "test"}, method,
+                  target, body);
+}
+
 Pattern pattern(std::string_view text) {
     return *Pattern::parse(text);
 }
@@ -232,6 +238,66 @@ TEST_F(TwoDirectories, EachKindOfChangeIsSeenOnTheOtherWithinASecond) {
     EXPECT_EQ(a().find_callee(*AddressOfRecord::parse("sip:alice@example.org")), nullptr);
 }
 
+TEST_F(TwoDirectories, LimitsBlocksGroupsAndLongListsAreShared) {
+    ASSERT_OK(a().add_profile(
+        {"shop",
+         {},
+         {{.caller = pattern("regex:sip:[0-9]{3}:?@.*"), .when = {}, .registered = false, .then = {}}},
+         30}));
+    ASSERT_OK(a().add_user({"alice", {}, "shop", {"sip:alice@example.org"}, 2}));
+    const Limit whole{.name = "whole",
+                      .user = "alice",
+                      .prefix = "+881",
+                      .when = *Schedule::parse("mon-fri 22:00-06:00"),
+                      .calls_per_minute = {1, 2},
+                      .concurrent = {{}, 3},
+                      .duration = {4, {}},
+                      .sequential = {5, 6},
+                      .status = 603,
+                      .block_seconds = 7};
+    ASSERT_OK(a().put_limit(whole));
+    ASSERT_OK(a().block({"alice", monday_nine + 60s, "it's :so"}));
+    std::vector<SpamEntry> list;
+    for (int i = 0; i < 2345; ++i) {
+        list.push_back({pattern(fmt::format("+881{}", i)), "", i == 7 ? "a 'note'" : ""});
+    }
+    const auto added = a().add_spam("", list);
+    ASSERT_TRUE(added) << added.error().error.message();
+    EXPECT_EQ(*added, 2345U);
+    ASSERT_OK(a().thresholds().put_group({"branches", {"fw1", "fw2"}}, monday_nine, "uid 0"));
+    ASSERT_OK(a().thresholds().set("@branches", "keepalive_rate", 71, monday_nine, "uid 0"));
+    ASSERT_TRUE(soon([&] { return b().thresholds().version() == 2; }, 3s));
+    EXPECT_EQ(b().thresholds().values("fw2").keepalive_rate, 71U);
+    ASSERT_TRUE(b().limits().contains("whole"));
+    EXPECT_EQ(b().limits().at("whole"), whole);
+    EXPECT_EQ(b().blocks().at("alice").until, monday_nine + 60s);
+    EXPECT_EQ(b().blocks().at("alice").why, "it's :so");
+    EXPECT_EQ(b().spam("").size(), 2345U);
+    EXPECT_EQ(b().find_user("alice")->user.max_calls, 2);
+    EXPECT_EQ(b().find_profile("shop")->max_calls, 30);
+    EXPECT_EQ(b().find_profile("shop")->rules[0].registered, false);
+
+    // And back: a change of something else leaves them, theirs take them away.
+    ASSERT_OK(b().add_user(user("bob")));
+    ASSERT_OK(b().unblock("alice"));
+    ASSERT_OK(b().set_max_calls("shop", 0));
+    ASSERT_OK(b().thresholds().put_group({"core", {"fw2"}}, monday_nine, "uid 0"));
+    ASSERT_TRUE(soon([&] { return a().thresholds().version() == 3; }));
+    EXPECT_TRUE(a().blocks().empty());
+    EXPECT_EQ(a().limits().size(), 1U);
+    EXPECT_EQ(a().find_profile("shop")->max_calls, 0);
+    EXPECT_EQ(a().thresholds().group_of("fw2"), "core");
+    EXPECT_EQ(a().thresholds().group_of("fw1"), "branches");
+    ASSERT_OK(b().remove_user("alice"));
+    ASSERT_TRUE(soon([&] { return a().find_user("alice") == nullptr; }));
+    EXPECT_TRUE(a().limits().empty());
+    const auto anew = open();
+    ASSERT_TRUE(anew);
+    EXPECT_TRUE(anew->limits().empty());
+    EXPECT_EQ(anew->spam("").size(), 2345U);
+    EXPECT_EQ(anew->thresholds().group_of("fw1"), "branches");
+}
+
 // The loop is not turned between: neither has heard of the other's change when it makes its own.
 TEST_F(TwoDirectories, WhoWasOvertakenLooksAgain) {
     ASSERT_OK(a().add_user(user("alice")));
@@ -251,14 +317,12 @@ TEST_F(TwoDirectories, WhoWasOvertakenLooksAgain) {
     EXPECT_EQ(gone.error().code, ENOENT);
 
     // Through the API, that is what is answered.
-    const Decider decider(b(), {});
     ASSERT_OK(settled(a(), [&] { return a().add_user(user("carol")); }));
-    EXPECT_EQ(handle(b(), decider, "POST", "/v1/users", R"({"name": "carol"})", monday_nine).status, 409);
+    EXPECT_EQ(ask(b(), "POST", "/v1/users", R"({"name": "carol"})").status, 409);
     ASSERT_OK(settled(a(), [&] { return a().remove_user("carol"); }));
-    EXPECT_EQ(handle(b(), decider, "DELETE", "/v1/users/carol", "", monday_nine).status, 404);
+    EXPECT_EQ(ask(b(), "DELETE", "/v1/users/carol", "").status, 404);
     ASSERT_OK(settled(a(), [&] { return a().add_user(user("erin")); }));
-    EXPECT_EQ(handle(b(), decider, "DELETE", "/v1/users/erin", "", monday_nine).status, 204)
-        << "not heard of yet";
+    EXPECT_EQ(ask(b(), "DELETE", "/v1/users/erin", "").status, 204) << "not heard of yet";
     ASSERT_OK(a().catch_up());
 
     // A phone registers at one whose user the other has just added, or taken away.
@@ -311,11 +375,9 @@ TEST_F(TwoDirectories, ALostDatabaseIsDoneWithoutAndReadAgain) {
     EXPECT_THAT(a_.told.back(), HasSubstr("is lost"));
 
     // Decisions go on; changes are refused, and say why; what phones say is kept.
-    const Decider decider(a(), {});
-    const auto decision = handle(
-        a(), decider, "GET", "/v1/decision?from=sip:x@example.com&to=sip:alice@example.org", "", monday_nine);
+    const auto decision = ask(a(), "GET", "/v1/decision?from=sip:x@example.com&to=sip:alice@example.org", "");
     EXPECT_EQ(decision.status, 200);
-    const auto refused = handle(a(), decider, "POST", "/v1/users", R"({"name": "bob"})", monday_nine);
+    const auto refused = ask(a(), "POST", "/v1/users", R"({"name": "bob"})");
     EXPECT_EQ(refused.status, 503);
     EXPECT_THAT(std::string(refused.json.at("error").at("message").as_string()),
                 HasSubstr("connection to it is lost"));
