@@ -69,6 +69,7 @@ std::optional<Outbox::Item> Outbox::item(Ticket ticket, Clock::time_point now) c
 
 std::vector<Outbox::Ticket> Outbox::tickets() const {
     std::vector<Ticket> all;
+    all.reserve(entries_.size());
     for (const auto& [ticket, entry] : entries_) {
         all.push_back(ticket);
     }

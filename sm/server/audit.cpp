@@ -49,15 +49,32 @@ std::string printable(std::string_view text) {
 }
 
 void Audit::refused(std::string_view who, std::string_view what) {
+    refuse(who, what,
+           sm::audit::Record(Kind::refusal, std::chrono::system_clock::now(), who)
+               .text("action", "refused")
+               .text("why", what));
+}
+
+void Audit::refused(std::string_view who, const channel::Refused& message) {
+    refuse(who,
+           fmt::format("message {} type {} id {}: {}: {}", message.sequence, message.type, message.id,
+                       label_of(message.reason), message.detail),
+           sm::audit::Record(Kind::refusal, std::chrono::system_clock::now(), who)
+               .text("action", label_of(message.reason))
+               .text("type", message.type)
+               .text("id", message.id)
+               .number("sequence", static_cast<std::int64_t>(message.sequence))
+               .text("why", message.detail));
+}
+
+void Audit::refuse(std::string_view who, std::string_view what, const sm::audit::Record& record) {
     if (written_ >= limit_) {
         ++left_out_;
         return;
     }
     ++written_;
     audit_log().info("refused {}: {}", who, printable(what));
-    trail_.write(sm::audit::Record(Kind::refusal, std::chrono::system_clock::now(), who)
-                     .text("action", "refused")
-                     .text("why", what));
+    trail_.write(record);
 }
 
 void Audit::done(std::string_view who, std::string_view what) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "sm/audit/trail.h"
+#include "sm/channel/refusal.h"
 
 #include <chrono>
 #include <cstdint>
@@ -25,6 +26,8 @@ class Audit {
 
     // Nothing that a peer sent goes in but printable, and cut to a bound.
     void refused(std::string_view who, std::string_view what);
+    // A message of the control channel.
+    void refused(std::string_view who, const channel::Refused& message);
     void done(std::string_view who, std::string_view what);
     // As done(), of what the trail hears of in more detail.
     void changed(std::string_view who, std::string_view what);
@@ -32,6 +35,8 @@ class Audit {
     void tick();
 
   private:
+    void refuse(std::string_view who, std::string_view what, const sm::audit::Record& record);
+
     std::uint32_t limit_;
     sm::audit::Trail& trail_;
     std::uint32_t written_ = 0;

@@ -31,11 +31,7 @@ FirewallSession::FirewallSession(Stream stream, tls::Peer peer, std::string addr
       place_(std::move(place)),
       channel_(channel::Sender::firewall, {.skew = service.config().channel.skew}, &Service::now,
                service.refusals(),
-               [this](const channel::Refused& refused) {
-                   service_.audit().refused(who(), fmt::format("message {} type {} id {}: {}: {}",
-                                                               refused.sequence, refused.type, refused.id,
-                                                               label_of(refused.reason), refused.detail));
-               }),
+               [this](const channel::Refused& refused) { service_.audit().refused(who(), refused); }),
       heard_(std::chrono::steady_clock::now()), since_(Service::now()) {
     service_.enter(*this);
 }

@@ -317,6 +317,11 @@ TEST_P(RemoteManager, ThresholdsAndDenialsArePushedAtOnce) {
         return values && *values ? (**values).keepalive_rate : 0;
     };
     EXPECT_TRUE(lab::eventually([&] { return in_kernel() == 77; }, 2s)) << in_kernel();
+    ASSERT_OK(stage_->stemctl({"thresholds", "set", "keepalive_rate", "78", "--group=branches"}));
+    ASSERT_OK(stage_->stemctl({"thresholds", "reset", "keepalive_rate", "--instance", "fw1"}));
+    EXPECT_TRUE(lab::eventually([&] { return in_kernel() == 100; }, 2s)) << in_kernel();
+    ASSERT_OK(stage_->stemctl({"group", "set", "branches", "fw1", "fw2"}));
+    EXPECT_TRUE(lab::eventually([&] { return in_kernel() == 78; }, 2s)) << in_kernel();
     const std::string source = v6() ? "2001:db8:bad::/48" : "203.0.113.0/24";
     ASSERT_OK(stage_->stemctl({"firewall", "deny", "fw1", source, "--for", "600", "--note", "scans"}));
     EXPECT_TRUE(lab::eventually(
