@@ -459,6 +459,42 @@ TEST_P(Stemd, CallsCanBeListedAndDropped) {
     EXPECT_EQ(socket.st_mode & 07777U, 0660U);
 }
 
+// The Security Manager in stemd: it records calls, bounds those from inside, and says why.
+TEST_P(Stemd, OutgoingCallsAreLimitedEndedAndRecorded) {
+    ASSERT_TRUE(stemctl({"limit", "add", "long", "--duration", ":2"}));
+    for (const auto family : {Family::v4, Family::v6}) {
+        const std::string call = family == Family::v4 ? "four" : "six";
+        const Phone inside = callee(family);
+        const Phone outside = caller(family);
+        ASSERT_TRUE(stemctl({"limit", "add", call, "--sequential", ":1", "--status", "488"}));
+        ASSERT_NO_FATAL_FAILURE(establish(inside, outside, call));
+        EXPECT_THAT(stemctl({"flows", "--json"}).value_or(""), HasSubstr("4000"));
+        EXPECT_TRUE(lab::eventually([&] { return get("/v1/status").at("calls").at("pinholes") == 0; }, 20s))
+            << "it has lasted for two seconds";
+        const auto list =
+            boost::json::parse(stemctl({"audit", "list", "--call-id", call, "--json"}).value_or("null"));
+        std::vector<std::string> what;
+        for (const auto& record : list.at("records").as_array()) {
+            EXPECT_EQ(record.at("who"), "stemd");
+            what.push_back(std::string(record.at("kind").as_string()) + " " +
+                           std::string(record.at("action").as_string()));
+        }
+        EXPECT_THAT(what,
+                    testing::ElementsAre("decision accept", "call going", "call answered", "call ended"));
+        EXPECT_EQ(list.at("records").at(0).at("max_duration"), 2);
+        // The second in a row to the same.
+        const std::string again = request_of(
+            inside, {.method = "INVITE", .call_id = call + "-again", .body = sdp_of(inside, 4000)});
+        inside.send(outside, again);
+        EXPECT_THAT(inside.receive(), HasSubstr("SIP/2.0 488 "));
+        EXPECT_THAT(stemctl({"audit", "list", "--call-id", call + "-again"}).value_or(""),
+                    HasSubstr("limit " + call + " of user *: sequential 2, and 1 is its critical level"));
+        ASSERT_TRUE(stemctl({"limit", "del", call}));
+    }
+    EXPECT_THAT(metrics(), HasSubstr("stem_sm_admission_total{what=\"limit_refusals\"} 2\n"));
+    EXPECT_EQ(get("/v1/status").at("security_manager").at("audit").at("lost"), 0);
+}
+
 TEST_P(Stemd, DeniedSourcesExpire) {
     ASSERT_TRUE(stemctl({"deny", "add", "203.0.113.9", "--for", "1s"}));
     EXPECT_TRUE(lab::eventually(
