@@ -158,6 +158,7 @@ std::size_t body_limit(std::string_view target) {
 
 std::vector<ApiRoute> api_routes() {
     std::vector<ApiRoute> list;
+    list.reserve(routes.size());
     for (const Route& route : routes) {
         list.push_back({route.path, route.methods});
     }

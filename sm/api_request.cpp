@@ -3,6 +3,7 @@
 
 #include "sm/failure.h"
 #include "sm/json.h"
+#include "sm/utf8.h"
 
 #include <fmt/format.h>
 
@@ -29,6 +30,10 @@ Result<std::string> unescaped(std::string_view text) {
         }
         plain += static_cast<char>(octet);
         i += 2;
+    }
+    if (!is_utf8(plain)) {
+        return invalid(fmt::format("read request target '{}'", text.substr(0, 80)), "it is not UTF-8",
+                       "write the octets of UTF-8, each as %XX");
     }
     return plain;
 }

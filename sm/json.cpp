@@ -4,6 +4,7 @@
 #include "sm/failure.h"
 #include "sm/field_reader.h"
 #include "sm/timestamp.h"
+#include "sm/utf8.h"
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
@@ -210,10 +211,10 @@ json::value to_json(const Block& block) {
 
 json::value to_json(const Error& error) {
     return json::object{{"error",
-                         {{"message", error.message()},
-                          {"attempt", error.attempt},
-                          {"cause", error.cause},
-                          {"remedy", error.remedy}}}};
+                         {{"message", valid_utf8(error.message())}, // it may quote what was asked
+                          {"attempt", valid_utf8(error.attempt)},
+                          {"cause", valid_utf8(error.cause)},
+                          {"remedy", valid_utf8(error.remedy)}}}};
 }
 
 Result<User> user_from(const json::value& body) {

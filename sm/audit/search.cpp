@@ -41,19 +41,20 @@ struct Place {
 };
 
 Result<Place> place_from(std::string_view text) {
-    Place place;
-    const char* const end = text.data() + text.size();
-    const auto file = std::from_chars(text.data(), end, place.file);
-    if (file.ec != std::errc() || file.ptr == end || *file.ptr != '.') {
+    const auto read = [](std::string_view digits) {
+        std::uint64_t number = 0;
+        const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+        return error == std::errc() && end == digits.data() + digits.size() ? std::optional(number)
+                                                                            : std::nullopt;
+    };
+    const auto dot = text.find('.');
+    const auto file = read(text.substr(0, dot));
+    const auto offset = dot == std::string_view::npos ? std::nullopt : read(text.substr(dot + 1));
+    if (!file || !offset) {
         return invalid(fmt::format("read place '{}' of the audit trail", text.substr(0, 80)), "not a place",
                        "send the member next of the page before");
     }
-    const auto offset = std::from_chars(file.ptr + 1, end, place.offset);
-    if (offset.ec != std::errc() || offset.ptr != end) {
-        return invalid(fmt::format("read place '{}' of the audit trail", text.substr(0, 80)), "not a place",
-                       "send the member next of the page before");
-    }
-    return place;
+    return Place{.file = *file, .offset = *offset};
 }
 
 struct Source {

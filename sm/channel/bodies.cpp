@@ -62,7 +62,7 @@ Address address_in(FieldReader& fields, std::string_view name, const std::string
 }
 
 json::object to_object(const Endpoint& endpoint) {
-    return {{"address", endpoint.address.to_string()}, {"port", endpoint.port}};
+    return {{"address", endpoint.address.to_string()}, {"port", static_cast<std::int64_t>(endpoint.port)}};
 }
 
 Endpoint endpoint(FieldReader& fields, std::string_view name) {

@@ -553,6 +553,10 @@ TEST_F(SmApi, PathsAndMethods) {
     refuse(400, "escape", "GET", "/v1/users/%zz");
     refuse(400, "escape", "GET", "/v1/users/%0");
     refuse(400, "escape", "GET", "/v1/users/%00");
+    refuse(400, "not UTF-8", "GET", "/v1/users/\xf8lice");
+    refuse(400, "not UTF-8", "GET", "/v1/users/%F8lice");
+    refuse(400, "not UTF-8", "GET", "/v1/decision?from=sip:%ff@a&to=sip:b@c");
+    refuse(404, "no such path", "GET", "/v1/nosuch\xf8");
     refuse(400, "'x'", "GET", "/v1/users?x=1");
     refuse(400, "'x'", "GET", "/v1/profiles?x=1");
     for (const auto& [target, allow] :
