@@ -59,11 +59,12 @@ std::string configuration(const BaresipOptions& options, std::uint16_t control_p
 std::string account(const BaresipOptions& options) {
     const std::string media = (options.encryption.empty() ? "" : ";mediaenc=" + options.encryption) +
                               (options.ice ? ";medianat=ice" : "");
-    return fmt::format(
-        "<{0};transport={1}>;auth_pass=none;regint={2};answermode={3};audio_codecs={4};ptime=20{6};"
-        "outbound=\"sip:{5};transport={1}\"\n",
-        sip_uri(options.user, options.proxy.address), options.transport, options.registers ? 600 : 0,
-        options.answers ? "auto" : "manual", options.codec, options.proxy.to_string(), media);
+    return fmt::format("<{0};transport={1}>;auth_user={7};auth_pass={8};regint={2};answermode={3};audio_"
+                       "codecs={4};ptime=20{6};"
+                       "outbound=\"sip:{5};transport={1}\"\n",
+                       sip_uri(options.user, options.proxy.address), options.transport,
+                       options.registers ? 600 : 0, options.answers ? "auto" : "manual", options.codec,
+                       options.proxy.to_string(), media, options.user, options.password);
 }
 
 } // namespace

@@ -24,6 +24,7 @@ struct BaresipOptions {
     Address local;  // where its SIP (port 5060) and its media are; must be the only one of its family in
                     // the namespace (World::add_host), because baresip does not bind its RTP to it
     Endpoint proxy; // registrar and outbound proxy; its address is the domain of the user
+    std::string password = "none";        // by which it answers challenges, as `user`
     bool registers = true;                // false: it can call without being callable through the proxy
     bool answers = true;                  // picks up by itself; false: rings
     std::string codec = "pcma";           // or "pcmu"

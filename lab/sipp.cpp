@@ -109,6 +109,9 @@ Result<Sipp> Sipp::start(const Netns& netns, const SippOptions& options) {
     if (options.patience.count() != 0) {
         argv.insert(argv.end(), {"-recv_timeout", std::to_string(options.patience.count())});
     }
+    if (!options.password.empty()) {
+        argv.insert(argv.end(), {"-au", options.caller, "-ap", options.password});
+    }
     if (options.calls != 0) {
         argv.insert(argv.end(), {"-m", std::to_string(options.calls)});
     }

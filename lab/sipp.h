@@ -27,6 +27,7 @@ struct SippOptions {
     std::string transport = "u1";         // "t1": TCP, one connection; "tn": one for each call
     std::string user = "bob";             // whom it calls
     std::string caller = "alice";         // as whom
+    std::string password = {};            // by which it answers challenges, as `caller`
     unsigned calls = 1;                   // it ends after so many; 0: it never does by itself
     double rate = 10;                     // new calls a second
     unsigned parallel = 1000;             // most at a time

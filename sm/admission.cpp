@@ -211,10 +211,17 @@ Decision Admission::decide(const Query& query, const std::string& firewall) {
             calls_.expect(key, event_of(query, decision), std::move(bounded.counters), clock_());
         }
     }
-    if (trail_ != nullptr) {
+    // Whoever asks us will find out who calls, and ask again, or tell by refused().
+    if (trail_ != nullptr && !std::holds_alternative<Challenge>(decision.action)) {
         record(audit::decision_record(query, decision, firewall));
     }
     return decision;
+}
+
+void Admission::refused(const Query& query, const Decision& refusal, const std::string& firewall) {
+    if (trail_ != nullptr) {
+        record(audit::decision_record(query, refusal, firewall));
+    }
 }
 
 void Admission::take_in(const Bounded& bounded, const Query& /*query*/) {

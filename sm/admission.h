@@ -42,6 +42,8 @@ class Admission {
 
     // `firewall` asks: "firewall fw1".
     Decision decide(const Query& query, const std::string& firewall);
+    // What was refused before it was decided, because nobody knows who calls (sm/auth): for the record.
+    void refused(const Query& query, const Decision& refusal, const std::string& firewall);
     // The same without a call: counts and records nothing.
     struct Explanation {
         Decision decision;

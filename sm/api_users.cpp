@@ -126,6 +126,9 @@ ApiReply handle_users(ApiRequest& request) {
     const auto& path = request.path;
     const bool deletes = request.method == "DELETE";
     const bool of_uri = path.size() == 3 && path[2] == "uris" && deletes;
+    if (path.size() == 3 && path[2] == "credentials") {
+        return handle_credentials(request, path[1]);
+    }
     const bool of_location = path.size() == 3 && path[2] == "locations" && deletes;
     auto refused = of_uri        ? request.refuse_query({"uri"})
                    : of_location ? request.refuse_query({"contact"})

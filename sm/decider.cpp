@@ -104,16 +104,44 @@ Decision Decider::decide(const Query& query, Steps* steps) const {
         return inbound(query, steps);
     }
     tell(steps, true, [&] {
-        return Said("policy of outgoing calls", settings_.outgoing == Settings::Outgoing::accept
-                                                    ? std::string("accept")
-                                                    : fmt::format("reject {}", settings_.outgoing_status));
+        switch (settings_.outgoing) {
+        case Settings::Outgoing::reject:
+            return Said("policy of outgoing calls", fmt::format("reject {}", settings_.outgoing_status));
+        case Settings::Outgoing::challenge:
+            return Said("policy of outgoing calls", std::string("challenge"));
+        case Settings::Outgoing::accept:
+            break;
+        }
+        return Said("policy of outgoing calls", std::string("accept"));
     });
     if (settings_.outgoing == Settings::Outgoing::accept) {
         return {.action = Accept{}, .user = {}, .why = "outgoing calls -> accept"};
     }
+    if (settings_.outgoing == Settings::Outgoing::challenge) {
+        return challenged(query);
+    }
     return {.action = Reject{settings_.outgoing_status, {}},
             .user = {},
             .why = fmt::format("outgoing calls -> reject {}", settings_.outgoing_status)};
+}
+
+// Who asked us has still to find out who calls, and to ask again.
+Decision Decider::challenged(const Query& query) const {
+    if (!query.user.empty()) {
+        return {.action = Accept{},
+                .user = query.user,
+                .why = fmt::format("outgoing call of user {} -> accept", query.user)};
+    }
+    const auto from = std::ranges::find_if(settings_.unchallenged, [&](const Cidr& network) {
+        return query.source && network.contains(*query.source);
+    });
+    if (from != settings_.unchallenged.end()) {
+        return {.action = Accept{},
+                .user = {},
+                .why = fmt::format("outgoing call from {}, which is not challenged -> accept",
+                                   from->to_string())};
+    }
+    return {.action = Challenge{}, .user = {}, .why = "outgoing calls -> challenge"};
 }
 
 Decision Decider::unknown_callee(const Query& query, Steps* steps) const {

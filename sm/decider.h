@@ -4,7 +4,8 @@
 // Inbound: the spam list of all users; then the user whose URI is called (none: Settings::unknown_user); that
 // user's spam list; the rules of the user's profile, the first that matches; the profile's default. A forward
 // to a URI of another user is decided by that user's own list and profile in turn, at most `max_hops` times;
-// a loop, or more hops, is rejected with 482. Outbound: Settings::outgoing.
+// a loop, or more hops, is rejected with 482. Outbound: Settings::outgoing; a Challenge of it has no values,
+// which the Authenticator (sm/auth) makes.
 #pragma once
 
 #include "sm/decision.h"
@@ -36,6 +37,7 @@ class Decider {
 
   private:
     [[nodiscard]] Decision inbound(const Query& query, Steps* steps) const;
+    [[nodiscard]] Decision challenged(const Query& query) const;
     [[nodiscard]] Decision unknown_callee(const Query& query, Steps* steps) const;
 
     const Directory* directory_;

@@ -24,7 +24,17 @@ struct Query {
     // The firewall's name of the call, by which it tells what becomes of it (Link::follow()); "" = it will
     // not.
     std::string call = {};
+    // For calls whose sender must say who it is (sm/auth).
+    std::optional<Address> source = {};          // where the INVITE came from
+    std::string method = "INVITE";               // what a digest is made of (RFC 7616 3.4.3)
+    std::vector<std::string> authorization = {}; // values of Proxy-Authorization, as they stood; no more than
+                                                 // max_authorizations, each of max_authorization octets
+    // Who has shown to be calling: found by the Security Manager, never told by a firewall.
+    std::string user = {};
 };
+
+inline constexpr std::size_t max_authorizations = 8;
+inline constexpr std::size_t max_authorization = 2048;
 
 // Let the call in. `terminals`: where the callee's media may be; empty = not bound to an address.
 struct Accept {
@@ -47,8 +57,15 @@ struct Drop {
     bool spam = false; // matched a spam list
 };
 
+// Ask the sender who it is: 407, and decide anew when the INVITE comes back with an answer (RFC 3261 22.3).
+// Without values nobody is there who could judge an answer: the call is refused with 503.
+struct Challenge {
+    std::vector<std::string> values; // of Proxy-Authenticate, one header each; the best first (RFC 8760 2.3)
+    bool stale = false;              // what was answered was right once: for people; the values say it, too
+};
+
 struct Decision {
-    std::variant<Accept, Forward, Reject, Drop> action;
+    std::variant<Accept, Forward, Reject, Drop, Challenge> action;
     std::string user; // the user whose profile decided; "" = none
     std::string why;  // for people: "rule 2 of profile office: caller *@example.org"
     // Of Reject and Drop: the source that the INVITE came from is to be denied for so long; 0 = not.

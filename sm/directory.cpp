@@ -64,12 +64,23 @@ void Directory::fill(Store::Contents contents) {
             index_uri(uri, user.name);
         }
         std::string name = user.name;
-        users_.emplace(std::move(name), Entry{std::move(user), {}, {}});
+        users_.emplace(std::move(name), Entry{.user = std::move(user), .locations = {}, .spam = {}});
     }
     for (auto& [name, location] : contents.locations) {
         if (const auto at = users_.find(name); at != users_.end()) {
             at->second.locations.push_back(std::move(location));
         }
+    }
+    for (auto& [name, credentials] : contents.credentials) {
+        if (const auto at = users_.find(name); at != users_.end()) {
+            user_of_credentials_.insert_or_assign(credentials_key(credentials.username, credentials.realm),
+                                                  name);
+            at->second.credentials.push_back(std::move(credentials));
+        }
+    }
+    for (Administrator& administrator : contents.administrators) {
+        std::string name = administrator.name;
+        administrators_.insert_or_assign(std::move(name), std::move(administrator));
     }
     for (SpamEntry& entry : contents.spam) {
         if (entry.user.empty()) {
@@ -210,7 +221,7 @@ Result<> Directory::add_user(User user) {
         index_uri(uri, user.name);
     }
     std::string name = user.name;
-    users_.emplace(std::move(name), Entry{std::move(user), {}, {}});
+    users_.emplace(std::move(name), Entry{.user = std::move(user), .locations = {}, .spam = {}});
     return {};
 }
 
@@ -225,6 +236,9 @@ Result<> Directory::remove_user(std::string_view name) {
     const std::string key((*found)->user.name);
     for (const std::string& uri : (*found)->user.uris) {
         unindex_uri(uri, key);
+    }
+    for (const Credentials& credentials : (*found)->credentials) {
+        user_of_credentials_.erase(credentials_key(credentials.username, credentials.realm));
     }
     std::erase_if(spam_, [&](const SpamEntry& spam) { return spam.user == key; });
     std::erase_if(limits_, [&](const auto& item) { return item.second.user == key; });

@@ -39,6 +39,7 @@ class Directory {
         User user;
         std::vector<Location> locations;
         PatternSet spam;
+        std::vector<Credentials> credentials = {};
     };
     // By address of record; else by telephone number: of tel: URIs, and of sip: URIs whose user part is a
     // global number ("+49..."), whatever their host. A number that several users share without a tel: URI is
@@ -87,6 +88,23 @@ class Directory {
     Result<> replace_rule(std::string_view profile, std::size_t position, const Rule& rule);
     Result<> remove_rule(std::string_view profile, std::size_t position);
     Result<> move_rule(std::string_view profile, std::size_t from, std::size_t to);
+
+    // Credentials (sm/directory_credentials.cpp). The same user name and realm again replaces what was there;
+    // they are of one user only.
+    Result<> set_credentials(std::string_view user, Credentials credentials);
+    Result<> remove_credentials(std::string_view user, std::string_view username, std::string_view realm);
+    [[nodiscard]] Result<std::vector<Credentials>> credentials(std::string_view user) const;
+    struct Owned {
+        const Entry* owner = nullptr; // null: nobody has them
+        const Credentials* credentials = nullptr;
+    };
+    [[nodiscard]] Owned find_credentials(std::string_view username, std::string_view realm) const;
+
+    // Administrators with passwords. `encoded`: as auth::hash_password() makes it.
+    Result<> set_administrator(std::string_view name, std::string encoded);
+    Result<> remove_administrator(std::string_view name);
+    [[nodiscard]] const Administrator* find_administrator(std::string_view name) const;
+    [[nodiscard]] std::vector<std::string> administrators() const; // names, sorted
 
     [[nodiscard]] Thresholds& thresholds() noexcept { return thresholds_; }
     [[nodiscard]] const Thresholds& thresholds() const noexcept { return thresholds_; }
@@ -141,6 +159,7 @@ class Directory {
     Result<Learned> learn_once(const Link::Binding& binding, TimePoint now);
     void wait_with(const Link::Binding& binding, TimePoint now);
     void index_uri(const std::string& uri, const std::string& user);
+    static std::string credentials_key(std::string_view username, std::string_view realm);
     void unindex_uri(const std::string& uri, const std::string& user);
     Result<std::string> free_uri(std::string_view uri) const;
     Result<> check_profile_of_user(std::string_view attempt, std::string_view profile) const;
@@ -155,6 +174,8 @@ class Directory {
     StringMap<std::string> user_of_uri_;
     // Plain number -> names of the users with a sip: URI of it, one entry per URI.
     StringMap<std::vector<std::string>> users_of_number_;
+    StringMap<std::string> user_of_credentials_; // by credentials_key()
+    StringMap<Administrator> administrators_;
     StringMap<Profile> profiles_;
     PatternSet spam_of_all_;
     std::vector<SpamEntry> spam_; // all lists, for people

@@ -27,6 +27,9 @@ void Directory::drop_user(const std::string& name) {
     for (const std::string& uri : at->second.user.uris) {
         unindex_uri(uri, name);
     }
+    for (const Credentials& credentials : at->second.credentials) {
+        user_of_credentials_.erase(credentials_key(credentials.username, credentials.realm));
+    }
     drop_spam(name);
     users_.erase(at);
 }
@@ -42,6 +45,9 @@ void Directory::take_over(Store::News news) {
     std::ranges::for_each(news.profiles, [&](const auto& name) { profiles_.erase(name); });
     if (news.spam) {
         drop_spam({});
+    }
+    if (news.administrators) {
+        administrators_.clear();
     }
     if (news.thresholds) {
         thresholds_.fill(std::move(news.contents.thresholds), news.contents.threshold_version);
@@ -64,6 +70,8 @@ void Directory::refill(Store::Contents contents) {
     users_.clear();
     user_of_uri_.clear();
     users_of_number_.clear();
+    user_of_credentials_.clear();
+    administrators_.clear();
     profiles_.clear();
     spam_of_all_ = {};
     spam_.clear();

@@ -162,6 +162,10 @@ json::value to_json(const Decision& decision) {
     } else if (const auto* drop = std::get_if<Drop>(&decision.action)) {
         object["action"] = "drop";
         object["spam"] = drop->spam;
+    } else if (const auto* challenge = std::get_if<Challenge>(&decision.action)) {
+        object["action"] = "challenge";
+        object["status"] = 407;
+        object["stale"] = challenge->stale;
     }
     if (decision.deny.count() != 0) {
         object["deny_seconds"] = decision.deny.count();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sm/model.h"
 
+#include "sm/auth/digest.h"
 #include "sm/failure.h"
 #include "sm/utf8.h"
 
@@ -82,6 +83,32 @@ std::string Treatment::to_string() const {
         break;
     }
     return std::string(name_of(action));
+}
+
+Result<> Credentials::check() const {
+    const std::string attempt = "read credentials";
+    constexpr std::size_t longest_username = 128;
+    const bool plain = std::ranges::all_of(
+        username, [](char c) { return c > ' ' && c <= '~' && c != '"' && c != '\\' && c != ':'; });
+    if (username.empty() || username.size() > longest_username || !plain) {
+        return invalid(attempt, "not a user name for a digest",
+                       "use 1 to 128 printable ASCII characters without space, quote, backslash and colon");
+    }
+    if (!auth::is_realm(realm)) {
+        return invalid(attempt, "not a realm",
+                       "use 1 to 64 printable ASCII characters without quote and backslash");
+    }
+    const bool lower = md5.find_first_of("ABCDEF") == std::string::npos &&
+                       sha256.find_first_of("ABCDEF") == std::string::npos;
+    if ((!md5.empty() && !auth::is_ha1(auth::Algorithm::md5, md5)) ||
+        (!sha256.empty() && !auth::is_ha1(auth::Algorithm::sha256, sha256)) || !lower) {
+        return invalid(attempt, "a hash is not of its algorithm's form",
+                       "md5 has 32 hexadecimal digits in lower case, sha256 64");
+    }
+    if (md5.empty() && sha256.empty()) {
+        return invalid(attempt, "no hash", "give md5, sha256, or both");
+    }
+    return {};
 }
 
 std::string Rule::to_string() const {

@@ -72,6 +72,24 @@ struct Profile {
     std::int64_t max_calls = 0; // to all its users together, in progress at once; 0 = not bound
 };
 
+// What a digest is verified by (RFC 7616 3.4.2, RFC 8760): hashes that are as secret as the password, which
+// is nowhere.
+struct Credentials {
+    std::string username; // as a phone writes it: mostly the user's name
+    std::string realm;
+    std::string md5;    // 32 hexadecimal digits in lower case; "" = not known
+    std::string sha256; // 64; "" = not known
+
+    // Fails on a name or realm that no quoted string holds as it stands, and on hashes of another form.
+    [[nodiscard]] Result<> check() const;
+};
+
+// Who may administer with a password instead of a certificate.
+struct Administrator {
+    std::string name;     // as User::name
+    std::string password; // argon2id, in its encoded form: "$argon2id$v=19$..."
+};
+
 struct SpamEntry {
     Pattern caller;
     std::string user;              // "" = for all users

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sm/settings.h"
 
+#include "sm/auth/digest.h"
 #include "sm/failure.h"
 
 #include <fmt/format.h>
@@ -24,6 +25,10 @@ Result<> Settings::check() const {
     }
     if (auto good = check_status("busy_status", busy_status); !good) {
         return good;
+    }
+    if (!auth::is_realm(realm)) {
+        return invalid(std::string("read setting realm"), "not a realm",
+                       "take 1 to 64 printable ASCII characters without quote and backslash");
     }
     return check_status("outgoing_status", outgoing_status);
 }

@@ -2,7 +2,11 @@
 // The policies that hold where no user's profile decides.
 #pragma once
 
+#include <stem/address.h>
 #include <stem/error.h>
+
+#include <string>
+#include <vector>
 
 namespace stem::sm {
 
@@ -17,10 +21,15 @@ struct Settings {
     enum class Unlocated { accept, reject };
     Unlocated unlocated = Unlocated::accept;
 
-    // Calls from inside.
-    enum class Outgoing { accept, reject };
+    // Calls from inside. challenge: the caller must show who he is (sm/auth), and may call only in his own
+    // name; but for those from `unchallenged`: proxies and trunks, which vouch for their users.
+    enum class Outgoing { accept, reject, challenge };
     Outgoing outgoing = Outgoing::accept;
     int outgoing_status = 403; // of reject: 400..699
+    std::vector<Cidr> unchallenged;
+
+    // The realm in which users' passwords hold. Hashes are made with it: another realm needs other hashes.
+    std::string realm = "stem";
 
     // A call to a user who has as many as User::max_calls or Profile::max_calls allow already: 400..699.
     int busy_status = 486;

@@ -22,25 +22,42 @@ namespace json = boost::json;
 
 constexpr std::int64_t format_version = 1;
 
+json::array networks_of(const std::vector<Cidr>& networks) {
+    json::array list;
+    for (const Cidr& network : networks) {
+        list.emplace_back(network.to_string());
+    }
+    return list;
+}
+
 json::object to_json(const Settings& settings) {
     return {{"unknown_user", static_cast<int>(settings.unknown_user)},
             {"unknown_user_status", settings.unknown_user_status},
             {"unlocated", static_cast<int>(settings.unlocated)},
             {"outgoing", static_cast<int>(settings.outgoing)},
-            {"outgoing_status", settings.outgoing_status}};
+            {"outgoing_status", settings.outgoing_status},
+            {"unchallenged", networks_of(settings.unchallenged)}};
 }
 
 Result<Settings> settings_from(const json::value& value) {
-    FieldReader fields(value, "settings",
-                       {"unknown_user", "unknown_user_status", "unlocated", "outgoing", "outgoing_status"});
+    FieldReader fields(
+        value, "settings",
+        {"unknown_user", "unknown_user_status", "unlocated", "outgoing", "outgoing_status", "unchallenged"});
     Settings settings;
     settings.unknown_user =
         static_cast<Settings::UnknownUser>(fields.integer("unknown_user", 0, 2).value_or(1));
     settings.unknown_user_status =
         static_cast<int>(fields.integer("unknown_user_status", 400, 699).value_or(404));
     settings.unlocated = static_cast<Settings::Unlocated>(fields.integer("unlocated", 0, 1).value_or(0));
-    settings.outgoing = static_cast<Settings::Outgoing>(fields.integer("outgoing", 0, 1).value_or(0));
+    settings.outgoing = static_cast<Settings::Outgoing>(fields.integer("outgoing", 0, 2).value_or(0));
     settings.outgoing_status = static_cast<int>(fields.integer("outgoing_status", 400, 699).value_or(403));
+    for (const std::string& text : fields.texts("unchallenged")) {
+        if (const auto network = Cidr::parse(text)) {
+            settings.unchallenged.push_back(*network);
+        } else {
+            fields.blame("unchallenged", network.error());
+        }
+    }
     return fields.fault() ? Result<Settings>(std::unexpected(*fields.fault())) : settings;
 }
 

@@ -48,6 +48,8 @@ class Store {
         std::vector<FirewallGroup> groups;
         std::vector<ThresholdChange> thresholds; // what is set
         std::int64_t threshold_version = 0;      // of the last change, a reset perhaps
+        std::vector<std::pair<std::string, Credentials>> credentials = {}; // by user's name
+        std::vector<Administrator> administrators = {};
     };
     // All that is stored, of one moment. Fails on a row that does not read, naming table and row.
     Result<Contents> load();
@@ -61,10 +63,12 @@ class Store {
         bool spam = false;              // the list of all users
         bool thresholds = false;        // with the groups
         bool limits = false;            // with the blocks
+        bool administrators = false;
         Contents contents;
 
         [[nodiscard]] bool empty() const {
-            return !spam && !thresholds && !limits && users.empty() && located.empty() && profiles.empty();
+            return !spam && !thresholds && !limits && !administrators && users.empty() && located.empty() &&
+                   profiles.empty();
         }
     };
     // Where that is everything, it counts as lost: reading all of it takes too long for an event loop.
@@ -109,6 +113,11 @@ class Store {
     Result<> remove_block(std::string_view user);
     // Its firewalls leave the groups that they were in; without any the group is gone.
     Result<> put_group(const FirewallGroup& group);
+    // One for each user name and realm, whoever's.
+    Result<> put_credentials(std::string_view user, const Credentials& credentials);
+    Result<> remove_credentials(std::string_view user, std::string_view username, std::string_view realm);
+    Result<> put_administrator(const Administrator& administrator);
+    Result<> remove_administrator(std::string_view name);
 
     // Gives the version of the change; the given one is not looked at. A change without a value is a reset.
     Result<std::int64_t> add_threshold_change(const ThresholdChange& change);

@@ -12,12 +12,13 @@ namespace stem::sm {
 
 // X(KIND, what is read again; `name` says of whom)
 #define STEM_STORE_CHANGES(X)                                                                                \
-    X(user, "a user with URIs, locations and spam list")                                                     \
+    X(user, "a user with URIs, locations, credentials and spam list")                                        \
     X(locations, "a user's locations")                                                                       \
     X(profile, "a profile with its rules")                                                                   \
     X(spam, "a user's spam list; without a name that of all users")                                          \
     X(thresholds, "all thresholds, and groups of firewalls")                                                 \
     X(limits, "all limits of outgoing calls, and whom they have blocked")                                    \
+    X(administrators, "administrators with passwords")                                                       \
     X(everything, "all there is")
 
 struct StoreChange {

@@ -280,6 +280,37 @@ std::vector<FirewallGroup> load_groups(soci::session& sql) {
     return groups;
 }
 
+std::vector<std::pair<std::string, Credentials>> load_credentials(soci::session& sql,
+                                                                  const Whose& whose = {}) {
+    std::vector<std::pair<std::string, Credentials>> all;
+    std::string owner;
+    Credentials credentials;
+    soci::statement rows = (sql.prepare << "SELECT owner, username, realm, md5, sha256 FROM credentials "
+                                           "WHERE :all = 1 OR owner = :name ORDER BY owner, realm, username",
+                            use(whose.all), use(whose.name), into(owner), into(credentials.username),
+                            into(credentials.realm), into(credentials.md5), into(credentials.sha256));
+    rows.execute();
+    while (rows.fetch()) {
+        if (auto good = credentials.check(); !good) {
+            throw BadRow("credentials", credentials.username, good.error());
+        }
+        all.emplace_back(owner, credentials);
+    }
+    return all;
+}
+
+std::vector<Administrator> load_administrators(soci::session& sql) {
+    std::vector<Administrator> all;
+    Administrator administrator;
+    soci::statement rows = (sql.prepare << "SELECT name, password FROM administrators",
+                            into(administrator.name), into(administrator.password));
+    rows.execute();
+    while (rows.fetch()) {
+        all.push_back(administrator);
+    }
+    return all;
+}
+
 template<typename T>
 void append(std::vector<T>& to, std::vector<T> more) {
     std::ranges::move(more, std::back_inserter(to));
@@ -291,6 +322,8 @@ Store::Contents load_all(soci::session& sql) {
     contents.users = load_users(sql);
     contents.locations = load_locations(sql);
     contents.spam = load_spam(sql);
+    contents.credentials = load_credentials(sql);
+    contents.administrators = load_administrators(sql);
     load_thresholds(sql, contents);
     contents.groups = load_groups(sql);
     contents.limits = load_limits(sql);
@@ -343,6 +376,9 @@ bool note(Store::News& news, const StoreChange& change) {
     case StoreChange::Kind::limits:
         news.limits = true;
         return true;
+    case StoreChange::Kind::administrators:
+        news.administrators = true;
+        return true;
     case StoreChange::Kind::everything:
         break;
     }
@@ -358,6 +394,7 @@ void read_news(soci::session& sql, Store::News& news) {
         append(contents.users, load_users(sql, {0, name}));
         append(contents.locations, load_locations(sql, {0, name}));
         append(contents.spam, load_spam(sql, {0, name}));
+        append(contents.credentials, load_credentials(sql, {0, name}));
         news.located.erase(name);
     }
     for (const std::string& name : news.located) {
@@ -373,6 +410,9 @@ void read_news(soci::session& sql, Store::News& news) {
     if (news.limits) {
         contents.limits = load_limits(sql);
         contents.blocks = load_blocks(sql);
+    }
+    if (news.administrators) {
+        contents.administrators = load_administrators(sql);
     }
 }
 

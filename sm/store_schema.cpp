@@ -149,6 +149,19 @@ constexpr std::array version_5 = {
     " name TEXT NOT NULL)",
 };
 
+// What users and administrators prove themselves by.
+constexpr std::array version_6 = {
+    "CREATE TABLE credentials ("
+    " username TEXT NOT NULL,"
+    " realm TEXT NOT NULL,"
+    " owner TEXT NOT NULL REFERENCES users (name) ON DELETE CASCADE,"
+    " md5 TEXT NOT NULL,"
+    " sha256 TEXT NOT NULL,"
+    " PRIMARY KEY (username, realm))",
+    "CREATE INDEX credentials_by_owner ON credentials (owner)",
+    "CREATE TABLE administrators (name TEXT PRIMARY KEY, password TEXT NOT NULL)",
+};
+
 // Step i brings version i to version i + 1. A step is never changed once it was released: files of it are
 // about.
 constexpr auto steps = std::to_array<std::span<const char* const>>({
@@ -157,6 +170,7 @@ constexpr auto steps = std::to_array<std::span<const char* const>>({
     version_3,
     version_4,
     version_5,
+    version_6,
 });
 
 // Numbers that the database gives. Only where the order of adding counts.

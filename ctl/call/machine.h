@@ -231,7 +231,9 @@ class Monitor::Machine {
     void let_go(Call& call, const std::string& target, std::vector<Address> terminals,
                 const std::optional<Objection>& objection = {});
     void refuse(Call& call, int status, std::string_view phrase, stem_reason reason, std::string_view what,
-                std::chrono::seconds retry_after = std::chrono::seconds(0));
+                std::chrono::seconds retry_after = std::chrono::seconds(0),
+                const std::vector<std::string>& challenges = {});
+    void challenge(Call& call, const sm::Challenge& challenge, std::string_view why);
 
     // machine_cancel.cpp
     void on_cancel(Packet packet, const sip::Message& message);

@@ -11,6 +11,7 @@ namespace stem::call {
 namespace {
 
 constexpr int status_trying = 100;
+constexpr int status_proxy_authentication = 407;
 constexpr int status_not_acceptable = 488;
 constexpr int status_unavailable = 503;
 constexpr std::size_t max_legs = 16; // of one call, forked by a proxy before us
@@ -35,6 +36,18 @@ std::string sent_by_of(const sip::Message& message) {
 // A proxy that forks changes the request URI and the branch, and nothing of these (16.6).
 bool is_same_caller(const Call& call, const sip::Message& invite) {
     return call.identity && call.identity->ends_with('\n' + invite.from.text + '\n' + invite.to.text);
+}
+
+// As much of it as a Security Manager reads; credentials that are longer are nobody's.
+std::vector<std::string> authorization_of(const sip::Message& invite) {
+    std::vector<std::string> values;
+    for (const std::string& value : invite.proxy_authorization) {
+        if (!value.empty() && value.size() <= sm::max_authorization &&
+            values.size() < sm::max_authorizations) {
+            values.push_back(value);
+        }
+    }
+    return values;
 }
 
 bool is_over(const Call& call) {
@@ -200,7 +213,10 @@ void Monitor::Machine::ask(const Call& call, const sip::Message& message) {
                           .call_id = message.call_id,
                           .direction = call.direction,
                           .at = std::chrono::system_clock::now(),
-                          .call = fmt::format("{:x}", call.id)};
+                          .call = fmt::format("{:x}", call.id),
+                          .source = call.leg[STEM_CALLER].source().address,
+                          .method = message.method_name,
+                          .authorization = authorization_of(message)};
     sm_.decide(query, [this, alive = std::weak_ptr<bool>(alive_), id = call.id,
                        serial = call.serial](const sm::Decision& decision) {
         if (!alive.expired()) {
@@ -232,6 +248,8 @@ void Monitor::Machine::decided(std::uint64_t call_id, std::uint64_t serial, cons
     } else if (const auto* reject = std::get_if<sm::Reject>(&decision.action); reject != nullptr) {
         totals_.calls_refused++;
         refuse(*call, reject->status, reject->phrase, STEM_SM_REJECTED, decision.why, reject->retry_after);
+    } else if (const auto* asked = std::get_if<sm::Challenge>(&decision.action); asked != nullptr) {
+        challenge(*call, *asked, decision.why);
     } else {
         totals_.calls_refused++;
         call->state = CallState::ignored;
@@ -284,7 +302,8 @@ void Monitor::Machine::let_go(Call& call, const std::string& target, std::vector
 
 // Answers a held INVITE ourselves, and keeps the answer for its retransmissions.
 void Monitor::Machine::refuse(Call& call, int status, std::string_view phrase, stem_reason reason,
-                              std::string_view what, std::chrono::seconds retry_after) {
+                              std::string_view what, std::chrono::seconds retry_after,
+                              const std::vector<std::string>& challenges) {
     auto [packet, message] = take_held(call);
     if (call.watched) {
         call.state = CallState::ignored;
@@ -295,10 +314,23 @@ void Monitor::Machine::refuse(Call& call, int status, std::string_view phrase, s
     call.state = CallState::refused;
     call.refusal =
         sip::make_response(packet.payload, message, status, phrase.empty() ? sip::phrase_of(status) : phrase,
-                           call.own_tag(), retry_after);
+                           call.own_tag(), retry_after, challenges);
     egress_.reply(packet, call.refusal);
     egress_.drop(std::move(packet), reason, described(call, what));
     bury_when_over(call);
+}
+
+// The sender answers with a new INVITE, of the same Call-ID and a higher CSeq: try_again() has it decided
+// anew. Its Proxy-Authorization stays in what goes on (RFC 3261 22.3 lets it; the bytes are the sender's).
+void Monitor::Machine::challenge(Call& call, const sm::Challenge& challenge, std::string_view why) {
+    if (challenge.values.empty()) {
+        totals_.calls_refused++;
+        refuse(call, status_unavailable, {}, STEM_SM_REJECTED, why);
+        return;
+    }
+    totals_.calls_challenged++;
+    refuse(call, status_proxy_authentication, {}, STEM_SM_CHALLENGED, why, std::chrono::seconds(0),
+           challenge.values);
 }
 
 void Monitor::Machine::on_known_invite(Packet packet, const sip::Message& message,

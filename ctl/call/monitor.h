@@ -44,6 +44,7 @@ struct Totals {
     std::uint64_t calls_seen = 0;
     std::uint64_t calls_answered = 0;
     std::uint64_t calls_refused = 0;    // by a decision
+    std::uint64_t calls_challenged = 0; // INVITEs answered with 407, by a decision
     std::uint64_t calls_silent = 0;     // ended because their media stopped
     std::uint64_t calls_expired = 0;    // ended because nobody refreshed their session (RFC 4028)
     std::uint64_t byes_suspected = 0;   // made to wait: not from where their leg signals

@@ -20,6 +20,7 @@
 #include "ctl/smlink/on_loss.h"
 #include "lib/settings/parameter.h"
 #include "sm/audit/trail.h"
+#include "sm/auth/settings.h"
 #include "sm/settings.h"
 
 namespace stem::config {
@@ -112,6 +113,7 @@ struct Config {
     tcp::Settings tcp;
     SecurityManager sm;
     Audit audit;
+    auth::Settings auth;
     Peers peers;
     Frames frames;
     fragment::Limits fragments;

@@ -6,6 +6,7 @@
 #include "ctl/config/parameter.h"
 #include "ctl/parser/parsers.h"
 #include "lib/settings/fields.h"
+#include "sm/auth/parameters.h"
 
 namespace stem::config {
 namespace {
@@ -75,6 +76,7 @@ bool is_port(std::string_view value) {
 
 constexpr std::array<std::string_view, 3> accept_reject_drop{"accept", "reject", "drop"};
 constexpr std::array<std::string_view, 2> accept_reject{"accept", "reject"};
+constexpr std::array<std::string_view, 3> accept_reject_challenge{"accept", "reject", "challenge"};
 constexpr std::array<std::string_view, 3> never_auto_always{"never", "auto", "always"};
 constexpr std::array<std::string_view, 2> allow_refuse{"allow", "refuse"};
 constexpr std::array<std::string_view, 2> no_yes{"no", "yes"};
@@ -96,6 +98,7 @@ const std::array section_table{
     Section{"media", "Where media may flow, and when a pinhole closes."},
     Section{"sm", "The Security Manager: inside stemd, or a service of its own (docs/security-manager.md)."},
     Section{"audit", "The audit trail of a Security Manager inside stemd (docs/audit.md)."},
+    auth::section,
     Section{"peers", "Who is known, and goes first when others flood (docs/flood.md)."},
     Section{"frames", "Memory for the packets that the data plane gives to stemd."},
     Section{"fragments",
@@ -313,8 +316,14 @@ const std::array parameter_table{
     Parameter{"sm", "unlocated", choice<STEM_FIELD(sm.policy.unlocated)>(accept_reject),
               "What becomes of an accepted call to a user of whom no terminal is known: let in without a "
               "bound on the terminal's address, or rejected with 480."},
-    Parameter{"sm", "outgoing", choice<STEM_FIELD(sm.policy.outgoing)>(accept_reject),
-              "What becomes of calls from inside."},
+    Parameter{
+        "sm",
+        "outgoing", choice<STEM_FIELD(sm.policy.outgoing)>(accept_reject_challenge),
+        "What becomes of calls from inside. challenge: the caller must have announced the call, or answer a "
+        "challenge (407) for a password of [auth], and may call in his own name only."},
+    Parameter{"sm", "outgoing_unchallenged", networks<STEM_FIELD(sm.policy.unchallenged)>(),
+              "Challenge: calls from these networks go out all the same: of proxies, PBXs and trunks, which "
+              "know their users themselves."},
     Parameter{"sm", "outgoing_status", integer<STEM_FIELD(sm.policy.outgoing_status)>("", 400, 699),
               "SIP status of that rejection."},
     Parameter{
@@ -415,13 +424,15 @@ const std::array parameter_table{
               "For a request to come in, and for its answer to be taken."},
 };
 
+const auto whole_table = settings::joined_tables(parameter_table, auth::parameters<Config>());
+
 } // namespace
 
 const settings::Schema<Config>& schema() {
     static const settings::Schema<Config> whole{.program = "stemd",
                                                 .default_file = default_file,
                                                 .sections = section_table,
-                                                .parameters = parameter_table};
+                                                .parameters = whole_table};
     return whole;
 }
 

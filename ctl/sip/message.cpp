@@ -322,6 +322,11 @@ Failure read_scalars(const Scan& scan, Message& message) {
     message.call_id = scan.find(HeaderKind::call_id)->value;
     message.authorized = scan.find(HeaderKind::authorization) != nullptr ||
                          scan.find(HeaderKind::proxy_authorization) != nullptr;
+    for (const Header& header : scan.headers) {
+        if (header.kind == HeaderKind::proxy_authorization) {
+            message.proxy_authorization.emplace_back(header.value);
+        }
+    }
     if (const Header* agent = scan.find(HeaderKind::user_agent)) {
         message.user_agent = agent->value.substr(0, 128);
     }

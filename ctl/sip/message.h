@@ -131,14 +131,15 @@ struct Message {
     std::optional<std::uint32_t> rseq;            // RFC 3262: a reliable provisional response
     std::optional<ReliableAck> rack;              // of a PRACK
     std::optional<ReplacedDialog> replaces;
-    std::optional<Uri> refer_to;           // RFC 3515
-    std::vector<std::string> record_route; // hosts, as in Uri; topmost first
-    bool authorized = false;               // carries Authorization or Proxy-Authorization
-    std::string user_agent;                // User-Agent, or "" ; at most 128 octets
-    std::string content_type;              // lower case, parameters left away; "" = none
-    Span sdp;                              // the session description in it (mime.h); length 0 = none
-    std::string sdp_fault;                 // why there is one that cannot be read
-    Span body;                             // as Content-Length has it; length 0 = none
+    std::optional<Uri> refer_to;                  // RFC 3515
+    std::vector<std::string> record_route;        // hosts, as in Uri; topmost first
+    bool authorized = false;                      // carries Authorization or Proxy-Authorization
+    std::vector<std::string> proxy_authorization; // its values, unfolded (RFC 3261 20.28)
+    std::string user_agent;                       // User-Agent, or "" ; at most 128 octets
+    std::string content_type;                     // lower case, parameters left away; "" = none
+    Span sdp;                                     // the session description in it (mime.h); length 0 = none
+    std::string sdp_fault;                        // why there is one that cannot be read
+    Span body;                                    // as Content-Length has it; length 0 = none
 
     [[nodiscard]] std::string_view body_of(std::string_view datagram) const {
         return datagram.substr(body.offset, body.length);
@@ -162,10 +163,12 @@ std::expected<Message, Rejection> parse(std::string_view datagram, const Limits&
 
 // The response that STEM itself gives to `request` (RFC 3261 8.2.6): Via, From, To, Call-ID and CSeq copied
 // from the datagram's bytes, `to_tag` added where there is none (and status > 100), Content-Length 0.
-// `retry_after`: for the header Retry-After (20.33); 0 = without.
+// `retry_after`: for the header Retry-After (20.33); 0 = without. `challenges`: values for headers
+// Proxy-Authenticate (20.27).
 std::string make_response(std::string_view datagram, const Message& request, int status,
                           std::string_view phrase, std::string_view to_tag,
-                          std::chrono::seconds retry_after = std::chrono::seconds(0));
+                          std::chrono::seconds retry_after = std::chrono::seconds(0),
+                          const std::vector<std::string>& challenges = {});
 
 // RFC 3261 21: the phrase for a status ("Forbidden"); "Rejected" where we know none.
 std::string_view phrase_of(int status);

@@ -117,8 +117,8 @@ std::string_view phrase_of(int status) {
 }
 
 std::string make_response(std::string_view datagram, const Message& request, int status,
-                          std::string_view phrase, std::string_view to_tag,
-                          std::chrono::seconds retry_after) {
+                          std::string_view phrase, std::string_view to_tag, std::chrono::seconds retry_after,
+                          const std::vector<std::string>& challenges) {
     Scan scan;
     if (!request.request || prescan(datagram, no_limits(), scan)) {
         return {};
@@ -147,6 +147,11 @@ std::string make_response(std::string_view datagram, const Message& request, int
     }
     if (retry_after.count() > 0) {
         response += fmt::format("Retry-After: {}\r\n", retry_after.count());
+    }
+    for (const std::string& challenge : challenges) {
+        response += "Proxy-Authenticate: ";
+        append_printable(response, challenge);
+        response += "\r\n";
     }
     response += "Content-Length: 0\r\n\r\n";
     return response;

@@ -67,6 +67,8 @@ std::unique_ptr<CLI::App> make_command_tree(Session& session) {
     add_calls_commands(*root, session);
     add_connections_commands(*root, session);
     add_user_commands(*root, session);
+    add_admin_commands(*root, session);
+    add_announce_command(*root, session);
     add_location_commands(*root, session);
     add_profile_commands(*root, session);
     add_spam_commands(*root, session);

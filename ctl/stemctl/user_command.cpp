@@ -198,6 +198,7 @@ void add_user_commands(CLI::App& root, Session& session) {
     add_max_calls(set, options);
 
     add_user_uri_commands(*user, session, options);
+    add_user_password_command(*user, session);
 }
 
 void add_location_commands(CLI::App& root, Session& session) {

@@ -35,6 +35,7 @@ json::object to_json(const call::Totals& totals) {
             {"seen", totals.calls_seen},
             {"answered", totals.calls_answered},
             {"refused", totals.calls_refused},
+            {"challenged", totals.calls_challenged},
             {"silent", totals.calls_silent},
             {"expired", totals.calls_expired},
             {"byes_waiting", totals.byes_waiting},
@@ -48,11 +49,9 @@ json::object to_json(const call::Totals& totals) {
 }
 
 json::object to_json(const DecisionCounts& counts) {
-    return {{"accepted", counts.accepted},
-            {"forwarded", counts.forwarded},
-            {"rejected", counts.rejected},
-            {"dropped", counts.dropped},
-            {"spam", counts.spam}};
+    return {{"accepted", counts.accepted}, {"forwarded", counts.forwarded},
+            {"rejected", counts.rejected}, {"dropped", counts.dropped},
+            {"spam", counts.spam},         {"challenged", counts.challenged}};
 }
 
 json::object to_json(const tcp::Table& connections) {

@@ -12,6 +12,7 @@ struct Count {
     void operator()(const sm::Accept& /*action*/) const { ++counts.accepted; }
     void operator()(const sm::Forward& /*action*/) const { ++counts.forwarded; }
     void operator()(const sm::Reject& /*action*/) const { ++counts.rejected; }
+    void operator()(const sm::Challenge& /*action*/) const { ++counts.challenged; }
     void operator()(const sm::Drop& action) const { ++(action.spam ? counts.spam : counts.dropped); }
 };
 
@@ -22,6 +23,15 @@ void CountingLink::decide(const sm::Query& query, std::function<void(sm::Decisio
         std::visit(Count{*counts}, decision.action);
         done(std::move(decision));
     });
+}
+
+void AuthenticatingLink::decide(const sm::Query& query, std::function<void(sm::Decision)> done) {
+    authenticator_.decide(
+        query,
+        [this](const sm::Query& asked, auth::Authenticator::Done told) {
+            inner_.decide(asked, std::move(told));
+        },
+        std::move(done), note_);
 }
 
 void DelayedLink::decide(const sm::Query& query, std::function<void(sm::Decision)> done) {

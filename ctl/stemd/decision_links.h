@@ -9,6 +9,7 @@
 #include <memory>
 #include <string_view>
 
+#include "sm/auth/authenticator.h"
 #include "sm/decision.h"
 
 namespace stem::stemd {
@@ -18,7 +19,8 @@ struct DecisionCounts {
     std::uint64_t forwarded = 0;
     std::uint64_t rejected = 0;
     std::uint64_t dropped = 0;
-    std::uint64_t spam = 0; // dropped, because the caller is on a spam list
+    std::uint64_t challenged = 0; // asked who is calling
+    std::uint64_t spam = 0;       // dropped, because the caller is on a spam list
 };
 
 class CountingLink final : public sm::Link {
@@ -56,6 +58,24 @@ class DelayedLink final : public sm::Link {
     sm::Link& inner_;
     std::chrono::milliseconds delay_{0};
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true); // decisions on the way die with the link
+};
+
+// Finds out who makes a call from inside, where the decision asks for it.
+class AuthenticatingLink final : public sm::Link {
+  public:
+    // Both must outlive it.
+    AuthenticatingLink(auth::Authenticator& authenticator, sm::Link& inner, auth::Authenticator::Note note)
+        : authenticator_(authenticator), inner_(inner), note_(std::move(note)) {}
+
+    void decide(const sm::Query& query, std::function<void(sm::Decision)> done) override;
+    void learn(const Binding& binding) override { inner_.learn(binding); }
+    void report(const StreamEnd& end) override { inner_.report(end); }
+    void follow(const CallEvent& event) override { inner_.follow(event); }
+
+  private:
+    auth::Authenticator& authenticator_;
+    sm::Link& inner_;
+    auth::Authenticator::Note note_;
 };
 
 } // namespace stem::stemd

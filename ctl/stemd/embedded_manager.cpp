@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 
 #include "sm/api.h"
+#include "sm/auth/announcement_api.h"
 
 namespace stem::stemd {
 
@@ -22,11 +23,10 @@ EmbeddedManager::EmbeddedManager(std::unique_ptr<sm::Directory> directory,
     });
 }
 
-Result<std::unique_ptr<Manager>> EmbeddedManager::open(boost::asio::io_context& loop,
-                                                       const config::SecurityManager& settings,
-                                                       const config::Audit& audit,
-                                                       const kernel::Instance& instance,
-                                                       const std::string& database) {
+Result<std::unique_ptr<Manager>>
+EmbeddedManager::open(boost::asio::io_context& loop, const config::SecurityManager& settings,
+                      const auth::Settings& authentication, const config::Audit& audit,
+                      const kernel::Instance& instance, const std::string& database) {
     const auto address = sm::StoreAddress::parse(database);
     if (!address) {
         return std::unexpected(address.error());
@@ -42,6 +42,17 @@ Result<std::unique_ptr<Manager>> EmbeddedManager::open(boost::asio::io_context& 
     }
     std::unique_ptr<EmbeddedManager> manager(
         new EmbeddedManager(std::move(*directory), std::move(*trail), settings.policy));
+    auto authenticator =
+        auth::Authenticator::create(loop, *manager->directory_, settings.policy.realm, authentication);
+    if (!authenticator) {
+        return std::unexpected(authenticator.error());
+    }
+    manager->authenticator_ = std::move(*authenticator);
+    manager->authenticating_.emplace(
+        *manager->authenticator_, manager->link_,
+        [&admission = manager->admission_](const sm::Query& query, const sm::Decision& refusal) {
+            admission.refused(query, refusal, sm::EmbeddedLink::firewall);
+        });
     auto thresholds = ThresholdSink::open(instance, manager->directory_->thresholds());
     if (!thresholds) {
         return std::unexpected(thresholds.error());
@@ -55,11 +66,18 @@ Result<std::unique_ptr<Manager>> EmbeddedManager::open(boost::asio::io_context& 
 }
 
 api::Response EmbeddedManager::answer(const api::Request& request) {
-    auto reply = sm::handle({.directory = *directory_,
-                             .admission = admission_,
-                             .now = std::chrono::system_clock::now(),
-                             .who = request.who},
-                            request.method, request.target, request.body);
+    const auto now = std::chrono::system_clock::now();
+    auto reply =
+        auth::serves_announcements(request.target)
+            ? auth::handle_announcements(*directory_, authenticator_->announcements(),
+                                         {.method = request.method,
+                                          .target = request.target,
+                                          .body = request.body,
+                                          .user = {},
+                                          .source = {}},
+                                         now)
+            : sm::handle({.directory = *directory_, .admission = admission_, .now = now, .who = request.who},
+                         request.method, request.target, request.body);
     return {.status = reply.status,
             .body = reply.json.is_null() ? std::string() : boost::json::serialize(reply.json),
             .allow = std::move(reply.allow)};
@@ -84,10 +102,14 @@ boost::json::object EmbeddedManager::status() const {
 }
 
 Manager::Figures EmbeddedManager::figures() const {
-    return {.bindings = link_.counters(), .admission = admission_.counts(), .audit = trail_->counts()};
+    return {.bindings = link_.counters(),
+            .admission = admission_.counts(),
+            .audit = trail_->counts(),
+            .authentication = authenticator_->counts()};
 }
 
 Result<> EmbeddedManager::every_minute() {
+    authenticator_->expire();
     const auto expired = directory_->expire(std::chrono::system_clock::now());
     return expired ? Result<>() : std::unexpected(expired.error());
 }

@@ -2,6 +2,9 @@
 // The Security Manager inside stemd.
 #pragma once
 
+#include <optional>
+
+#include "ctl/stemd/decision_links.h"
 #include "ctl/stemd/manager.h"
 #include "ctl/stemd/threshold_sink.h"
 #include "sm/directory.h"
@@ -14,10 +17,11 @@ class EmbeddedManager final : public Manager {
     // `loop` must outlive it.
     static Result<std::unique_ptr<Manager>> open(boost::asio::io_context& loop,
                                                  const config::SecurityManager& settings,
+                                                 const auth::Settings& authentication,
                                                  const config::Audit& audit, const kernel::Instance& instance,
                                                  const std::string& database);
 
-    sm::Link& link() override { return link_; }
+    sm::Link& link() override { return *authenticating_; }
     api::Response answer(const api::Request& request) override;
     [[nodiscard]] boost::json::object status() const override;
     [[nodiscard]] Figures figures() const override;
@@ -33,6 +37,8 @@ class EmbeddedManager final : public Manager {
     std::unique_ptr<sm::audit::Trail> trail_;
     sm::Admission admission_;
     sm::EmbeddedLink link_;
+    std::unique_ptr<auth::Authenticator> authenticator_;
+    std::optional<AuthenticatingLink> authenticating_;
     std::unique_ptr<ThresholdSink> thresholds_;
     std::optional<sm::StoreFollower> follower_;
 };

@@ -11,7 +11,7 @@ Result<std::unique_ptr<Manager>> Manager::open(boost::asio::io_context& loop, co
                                                const std::string& database) {
     return config.sm.mode == config::ManagerMode::remote
                ? RemoteManager::open(loop, config, instance)
-               : EmbeddedManager::open(loop, config.sm, config.audit, instance, database);
+               : EmbeddedManager::open(loop, config.sm, config.auth, config.audit, instance, database);
 }
 
 } // namespace stem::stemd

@@ -13,6 +13,7 @@
 #include "ctl/config/config.h"
 #include "ctl/kernel/instance.h"
 #include "ctl/smlink/remote_link.h"
+#include "sm/auth/authenticator.h"
 #include "sm/embedded_link.h"
 
 namespace stem::stemd {
@@ -24,6 +25,7 @@ class Manager {
         std::optional<sm::EmbeddedLink::Counters> bindings;
         std::optional<sm::AdmissionCounts> admission = {};
         std::optional<sm::audit::Trail::Counts> audit = {};
+        std::optional<auth::Counts> authentication;
         std::optional<smlink::Status> link;
         smlink::Counts link_counts;
         channel::RefusalCounts refusals{};

@@ -262,6 +262,7 @@ void security_manager(Page& page, const DecisionCounts& decisions, const Manager
     page.sample(R"(action="reject")", decisions.rejected);
     page.sample(R"(action="drop")", decisions.dropped);
     page.sample(R"(action="spam")", decisions.spam);
+    page.sample(R"(action="challenge")", decisions.challenged);
     if (figures.admission) {
         page.metric("stem_sm_admission_total", "counter",
                     "Calls that the Security Manager in stemd was asked for, by what bounds made of them.");
@@ -277,6 +278,14 @@ void security_manager(Page& page, const DecisionCounts& decisions, const Manager
     }
     if (figures.bindings) {
         bindings_seen(page, *figures.bindings);
+    }
+    if (figures.authentication) {
+        page.metric("stem_auth_total", "counter",
+                    "Callers from inside who had to show who they are, by what became of them.");
+#define STEM_AUTH_COUNT(member, label, help)                                                                 \
+    page.sample("what=\"" label "\"", figures.authentication->member);
+        STEM_AUTH_COUNTS(STEM_AUTH_COUNT)
+#undef STEM_AUTH_COUNT
     }
     if (figures.link) {
         control_channel(page, figures);

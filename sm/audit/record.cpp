@@ -62,6 +62,9 @@ struct DescribeAction {
     void operator()(const Reject& reject) const {
         record.text("action", "reject").number("status", reject.status);
     }
+    void operator()(const Challenge& challenge) const {
+        record.text("action", challenge.stale ? "challenge stale" : "challenge");
+    }
     void operator()(const Drop& drop) const { record.text("action", drop.spam ? "drop spam" : "drop"); }
 
     void terminals(const std::vector<Address>& addresses) const {

@@ -117,6 +117,19 @@ std::string cut(const std::string& text) {
 
 constexpr std::array<std::string_view, 3> state_labels = {"going", "answered", "ended"};
 
+std::vector<std::string> texts(FieldReader& fields, std::string_view name, std::size_t count,
+                               std::size_t longest) {
+    auto list = fields.texts(name);
+    if (list.size() > count) {
+        fields.blame(name, Error{"read it", fmt::format("more than {}", count)});
+        return {};
+    }
+    for (std::string& text : list) {
+        text = bounded(fields, name, std::move(text), longest);
+    }
+    return list;
+}
+
 json::array texts_of(const std::vector<Address>& addresses) {
     json::array list;
     for (const Address& address : addresses) {
@@ -156,19 +169,40 @@ Result<Hello> hello_from(const json::object& body) {
 }
 
 json::object to_body(const sm::Query& query) {
-    return {{"caller", query.caller},          {"callee", query.callee},
-            {"call_id", query.call_id},        {"direction", label_of(query.direction)},
-            {"at", milliseconds_of(query.at)}, {"call", query.call}};
+    json::object body{{"caller", query.caller},          {"callee", query.callee},
+                      {"call_id", query.call_id},        {"direction", label_of(query.direction)},
+                      {"at", milliseconds_of(query.at)}, {"call", query.call},
+                      {"method", query.method}};
+    if (query.source) {
+        body["source"] = query.source->to_string();
+    }
+    if (!query.authorization.empty()) {
+        json::array values;
+        for (const std::string& value : query.authorization) {
+            values.emplace_back(value);
+        }
+        body["authorization"] = std::move(values);
+    }
+    return body;
 }
 
 Result<sm::Query> query_from(const json::object& body) {
-    FieldReader fields(body, "query", {"caller", "callee", "call_id", "direction", "at", "call"});
+    FieldReader fields(
+        body, "query",
+        {"caller", "callee", "call_id", "direction", "at", "call", "source", "method", "authorization"});
     sm::Query query{.caller = text(fields, "caller"),
                     .callee = text(fields, "callee"),
                     .call_id = text(fields, "call_id")};
     query.direction = direction(fields);
     query.at = time(fields);
     query.call = optional_text(fields, "call", longest_call);
+    if (const std::string source = optional_text(fields, "source", 64); !source.empty()) {
+        query.source = address_in(fields, "source", source);
+    }
+    if (fields.has("method")) {
+        query.method = text(fields, "method", 32);
+    }
+    query.authorization = texts(fields, "authorization", sm::max_authorizations, sm::max_authorization);
     return outcome(fields, std::move(query));
 }
 
@@ -186,6 +220,10 @@ json::object to_body(const sm::Decision& decision) {
         body["status"] = reject->status;
         body["phrase"] = reject->phrase;
         body["retry_after"] = reject->retry_after.count();
+    } else if (const auto* challenge = std::get_if<sm::Challenge>(&decision.action)) {
+        body["action"] = "challenge";
+        body["challenges"] = json::array(challenge->values.begin(), challenge->values.end());
+        body["stale"] = challenge->stale;
     } else {
         body["action"] = "drop";
         body["spam"] = std::get<sm::Drop>(decision.action).spam;
@@ -203,7 +241,7 @@ json::object to_body(const sm::Decision& decision) {
 Result<sm::Decision> decision_from(const json::object& body) {
     FieldReader fields(body, "decision",
                        {"action", "terminals", "target", "status", "phrase", "retry_after", "spam", "user",
-                        "why", "deny_seconds", "deny_note", "max_duration"});
+                        "why", "deny_seconds", "deny_note", "max_duration", "challenges", "stale"});
     sm::Decision decision{.user = optional_text(fields, "user", 64), .why = optional_text(fields, "why")};
     const std::string action = fields.required_text("action");
     if (action == "accept") {
@@ -217,8 +255,12 @@ Result<sm::Decision> decision_from(const json::object& body) {
                                          fields.integer("retry_after", 0, longest_lifetime).value_or(0))};
     } else if (action == "drop") {
         decision.action = sm::Drop{.spam = fields.boolean("spam").value_or(false)};
+    } else if (action == "challenge") {
+        decision.action = sm::Challenge{
+            .values = texts(fields, "challenges", sm::max_authorizations, sm::max_authorization),
+            .stale = fields.boolean("stale").value_or(false)};
     } else {
-        fields.blame("action", Error{"read it", "not accept, forward, reject or drop"});
+        fields.blame("action", Error{"read it", "not accept, forward, reject, drop or challenge"});
     }
     decision.deny = std::chrono::seconds(fields.integer("deny_seconds", 0, sm::max_deny_seconds).value_or(0));
     decision.deny_note = optional_text(fields, "deny_note", 256);

@@ -4,6 +4,8 @@
 
 #include "lib/settings/parameter.h"
 #include "sm/audit/trail.h"
+#include "sm/auth/settings.h"
+#include "sm/endpoint_text.h"
 #include "sm/settings.h"
 #include "sm/tls/credentials.h"
 
@@ -48,6 +50,7 @@ struct Config {
         std::uint32_t files = 10;
         std::chrono::milliseconds sync{1000};
     } audit;
+    auth::Settings auth;
     struct Log {
         LogLevel level = LogLevel::info;
         std::uint32_t refusals_per_second = 20;
@@ -62,7 +65,6 @@ Result<Config> read_config(const std::filesystem::path& file);
 
 sm::audit::Settings audit_settings(const Config& config);
 
-// "192.0.2.9:7443", "[2001:db8::9]:7443"
-std::optional<Endpoint> endpoint_from(std::string_view text);
+using sm::endpoint_from;
 
 } // namespace stem::smd

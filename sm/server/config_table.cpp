@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The table: every key that stem-smd's configuration knows.
 #include "lib/settings/fields.h"
+#include "sm/auth/parameters.h"
 #include "sm/server/config.h"
 #include "sm/store_address.h"
 
@@ -12,6 +13,7 @@ namespace {
 using settings::choice;
 using settings::integer;
 using settings::is_absolute_path_or_empty;
+using settings::networks;
 using settings::Section;
 using settings::text;
 using settings::text_list;
@@ -30,6 +32,7 @@ bool is_endpoint(std::string_view value) {
 
 constexpr std::array<std::string_view, 3> accept_reject_drop{"accept", "reject", "drop"};
 constexpr std::array<std::string_view, 2> accept_reject{"accept", "reject"};
+constexpr std::array<std::string_view, 3> accept_reject_challenge{"accept", "reject", "challenge"};
 constexpr std::array<std::string_view, 4> log_levels{"debug", "info", "warn", "error"};
 
 const std::array section_table{
@@ -38,6 +41,7 @@ const std::array section_table{
     Section{"channel", "The control channel to firewalls (docs/control-channel.md)."},
     Section{"sm", "What is known of users, and what holds where no user's profile decides."},
     Section{"audit", "Who decided what, and who changed what (docs/audit.md). Taken over on SIGHUP."},
+    auth::section,
     Section{"log", "The log goes to the standard error output."},
 };
 
@@ -96,8 +100,15 @@ const std::array parameter_table{
               "What becomes of an accepted call to a user of whom no terminal is known: let in without a "
               "bound on the terminal's address, or rejected with 480.",
               true},
-    Parameter{"sm", "outgoing", choice<STEM_FIELD(sm.policy.outgoing)>(accept_reject),
-              "What becomes of calls from inside.", true},
+    Parameter{
+        "sm", "outgoing", choice<STEM_FIELD(sm.policy.outgoing)>(accept_reject_challenge),
+        "What becomes of calls from inside. challenge: the caller must have announced the call, or answer a "
+        "challenge (407) for a password of [auth], and may call in his own name only.",
+        true},
+    Parameter{"sm", "outgoing_unchallenged", networks<STEM_FIELD(sm.policy.unchallenged)>(),
+              "Challenge: calls from these networks go out all the same: of proxies, PBXs and trunks, which "
+              "know their users themselves.",
+              true},
     Parameter{"sm", "outgoing_status", integer<STEM_FIELD(sm.policy.outgoing_status)>("", 400, 699),
               "SIP status of that rejection.", true},
 
@@ -129,13 +140,15 @@ const std::array parameter_table{
               true},
 };
 
+const auto whole_table = settings::joined_tables(parameter_table, auth::parameters<Config>());
+
 } // namespace
 
 const settings::Schema<Config>& schema() {
     static const settings::Schema<Config> whole{.program = "stem-smd",
                                                 .default_file = default_file,
                                                 .sections = section_table,
-                                                .parameters = parameter_table};
+                                                .parameters = whole_table};
     return whole;
 }
 

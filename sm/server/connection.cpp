@@ -148,8 +148,8 @@ void Connection::answer() {
     }
     const std::string_view method = message.method_string();
     const std::string_view target = message.target();
-    write(
-        connections_.service().answer(*peer_, {.method = method, .target = target, .body = message.body()}));
+    write(connections_.service().answer(
+        *peer_, {.method = method, .target = target, .body = message.body(), .address = address_}));
 }
 
 void Connection::become_channel() {

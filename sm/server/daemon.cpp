@@ -128,6 +128,7 @@ class Daemon::Loop {
     Connections connections_;
     asio::io_context loop_{1};
     sm::StoreFollower follower_;
+    std::unique_ptr<auth::Authenticator> authenticator_;
     tls::FileWatch watch_;
     std::vector<std::shared_ptr<Listener>> listeners_;
     asio::steady_timer tick_;
@@ -135,6 +136,14 @@ class Daemon::Loop {
 };
 
 Result<> Daemon::Loop::open() {
+    const Config& config = service_.config();
+    auto authenticator =
+        auth::Authenticator::create(loop_, service_.directory(), config.sm.policy.realm, config.auth);
+    if (!authenticator) {
+        return std::unexpected(authenticator.error());
+    }
+    authenticator_ = std::move(*authenticator);
+    service_.set_authenticator(authenticator_.get());
     for (const std::string& text : service_.config().server.listen) {
         auto listener = std::make_shared<Listener>(loop_, connections_);
         if (auto opened = listener->open(endpoint_from(text).value_or(Endpoint{})); !opened) {
@@ -170,6 +179,7 @@ void Daemon::Loop::run() {
     // What was pending ends, and lets go of its connections, while what they refer to is there.
     loop_.restart();
     loop_.poll();
+    service_.set_authenticator(nullptr);
     spdlog::info("stopped");
 }
 

@@ -131,8 +131,7 @@ void FirewallSession::handle(const channel::Envelope& message) {
     case MessageType::hello:
         return on_hello(message);
     case MessageType::query:
-        STEM_TAKE(channel::query_from, send(MessageType::decision, message.id,
-                                            channel::to_body(service_.decide(peer_.identity, *body))))
+        STEM_TAKE(channel::query_from, decide(message.id, *body))
         return;
     case MessageType::learn:
         STEM_TAKE(channel::binding_from,
@@ -167,6 +166,14 @@ void FirewallSession::handle(const channel::Envelope& message) {
     }
 }
 #undef STEM_TAKE
+
+void FirewallSession::decide(const std::string& id, const sm::Query& query) {
+    service_.decide(peer_.identity, query, [weak = weak_from_this(), id](const sm::Decision& decision) {
+        if (const auto self = weak.lock(); self && !self->closing_ && !self->over_) {
+            self->send(MessageType::decision, id, channel::to_body(decision));
+        }
+    });
+}
 
 void FirewallSession::on_hello(const channel::Envelope& message) {
     auto hello = channel::hello_from(message.body);

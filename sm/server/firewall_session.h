@@ -55,6 +55,7 @@ class FirewallSession : public std::enable_shared_from_this<FirewallSession> {
     void read();
     void received(boost::system::error_code error);
     void handle(const channel::Envelope& message);
+    void decide(const std::string& id, const sm::Query& query);
     void on_hello(const channel::Envelope& message);
     void on_ack(const channel::Envelope& message);
     void on_refused(const channel::Envelope& message);

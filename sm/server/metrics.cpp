@@ -52,6 +52,12 @@ std::string describe_metrics(const ServiceFigures& figures, std::string_view nam
     metric(text, "stem_audit_records_total", "counter", "Records of the audit trail.");
     fmt::format_to(out(), "stem_audit_records_total{{what=\"written\"}} {}\n", figures.audit.written);
     fmt::format_to(out(), "stem_audit_records_total{{what=\"lost\"}} {}\n", figures.audit.lost);
+    metric(text, "stem_auth_total", "counter",
+           "Callers from inside who had to show who they are, by what became of them.");
+#define STEM_AUTH_COUNT(member, label, help)                                                                 \
+    fmt::format_to(out(), "stem_auth_total{{what=\"{}\"}} {}\n", label, figures.authentication.member);
+    STEM_AUTH_COUNTS(STEM_AUTH_COUNT)
+#undef STEM_AUTH_COUNT
     metric(text, "stem_channel_refusals_total", "counter",
            "Messages of the control channel that were refused, by reason (docs/control-channel.md).");
     for (std::size_t i = 0; i < channel::refusal_count; ++i) {

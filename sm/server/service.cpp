@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sm/server/service.h"
 
+#include "sm/auth/announcement_api.h"
 #include "sm/field_reader.h"
 #include "sm/json.h"
 #include "sm/server/firewall_session.h"
@@ -99,6 +100,11 @@ Service::Reply Service::answer(const tls::Peer& peer, const Request& request) {
                                            {"not_after", sm::to_timestamp(peer.certificate.not_after())},
                                            {"server", name_}})
                    : wrong_method(request, "GET");
+    }
+    const bool may_announce =
+        peer.identity.role == pki::Role::terminal || peer.identity.role == pki::Role::admin;
+    if (authenticator_ != nullptr && may_announce && auth::serves_announcements(request.target)) {
+        return announce(peer, request);
     }
     return peer.identity.role == pki::Role::admin ? administer(peer, request) : forbidden(peer, request);
 }
@@ -231,6 +237,7 @@ std::string Service::metrics() const {
          .admission = admission_.counts(),
          .audit = trail_->counts(),
          .calls = admission_.calls().size(),
+         .authentication = authenticator_ == nullptr ? auth::Counts() : authenticator_->counts(),
          .firewalls = sessions_.size(),
          .uptime_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count(),
          .store_connected = !directory_->store().lost(),
@@ -239,9 +246,42 @@ std::string Service::metrics() const {
         name_);
 }
 
-sm::Decision Service::decide(const pki::Identity& firewall, const sm::Query& query) {
+void Service::decide(const pki::Identity& firewall, const sm::Query& query,
+                     std::function<void(sm::Decision)> done) {
     ++counts_.decisions;
-    return admission_.decide(query, firewall.text());
+    const std::string who = firewall.text();
+    const auto decide = [this, who](const sm::Query& asked, const auth::Authenticator::Done& told) {
+        told(admission_.decide(asked, who));
+    };
+    if (authenticator_ == nullptr) {
+        decide(query, done);
+        return;
+    }
+    authenticator_->decide(query, decide, std::move(done),
+                           [this, who](const sm::Query& asked, const sm::Decision& refusal) {
+                               admission_.refused(asked, refusal, who);
+                           });
+}
+
+// A terminal speaks for the user whose name its certificate bears; an administrator for anybody.
+Service::Reply Service::announce(const tls::Peer& peer, const Request& request) {
+    const bool administers = peer.identity.role == pki::Role::admin;
+    const auto address = Address::parse(request.address);
+    auto reply = auth::handle_announcements(
+        *directory_, authenticator_->announcements(),
+        {.method = request.method,
+         .target = request.target,
+         .body = request.body,
+         .user = administers ? std::string() : peer.identity.name,
+         .source = address && !administers ? std::optional(*address) : std::nullopt},
+        now());
+    if (request.method != "GET") {
+        audit_.done(peer.identity.text(),
+                    fmt::format("{} {} -> {}", request.method, request.target, reply.status));
+    }
+    auto out = to_reply(reply.json, reply.status);
+    out.allow = std::move(reply.allow);
+    return out;
 }
 
 channel::Ack Service::follow(const pki::Identity& firewall, const sm::Link::CallEvent& event) {
@@ -343,6 +383,9 @@ void Service::tick() {
     }
     if (++seconds_ == seconds_per_minute) {
         seconds_ = 0;
+        if (authenticator_ != nullptr) {
+            authenticator_->expire();
+        }
         if (const auto expired = directory_->expire(now()); !expired) {
             spdlog::error("{}", expired.error().message());
         }

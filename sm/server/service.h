@@ -5,6 +5,7 @@
 
 #include "sm/admission.h"
 #include "sm/api.h"
+#include "sm/auth/authenticator.h"
 #include "sm/channel/bodies.h"
 #include "sm/channel/channel.h"
 #include "sm/channel/signed_snapshot.h"
@@ -67,6 +68,7 @@ class Service {
         std::string_view method;
         std::string_view target;
         std::string_view body;
+        std::string_view address = {}; // where it comes from
     };
     struct Reply {
         int status = 200;
@@ -79,7 +81,12 @@ class Service {
     // May this peer begin a control channel?
     bool may_begin_channel(const tls::Peer& peer);
 
-    sm::Decision decide(const pki::Identity& firewall, const sm::Query& query);
+    // Must outlive it, or be taken away again with null: who finds out who calls from inside.
+    void set_authenticator(auth::Authenticator* authenticator) { authenticator_ = authenticator; }
+
+    // `done` is called once, at once or later, unless the authenticator is destroyed first.
+    void decide(const pki::Identity& firewall, const sm::Query& query,
+                std::function<void(sm::Decision)> done);
     channel::Ack follow(const pki::Identity& firewall, const sm::Link::CallEvent& event);
     void review(const pki::Identity& firewall, const channel::Calls& calls);
     channel::Ack learn(const sm::Link::Binding& binding);
@@ -114,6 +121,7 @@ class Service {
 
   private:
     Reply forbidden(const tls::Peer& peer, const Request& request);
+    Reply announce(const tls::Peer& peer, const Request& request);
     Reply administer(const tls::Peer& peer, const Request& request);
     Reply of_firewalls(const tls::Peer& peer, const Request& request, std::string_view rest);
     Reply deny(const tls::Peer& peer, const Request& request, const std::string& firewall);
@@ -128,6 +136,7 @@ class Service {
     std::unique_ptr<sm::audit::Trail> trail_;
     sm::Admission admission_;
     const sm::StoreFollower* follower_ = nullptr;
+    auth::Authenticator* authenticator_ = nullptr;
     std::shared_ptr<tls::Credentials> credentials_;
     std::string name_; // as its certificate has it
     Counts counts_;
@@ -146,6 +155,7 @@ struct ServiceFigures {
     const sm::AdmissionCounts& admission;
     const sm::audit::Trail::Counts& audit;
     std::size_t calls;
+    const auth::Counts& authentication;
     std::size_t firewalls;
     double uptime_seconds;
     bool store_connected;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sm/api.h"
+#include "sm/auth/digest.h"
+#include "sm/auth/password.h"
 #include "sm_fixture.h"
 
 #include <gmock/gmock.h>
@@ -593,6 +595,60 @@ TEST_F(SmApi, TreatmentsAndSpamCallersMayDenyTheSource) {
         json::parse(expect(200, "GET", "/v1/decision?from=sip:x@spam.example&to=sip:nobody@example.org"));
     EXPECT_EQ(decision.at("action"), "drop");
     EXPECT_EQ(decision.at("deny_seconds"), 600);
+}
+
+TEST_F(SmApi, PasswordsGoInAndNeverOut) {
+    expect(201, "POST", "/v1/users", R"({"name":"alice"})");
+    expect(201, "POST", "/v1/users", R"({"name":"bob"})");
+    const char* path = "/v1/users/alice/credentials";
+    same(expect(200, "GET", path), R"({"credentials":[]})");
+    same(expect(200, "PUT", path, R"({"password":"correct horse"})"),
+         R"({"credentials":[{"username":"alice","realm":"stem","algorithms":["SHA-256","MD5"]}]})");
+    // echo -n alice:stem:correct horse | md5sum
+    const auto found = directory().find_credentials("alice", "stem");
+    ASSERT_NE(found.credentials, nullptr);
+    EXPECT_EQ(found.credentials->md5, auth::make_ha1(auth::Algorithm::md5, "alice", "stem", "correct horse"));
+    EXPECT_EQ(found.owner->user.name, "alice");
+    expect(200, "PUT", path, R"({"password":"correct horse","algorithms":["MD5"],"realm":"two"})");
+    same(expect(200, "PUT", path,
+                R"({"username":"alice@example.org","md5":"0123456789abcdef0123456789abcdef"})"),
+         R"({"credentials":[{"username":"alice","realm":"stem","algorithms":["SHA-256","MD5"]},
+            {"username":"alice","realm":"two","algorithms":["MD5"]},
+            {"username":"alice@example.org","realm":"stem","algorithms":["MD5"]}]})");
+    refuse(409, "'alice'", "PUT", "/v1/users/bob/credentials",
+           R"({"username":"alice","md5":"0123456789abcdef0123456789abcdef"})");
+    refuse(400, "octets", "PUT", path, R"({"password":"short"})");
+    refuse(400, "form", "PUT", path, R"({"md5":"0123456789ABCDEF0123456789ABCDEF"})");
+    refuse(400, "no hash", "PUT", path, R"({})");
+    refuse(400, "beside", "PUT", path, R"({"password":"correct horse","md5":"x"})");
+    refuse(400, "'algorithms'", "PUT", path, R"({"password":"correct horse","algorithms":["SHA-1"]})");
+    refuse(400, "user name", "PUT", path, R"({"username":"a:b","password":"correct horse"})");
+    refuse(400, "realm", "PUT", path, R"({"realm":"a\"b","password":"correct horse"})");
+    refuse(404, "no user", "PUT", "/v1/users/carol/credentials", R"({"password":"correct horse"})");
+    refuse(405, "method", "POST", path, "{}");
+    EXPECT_EQ(
+        ask("PUT", path, R"({"password":"tiny"})").json.at("error").at("message").as_string().find("tiny"),
+        std::string::npos);
+    reopen();
+    EXPECT_EQ(must(directory().credentials("alice")).size(), 3U);
+    expect(204, "DELETE", "/v1/users/alice/credentials?realm=two");
+    refuse(404, "two", "DELETE", "/v1/users/alice/credentials?realm=two");
+    reopen();
+    EXPECT_EQ(must(directory().credentials("alice")).size(), 2U);
+}
+
+TEST_F(SmApi, AdministratorsPasswordsAreKeptAsArgon2id) {
+    same(expect(200, "GET", "/v1/administrators"), R"({"administrators":[]})");
+    expect(204, "PUT", "/v1/administrators/ann", R"({"password":"a long enough one"})");
+    same(expect(200, "GET", "/v1/administrators"), R"({"administrators":["ann"]})");
+    refuse(400, "octets", "PUT", "/v1/administrators/ann", R"({"password":"too short"})");
+    reopen();
+    const auto* ann = directory().find_administrator("ann");
+    ASSERT_NE(ann, nullptr);
+    EXPECT_TRUE(ann->password.starts_with("$argon2id$"));
+    EXPECT_TRUE(auth::is_password("a long enough one", ann->password));
+    expect(204, "DELETE", "/v1/administrators/ann");
+    refuse(404, "none", "DELETE", "/v1/administrators/ann");
 }
 
 } // namespace
