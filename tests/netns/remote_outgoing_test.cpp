@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+// Callers from inside, judged by a Security Manager elsewhere: the challenge crosses the control channel, a
+// terminal announces over HTTPS, an administrator comes with a password.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "demo/stage.h"
+#include "lab/enclosure.h"
+#include "lab/sip_agent.h"
+#include "lab/sipp.h"
+#include "tests/netns/manager_host.h"
+
+namespace stem::demo {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::HasSubstr;
+using testing::Not;
+
+#define ASSERT_OK(result) ASSERT_TRUE(result) << (result).error().message()
+
+constexpr const char* password = "correct-horse-battery";
+
+class RemoteOutgoing : public testing::TestWithParam<lab::Family> {
+  protected:
+    void SetUp() override {
+        StageOptions options{.programs = {.stemctl = STEM_STEMCTL, .stemd = STEM_STEMD}};
+        options.prepare = [&](const lab::World& world) -> Result<> {
+            auto host = lab::ManagerHost::create({STEM_STEMCTL, STEM_STEM_SMD}, world.middle());
+            if (!host) {
+                return std::unexpected(host.error());
+            }
+            host_.emplace(std::move(*host));
+            return host_->start(1, "outgoing = \"challenge\"\n");
+        };
+        const auto folder = lab::scratch() / "managers";
+        const auto issued = folder / "pki" / "issued";
+        options.environment = {{"STEM_SM", "https://127.0.0.1:7443"},
+                               {"STEM_SM_CERT", issued / "admin-ann.crt"},
+                               {"STEM_SM_KEY", issued / "admin-ann.key"},
+                               {"STEM_SM_CA", folder / "pki" / "ca.crt"}};
+        options.config = fmt::format(
+            "[sm]\nmode = \"remote\"\nservers = [\"{}:7443\"]\ncertificate = \"{}\"\nkey = \"{}\"\n"
+            "ca = \"{}\"\ncrl = \"{}\"\ncache = \"{}\"\n",
+            v6() ? "[::1]" : "127.0.0.1", (issued / "firewall-fw1.crt").string(),
+            (issued / "firewall-fw1.key").string(), (folder / "pki" / "ca.crt").string(),
+            (folder / "pki" / "ca.crl").string(), (folder / "fw1.snapshot").string());
+        auto stage = Stage::set_up(options);
+        ASSERT_OK(stage);
+        stage_ = std::move(*stage);
+        ASSERT_TRUE(lab::eventually(
+            [&] { return stage_->stemctl({"status"}).value_or("").contains("sm1 at "); }, 20s));
+    }
+    void TearDown() override {
+        if (host_) {
+            const auto log = host_->process(1).errors();
+            if (HasFailure()) {
+                std::fputs(log.c_str(), stderr);
+            }
+            EXPECT_THAT(log, Not(HasSubstr(password)));
+        }
+        stage_.reset();
+    }
+    [[nodiscard]] bool v6() const { return GetParam() == lab::Family::v6; }
+    [[nodiscard]] Endpoint inside(unsigned host) const {
+        return {.address = stage_->world().inside_address(host, GetParam()), .port = 5060};
+    }
+    [[nodiscard]] Endpoint callee() const {
+        return {.address = stage_->world().outside_address(lab::host::first_caller, GetParam()),
+                .port = 5060};
+    }
+    // "BODY\nSTATUS"
+    [[nodiscard]] std::string curl(const std::string& who, std::vector<std::string> arguments,
+                                   const std::string& path) const {
+        std::vector<std::string> argv = {"curl",
+                                         "-s",
+                                         "-k",
+                                         "--max-time",
+                                         "10",
+                                         "-w",
+                                         "\n%{http_code}",
+                                         "--cert",
+                                         host_->issued(who + ".crt"),
+                                         "--key",
+                                         host_->issued(who + ".key")};
+        argv.insert(argv.end(), arguments.begin(), arguments.end());
+        argv.push_back("https://127.0.0.1:7443" + path);
+        return lab::run_command({.name = "curl", .argv = argv, .netns = &stage_->world().middle()})
+            .value_or("");
+    }
+
+    std::unique_ptr<Stage> stage_;
+    std::optional<lab::ManagerHost> host_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Families, RemoteOutgoing, testing::Values(lab::Family::v4, lab::Family::v6),
+                         [](const auto& family) { return family.param == lab::Family::v4 ? "v4" : "v6"; });
+
+TEST_P(RemoteOutgoing, TheChallengeCrossesTheControlChannel) {
+    const auto carol = inside(phone::carol);
+    ASSERT_OK(stage_->stemctl({"user", "uri", "add", "carol", lab::sip_uri("carol", carol.address)}));
+    ASSERT_OK(stage_->stemctl({"user", "password", "carol", "--stdin", "--algorithm", "MD5"}, password));
+    auto uas =
+        lab::Sipp::start(stage_->world().outside(), {.scenario = "uas", .local = callee(), .calls = 3});
+    auto uac = lab::Sipp::start(stage_->world().inside(), {.scenario = "uac_authenticated",
+                                                           .local = carol,
+                                                           .remote = callee(),
+                                                           .user = "dave",
+                                                           .caller = "carol",
+                                                           .password = password,
+                                                           .calls = 3,
+                                                           .patience = 10s});
+    ASSERT_OK(uas);
+    ASSERT_OK(uac);
+    const auto called = uac->wait(40s);
+    ASSERT_OK(called);
+    EXPECT_EQ(called->successful, 3U) << uac->error_log();
+    const auto metrics = host_->metrics(1);
+    EXPECT_THAT(metrics, HasSubstr("stem_auth_total{what=\"challenged\"} 3"));
+    EXPECT_THAT(metrics, HasSubstr("stem_auth_total{what=\"admitted\"} 3"));
+}
+
+TEST_P(RemoteOutgoing, ATerminalAnnouncesItsCall) {
+    const auto phone = inside(phone::erin);
+    ASSERT_OK(stage_->stemctl({"user", "add", "tom", "--uri", lab::sip_uri("tom", phone.address)}));
+    auto agent = lab::SipAgent::create(stage_->world().inside(), phone);
+    auto far = lab::SipAgent::create(stage_->world().outside(), callee());
+    ASSERT_OK(agent);
+    ASSERT_OK(far);
+    const auto to = lab::sip_uri("dave", callee().address);
+    const auto invite = [&] {
+        auto made = agent->request("INVITE", "tom", to);
+        made.body = lab::sdp({.address = phone.address, .port = 25000});
+        return made.text();
+    };
+    ASSERT_OK(agent->send(callee(), invite()));
+    auto answer = agent->receive_final("INVITE", 5s);
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(lab::status_of(answer->text), 407);
+
+    const auto body = fmt::format(R"({{"to": "{}", "source": "{}"}})", to, phone.address.to_string());
+    EXPECT_THAT(curl("terminal-tom", {"-d", body}, "/v1/announcements"), HasSubstr("\n201"));
+    EXPECT_THAT(curl("gateway-gwen", {"-d", body}, "/v1/announcements"), HasSubstr("\n403"));
+    EXPECT_THAT(curl("terminal-tom", {}, "/v1/users"), HasSubstr("\n403"));
+    ASSERT_OK(agent->send(callee(), invite()));
+    EXPECT_TRUE(far->receive_request("INVITE", 5s));
+    ASSERT_OK(agent->send(callee(), invite()));
+    answer = agent->receive_final("INVITE", 5s);
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(lab::status_of(answer->text), 407) << "once";
+}
+
+} // namespace
+} // namespace stem::demo
