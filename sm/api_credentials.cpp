@@ -84,13 +84,20 @@ Result<Credentials> credentials_from(const json::value& body, const std::string&
 }
 
 ApiReply put_administrator(ApiRequest& request, const std::string& name) {
-    FieldReader fields(request.body, "administrator", {"password"});
-    const std::string password = fields.required_text("password");
+    FieldReader fields(request.body, "administrator", {"password", "elsewhere"});
+    const bool elsewhere = fields.boolean("elsewhere").value_or(false);
+    const std::string password = elsewhere ? std::string() : fields.required_text("password");
+    if (elsewhere && fields.has("password")) {
+        fields.blame("password", Error{"read both", "it is kept elsewhere", "send one of them", EINVAL});
+    }
     if (fields.fault()) {
         return failed(*fields.fault());
     }
     if (auto good = check_name("administrator", name); !good) {
         return failed(good.error());
+    }
+    if (elsewhere) {
+        return no_content(request.directory.set_administrator(name, {}));
     }
     if (auto good = auth::check_password_form(password, auth::shortest_administrators_password); !good) {
         return failed(good.error());

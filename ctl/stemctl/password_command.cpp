@@ -19,6 +19,7 @@ struct PasswordOptions {
     std::string realm;
     std::vector<std::string> algorithms;
     bool from_stdin = false;
+    bool elsewhere = false;
     bool remove = false;
     bool list = false;
 };
@@ -64,6 +65,13 @@ int run_user_password(const Session& session, const PasswordOptions& options) {
 }
 
 int run_admin_password(const Session& session, const PasswordOptions& options) {
+    if (options.elsewhere) {
+        return ask_and_print(session, "PUT", "/v1/administrators/" + escaped(options.name),
+                             json::object{{"elsewhere", true}}, [&](const json::value&) {
+                                 return "administrator " + options.name +
+                                        ": the password is kept elsewhere\n";
+                             });
+    }
     auto password = read_password("administrator " + options.name, options.from_stdin);
     if (!password) {
         return session.failed(password.error());
@@ -149,7 +157,12 @@ void add_admin_commands(CLI::App& root, Session& session) {
                                      "stem-smd lets them in if [server] passwords says so.",
                                      "  stemctl admin password ann",
                                      [&session, options] { return run_admin_password(session, *options); });
-    password->add_flag("--stdin", options->from_stdin, "Read it from the standard input: one line");
+    auto* from_stdin =
+        password->add_flag("--stdin", options->from_stdin, "Read it from the standard input: one line");
+    password
+        ->add_flag("--elsewhere", options->elsewhere,
+                   "An LDAP or RADIUS server knows it ([auth] backends): none is set here")
+        ->excludes(from_stdin);
     auto* del = session.command(
         *admin, "del", "Remove an administrator's password.", "  stemctl admin del ann", [&session, options] {
             return ask_and_print(session, "DELETE", "/v1/administrators/" + escaped(options->name), nullptr,

@@ -3,10 +3,12 @@
 
 #include "sm/auth/ldap_backend.h"
 #include "sm/auth/local_backend.h"
+#include "sm/auth/password.h"
 #include "sm/auth/radius_backend.h"
 #include "sm/failure.h"
 #include "sm/pki/file.h"
 
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <fmt/format.h>
 
@@ -122,9 +124,6 @@ Result<> Authenticator::add_backend(const std::string& name) {
     } else if (name == "radius") {
         made = RadiusBackend::create(loop_, directory_, settings_);
     } else if (name == "ldap") {
-        if (!workers_) {
-            workers_ = std::make_unique<Workers>(settings_.threads, settings_.queue);
-        }
         made = LdapBackend::create(loop_, directory_, *workers_, settings_);
     } else {
         return sm::invalid("read setting backends", "no backend " + name, "name local, ldap or radius");
@@ -143,7 +142,8 @@ Authenticator::Authenticator(boost::asio::io_context& loop, const sm::Directory&
       throttle_({.free_of_pair = settings.free_failures,
                  .free_of_source = settings.free_failures_of_source,
                  .first_delay = settings.first_delay,
-                 .max_delay = settings.max_delay}) {
+                 .max_delay = settings.max_delay}),
+      workers_(std::make_unique<Workers>(settings.threads, settings.queue)) {
 }
 
 Authenticator::~Authenticator() = default;
@@ -366,6 +366,108 @@ void Authenticator::admit(const std::shared_ptr<Case>& open, const std::string& 
         decision.why = fmt::format("caller is user {} ({}); {}", user, how, decision.why);
         close(open, std::move(decision));
     });
+}
+
+struct Authenticator::LoginCase {
+    std::string name;
+    std::string password;
+    Address source;
+    std::function<void(Login)> done;
+    bool unavailable = false;
+    std::unique_ptr<boost::asio::steady_timer> timer;
+
+    // Not the pair of a user who happens to have that name.
+    [[nodiscard]] std::string pair() const { return "administrator " + name; }
+};
+
+void Authenticator::log_in(const std::string& name, const std::string& password, const Address& source,
+                           std::function<void(Login)> done) {
+    const auto open = std::make_shared<LoginCase>();
+    *open = {.name = name, .password = password, .source = source, .done = std::move(done), .timer = {}};
+    if (throttle_.wait(source, open->pair(), Throttle::Clock::now()).count() > 0) {
+        open->done(Login::throttled);
+        return;
+    }
+    const auto* administrator = directory_.find_administrator(name);
+    if (administrator != nullptr && administrator->password.empty()) {
+        open->timer = std::make_unique<boost::asio::steady_timer>(loop_, settings_.timeout);
+        open->timer->async_wait([this, open, alive = std::weak_ptr(alive_)](boost::system::error_code error) {
+            if (!error && !alive.expired()) {
+                logged_in(open, Answer::Verdict::unavailable);
+            }
+        });
+        ask_backend_of_login(open, 0);
+        return;
+    }
+    // As much work for who is not there: the hash of a password that nobody has.
+    static const std::string nobodys = "$argon2id$v=19$m=19456,t=2,p=1$c3RlbXN0ZW1zdGVtc3RlbQ$"
+                                       "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    const std::string encoded = administrator == nullptr ? nobodys : administrator->password;
+    const bool taken = workers_->submit(
+        [this, open, encoded, &loop = loop_, alive = std::weak_ptr(alive_)](std::size_t /*thread*/) {
+            const bool right = is_password(open->password, encoded);
+            boost::asio::post(loop, [this, open, right, alive] {
+                if (!alive.expired()) {
+                    logged_in(open, right ? Answer::Verdict::right : Answer::Verdict::wrong);
+                }
+            });
+        });
+    if (!taken) {
+        logged_in(open, Answer::Verdict::unavailable);
+    }
+}
+
+void Authenticator::ask_backend_of_login(const std::shared_ptr<LoginCase>& open, std::size_t which) {
+    if (which == backends_.size()) {
+        logged_in(open, open->unavailable ? Answer::Verdict::unavailable : Answer::Verdict::unknown);
+        return;
+    }
+    backends_[which]->check_password(
+        open->name, open->password, [this, open, which, alive = std::weak_ptr(alive_)](const Answer& answer) {
+            if (alive.expired()) {
+                return;
+            }
+            const bool settled =
+                answer.verdict == Answer::Verdict::right || answer.verdict == Answer::Verdict::wrong;
+            open->unavailable = open->unavailable || answer.verdict == Answer::Verdict::unavailable;
+            if (settled) {
+                logged_in(open, answer.verdict);
+            } else {
+                ask_backend_of_login(open, which + 1);
+            }
+        });
+}
+
+void Authenticator::logged_in(const std::shared_ptr<LoginCase>& open, Answer::Verdict verdict) {
+    open->timer.reset();
+    const bool wrong = verdict == Answer::Verdict::wrong || verdict == Answer::Verdict::unknown;
+    if (wrong) { // counted, too, where it comes too late
+        throttle_.failed(open->source, open->pair(), Throttle::Clock::now());
+    }
+    const auto done = std::exchange(open->done, nullptr);
+    if (!done) {
+        return;
+    }
+    if (verdict == Answer::Verdict::right) {
+        throttle_.succeeded(open->source, open->pair());
+        done(Login::right);
+    } else {
+        done(wrong ? Login::wrong : Login::unavailable);
+    }
+}
+
+std::string_view text_of(Authenticator::Login login) {
+    switch (login) {
+    case Authenticator::Login::right:
+        return "let in by password";
+    case Authenticator::Login::wrong:
+        return "wrong name or password";
+    case Authenticator::Login::throttled:
+        return "too many wrong passwords before: not looked at";
+    case Authenticator::Login::unavailable:
+        break;
+    }
+    return "the password could not be judged in time";
 }
 
 void Authenticator::expire() {

@@ -63,6 +63,12 @@ class Authenticator {
     // `done` is called once, at once or later, unless this is destroyed first.
     void decide(const sm::Query& query, const Decide& decide, Done done, Note note = {});
 
+    enum class Login : std::uint8_t { right, wrong, throttled, unavailable };
+    // An administrator with a password: by argon2id, or where the password is kept elsewhere by the backends.
+    // `done` as above.
+    void log_in(const std::string& name, const std::string& password, const Address& source,
+                std::function<void(Login)> done);
+
     [[nodiscard]] Announcements& announcements() noexcept { return announcements_; }
     [[nodiscard]] const Counts& counts() const noexcept { return counts_; }
     [[nodiscard]] const std::string& realm() const noexcept { return realm_; }
@@ -75,6 +81,9 @@ class Authenticator {
     Authenticator(boost::asio::io_context& loop, const sm::Directory& directory, std::string realm,
                   const Settings& settings, std::string nonce_key);
 
+    struct LoginCase;
+    void ask_backend_of_login(const std::shared_ptr<LoginCase>& open, std::size_t which);
+    void logged_in(const std::shared_ptr<LoginCase>& open, Answer::Verdict verdict);
     Result<> add_backend(const std::string& name);
     void prove(const std::shared_ptr<Case>& open);
     bool is_announced(const sm::Query& query, std::string& user);
@@ -96,10 +105,13 @@ class Authenticator {
     ReplayGuard replays_;
     Throttle throttle_;
     Announcements announcements_;
-    std::unique_ptr<Workers> workers_; // null: nothing blocks
+    std::unique_ptr<Workers> workers_;
     std::vector<std::unique_ptr<Backend>> backends_;
     Counts counts_;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
+
+// For people.
+std::string_view text_of(Authenticator::Login login);
 
 } // namespace stem::auth

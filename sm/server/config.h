@@ -26,6 +26,7 @@ struct Config {
         std::uint32_t handshakes = 64;    // that have not yet
         std::chrono::milliseconds timeout{5000};
         std::uint32_t header = 8192;
+        bool passwords = false; // administrators may come without a certificate
     } server;
     struct Tls {
         std::string certificate = "/etc/stem/tls/server.crt";

@@ -61,6 +61,12 @@ const std::array parameter_table{
     Parameter{"server", "header", integer<STEM_FIELD(server.header)>("octets", 512, 65536),
               "The longest header of a request. A body may have a mebibyte."},
 
+    Parameter{
+        "server", "passwords", choice<STEM_FIELD(server.passwords)>(auth::no_yes),
+        "May administrators come without a certificate, with a name and a password (HTTP Basic, over the "
+        "same TLS 1.3)? `stemctl admin password` sets them. Each such request has a connection of its own.",
+        true},
+
     Parameter{"tls", "certificate", text<STEM_FIELD(tls.certificate)>("an absolute path", is_absolute_path),
               "PEM; with the role server.", true},
     Parameter{"tls", "key", text<STEM_FIELD(tls.key)>("an absolute path", is_absolute_path),

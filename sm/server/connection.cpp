@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sm/server/connection.h"
 
+#include <boost/beast/core/detail/base64.hpp>
+#include <boost/beast/core/string.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/beast/websocket/rfc6455.hpp>
 #include <boost/json.hpp>
@@ -18,6 +20,25 @@ namespace http = beast::http;
 using boost::system::error_code;
 
 constexpr std::size_t read_buffer = 65536;
+
+// HTTP's Basic (RFC 7617) over TLS; nothing: it is none.
+std::optional<std::pair<std::string, std::string>> basic_of(std::string_view value) {
+    constexpr std::string_view scheme = "basic ";
+    constexpr std::size_t longest = 1024;
+    if (value.size() <= scheme.size() || value.size() > longest ||
+        !beast::iequals({value.data(), scheme.size()}, {scheme.data(), scheme.size()})) {
+        return std::nullopt;
+    }
+    value.remove_prefix(scheme.size());
+    std::string text(beast::detail::base64::decoded_size(value.size()), '\0');
+    const auto [octets, read] = beast::detail::base64::decode(text.data(), value.data(), value.size());
+    text.resize(octets);
+    const auto colon = text.find(':');
+    if (colon == std::string::npos || colon == 0 || read + 2 < value.size()) {
+        return std::nullopt;
+    }
+    return std::pair(text.substr(0, colon), text.substr(colon + 1));
+}
 
 } // namespace
 
@@ -43,6 +64,9 @@ void Connection::cut() {
 }
 
 void Connection::shake_hands() {
+    if (connections_.service().config().server.passwords) {
+        SSL_set_verify(stream_->native_handle(), SSL_VERIFY_PEER, nullptr); // none is no failure
+    }
     beast::get_lowest_layer(*stream_).expires_after(connections_.service().config().server.timeout);
     stream_->async_handshake(asio::ssl::stream_base::server,
                              [self = shared_from_this()](error_code error) { self->shaken(error); });
@@ -53,6 +77,11 @@ void Connection::shaken(error_code error) {
     if (error) {
         ++service.counts().handshake_failed;
         service.audit().refused(who(), "handshake: " + error.message());
+        return;
+    }
+    if (service.config().server.passwords && SSL_get0_peer_certificate(stream_->native_handle()) == nullptr) {
+        anonymous_ = true; // its place is among those who have not shown who they are
+        read();
         return;
     }
     auto peer = tls::peer_of(stream_->native_handle());
@@ -133,6 +162,10 @@ void Connection::refuse(int status, const std::string& what) {
 void Connection::answer() {
     const auto& message = parser_->get();
     keep_alive_ = message.keep_alive();
+    if (anonymous_) {
+        answer_with_password();
+        return;
+    }
     if (beast::websocket::is_upgrade(message) && message.target() == "/v1/channel") {
         if (connections_.service().may_begin_channel(*peer_)) {
             become_channel();
@@ -150,6 +183,38 @@ void Connection::answer() {
     const std::string_view target = message.target();
     write(connections_.service().answer(
         *peer_, {.method = method, .target = target, .body = message.body(), .address = address_}));
+}
+
+void Connection::answer_with_password() {
+    keep_alive_ = false; // so that nobody holds his place
+    const auto refuse_login = [this](int status, std::string_view why) {
+        write({.status = status,
+               .body = boost::json::serialize(sm::to_json(
+                   Error{.attempt = "administer without a certificate", .cause = std::string(why)})),
+               .ask_password = status == 401});
+    };
+    const auto given = basic_of(parser_->get()[http::field::authorization]);
+    if (!given) {
+        refuse_login(401, "no name and password");
+        return;
+    }
+    connections_.service().log_in(
+        given->first, given->second, address_,
+        [self = shared_from_this(), name = given->first, refuse_login](auth::Authenticator::Login login) {
+            if (login != auth::Authenticator::Login::right) {
+                const int status = login == auth::Authenticator::Login::wrong       ? 401
+                                   : login == auth::Authenticator::Login::throttled ? 429
+                                                                                    : 503;
+                refuse_login(status, auth::text_of(login));
+                return;
+            }
+            const auto& message = self->parser_->get();
+            const std::string_view method = message.method_string();
+            const std::string_view target = message.target();
+            self->write(self->connections_.service().answer_administrator(
+                {.role = pki::Role::admin, .name = name},
+                {.method = method, .target = target, .body = message.body(), .address = self->address_}));
+        });
 }
 
 void Connection::become_channel() {
@@ -170,6 +235,9 @@ void Connection::write(Service::Reply reply) {
     response_.keep_alive(keep_alive_);
     if (!reply.allow.empty()) {
         response_.set(http::field::allow, reply.allow);
+    }
+    if (reply.ask_password) {
+        response_.set(http::field::www_authenticate, R"(Basic realm="stem-smd", charset="UTF-8")");
     }
     if (!reply.body.empty()) {
         response_.set(http::field::content_type, reply.content_type);

@@ -35,6 +35,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     void read_body(boost::system::error_code error);
     void received(boost::system::error_code error);
     void answer();
+    void answer_with_password();
     void become_channel();
     void write(Service::Reply reply);
     void refuse(int status, const std::string& what);
@@ -50,6 +51,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     std::optional<boost::beast::http::request_parser<boost::beast::http::string_body>> parser_;
     boost::beast::http::response<boost::beast::http::string_body> response_;
     bool keep_alive_ = false;
+    bool anonymous_ = false; // has shown no certificate, and must show a password with each request
 };
 
 } // namespace stem::smd

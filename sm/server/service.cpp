@@ -104,12 +104,43 @@ Service::Reply Service::answer(const tls::Peer& peer, const Request& request) {
     const bool may_announce =
         peer.identity.role == pki::Role::terminal || peer.identity.role == pki::Role::admin;
     if (authenticator_ != nullptr && may_announce && auth::serves_announcements(request.target)) {
-        return announce(peer, request);
+        return announce(peer.identity, request);
     }
-    return peer.identity.role == pki::Role::admin ? administer(peer, request) : forbidden(peer, request);
+    return peer.identity.role == pki::Role::admin ? administer(peer.identity, request)
+                                                  : forbidden(peer, request);
 }
 
-Service::Reply Service::administer(const tls::Peer& peer, const Request& request) {
+Service::Reply Service::answer_administrator(const pki::Identity& asker, const Request& request) {
+    ++counts_.requests;
+    if (path_of(request.target) == "/v1/identity") {
+        return request.method == "GET"
+                   ? to_reply(json::object{
+                         {"role", label_of(asker.role)}, {"name", asker.name}, {"server", name_}})
+                   : wrong_method(request, "GET");
+    }
+    return auth::serves_announcements(request.target) ? announce(asker, request) : administer(asker, request);
+}
+
+void Service::log_in(const std::string& name, const std::string& password, const std::string& address,
+                     std::function<void(auth::Authenticator::Login)> done) {
+    const auto from = Address::parse(address);
+    if (authenticator_ == nullptr || !from) {
+        done(auth::Authenticator::Login::unavailable);
+        return;
+    }
+    const std::string who = fmt::format("administrator {} at {}", printable(name), address);
+    authenticator_->log_in(name, password, *from, [this, who, done = std::move(done)](auto login) {
+        if (login == auth::Authenticator::Login::right) {
+            ++counts_.logins;
+        } else {
+            ++counts_.logins_refused;
+            audit_.refused(who, auth::text_of(login));
+        }
+        done(login);
+    });
+}
+
+Service::Reply Service::administer(const pki::Identity& asker, const Request& request) {
     const std::string_view path = path_of(request.target);
     const bool get = request.method == "GET";
     if (path == "/v1/status") {
@@ -123,13 +154,13 @@ Service::Reply Service::administer(const tls::Peer& peer, const Request& request
         return get ? to_reply(firewalls()) : wrong_method(request, "GET");
     }
     if (path.starts_with(firewalls_path) && path[firewalls_path.size()] == '/') {
-        return of_firewalls(peer, request, path.substr(firewalls_path.size() + 1));
+        return of_firewalls(asker, request, path.substr(firewalls_path.size() + 1));
     }
-    const std::string who = peer.identity.text();
+    const std::string who = asker.text();
     auto reply = sm::handle({.directory = *directory_, .admission = admission_, .now = now(), .who = who},
                             request.method, request.target, request.body);
     if (!get) {
-        audit_.changed(peer.identity.text(),
+        audit_.changed(asker.text(),
                        fmt::format("{} {} -> {}", request.method, request.target, reply.status));
     }
     auto out = to_reply(reply.json, reply.status);
@@ -138,18 +169,20 @@ Service::Reply Service::administer(const tls::Peer& peer, const Request& request
 }
 
 // `rest`: "fw1/deny"
-Service::Reply Service::of_firewalls(const tls::Peer& peer, const Request& request, std::string_view rest) {
+Service::Reply Service::of_firewalls(const pki::Identity& asker, const Request& request,
+                                     std::string_view rest) {
     const auto slash = rest.find('/');
     if (slash == std::string_view::npos || rest.substr(slash) != "/deny") {
         return refusal(404, Error{.attempt = fmt::format("{} {}", request.method, path_of(request.target)),
                                   .cause = "there is nothing",
                                   .remedy = "GET /v1/firewalls, POST /v1/firewalls/NAME/deny"});
     }
-    return request.method == "POST" ? deny(peer, request, std::string(rest.substr(0, slash)))
+    return request.method == "POST" ? deny(asker, request, std::string(rest.substr(0, slash)))
                                     : wrong_method(request, "POST");
 }
 
-Service::Reply Service::deny(const tls::Peer& peer, const Request& request, const std::string& firewall) {
+Service::Reply Service::deny(const pki::Identity& asker, const Request& request,
+                             const std::string& firewall) {
     json::error_code error;
     const json::value body = json::parse({request.body.data(), request.body.size()}, error);
     const auto* object = error ? nullptr : body.if_object();
@@ -165,7 +198,7 @@ Service::Reply Service::deny(const tls::Peer& peer, const Request& request, cons
     std::size_t sent = 0;
     for (FirewallSession* session : sessions_) {
         if (session->greeted() && session->identity().name == firewall) {
-            session->instruct(*instruction, peer.identity.text());
+            session->instruct(*instruction, asker.text());
             ++sent;
         }
     }
@@ -174,9 +207,8 @@ Service::Reply Service::deny(const tls::Peer& peer, const Request& request, cons
                                   .cause = "it is not connected here",
                                   .remedy = "stemctl firewall list shows those that are"});
     }
-    audit_.done(peer.identity.text(),
-                fmt::format("deny {} for {} s at firewall {}", instruction->source.to_string(),
-                            instruction->lifetime.count(), firewall));
+    audit_.done(asker.text(), fmt::format("deny {} for {} s at firewall {}", instruction->source.to_string(),
+                                          instruction->lifetime.count(), firewall));
     return to_reply(json::object{{"firewall", firewall},
                                  {"source", instruction->source.to_string()},
                                  {"lifetime", instruction->lifetime.count()},
@@ -264,20 +296,19 @@ void Service::decide(const pki::Identity& firewall, const sm::Query& query,
 }
 
 // A terminal speaks for the user whose name its certificate bears; an administrator for anybody.
-Service::Reply Service::announce(const tls::Peer& peer, const Request& request) {
-    const bool administers = peer.identity.role == pki::Role::admin;
+Service::Reply Service::announce(const pki::Identity& asker, const Request& request) {
+    const bool administers = asker.role == pki::Role::admin;
     const auto address = Address::parse(request.address);
     auto reply = auth::handle_announcements(
         *directory_, authenticator_->announcements(),
         {.method = request.method,
          .target = request.target,
          .body = request.body,
-         .user = administers ? std::string() : peer.identity.name,
+         .user = administers ? std::string() : asker.name,
          .source = address && !administers ? std::optional(*address) : std::nullopt},
         now());
     if (request.method != "GET") {
-        audit_.done(peer.identity.text(),
-                    fmt::format("{} {} -> {}", request.method, request.target, reply.status));
+        audit_.done(asker.text(), fmt::format("{} {} -> {}", request.method, request.target, reply.status));
     }
     auto out = to_reply(reply.json, reply.status);
     out.allow = std::move(reply.allow);

@@ -35,6 +35,8 @@ class FirewallSession;
     X(revoked, "revoked", "connections closed because their certificate was revoked or ran out")             \
     X(requests, "requests", "requests answered")                                                             \
     X(forbidden, "forbidden", "requests refused with 403: not for the role of who asked")                    \
+    X(logins, "logins", "administrators let in by their passwords")                                          \
+    X(logins_refused, "logins_refused", "administrators not let in by a password")                           \
     X(malformed, "malformed", "requests that are no HTTP/1.1, or over a limit")                              \
     X(channels, "channels", "control channels begun")                                                        \
     X(decisions, "decisions", "queries of firewalls decided")                                                \
@@ -75,9 +77,15 @@ class Service {
         std::string body;
         std::string content_type = "application/json";
         std::string allow = {};
+        bool ask_password = false; // of 401: WWW-Authenticate
     };
     // 403, counted and audited, where the role of `peer` does not let it ask that.
     Reply answer(const tls::Peer& peer, const Request& request);
+    // The same of an administrator who came with a password.
+    Reply answer_administrator(const pki::Identity& asker, const Request& request);
+    // `done` is called once, at once or later, unless the authenticator is destroyed first.
+    void log_in(const std::string& name, const std::string& password, const std::string& address,
+                std::function<void(auth::Authenticator::Login)> done);
     // May this peer begin a control channel?
     bool may_begin_channel(const tls::Peer& peer);
 
@@ -121,10 +129,10 @@ class Service {
 
   private:
     Reply forbidden(const tls::Peer& peer, const Request& request);
-    Reply announce(const tls::Peer& peer, const Request& request);
-    Reply administer(const tls::Peer& peer, const Request& request);
-    Reply of_firewalls(const tls::Peer& peer, const Request& request, std::string_view rest);
-    Reply deny(const tls::Peer& peer, const Request& request, const std::string& firewall);
+    Reply announce(const pki::Identity& asker, const Request& request);
+    Reply administer(const pki::Identity& asker, const Request& request);
+    Reply of_firewalls(const pki::Identity& asker, const Request& request, std::string_view rest);
+    Reply deny(const pki::Identity& asker, const Request& request, const std::string& firewall);
     [[nodiscard]] boost::json::object status() const;
     [[nodiscard]] boost::json::object firewalls() const;
     [[nodiscard]] boost::json::object describe_store() const;

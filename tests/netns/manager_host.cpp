@@ -29,16 +29,16 @@ Result<ManagerHost> ManagerHost::create(Programs programs, const Netns& netns) {
     return host;
 }
 
-Result<> ManagerHost::start(unsigned number, const std::string& more) {
+Result<> ManagerHost::start(unsigned number, const std::string& more, const std::string& listening) {
     stop(number);
     const auto config = folder_ / fmt::format("smd{}.toml", number);
     const auto server = fmt::format("server-sm{}", number);
-    const auto text = fmt::format("[server]\nlisten = [\"127.0.0.1:{0}\", \"[::1]:{0}\"]\n"
+    const auto text = fmt::format("[server]\nlisten = [\"127.0.0.1:{0}\", \"[::1]:{0}\"]\n{7}"
                                   "[tls]\ncertificate = \"{1}\"\nkey = \"{2}\"\nca = \"{3}\"\ncrl = \"{4}\"\n"
                                   "[sm]\ndatabase = \"{5}\"\n{6}",
                                   port(number), issued(server + ".crt").string(),
                                   issued(server + ".key").string(), ca().string(), crl().string(),
-                                  (folder_ / fmt::format("smd{}.db", number)).string(), more);
+                                  (folder_ / fmt::format("smd{}.db", number)).string(), more, listening);
     if (auto written = write_text(config, text); !written) {
         return written;
     }

@@ -27,8 +27,8 @@ class ManagerHost {
     static Result<ManagerHost> create(Programs programs, const Netns& netns);
 
     // Listens on 127.0.0.1 and ::1 at port(number); returns when it is ready. `more`: TOML, behind the tables
-    // for server, tls and sm.
-    Result<> start(unsigned number, const std::string& more = "");
+    // for server, tls and sm; `listening`: in the table for server.
+    Result<> start(unsigned number, const std::string& more = "", const std::string& listening = "");
     [[nodiscard]] Process& process(unsigned number) { return processes_.at(number); }
     void stop(unsigned number) { processes_.erase(number); } // SIGKILL, if it runs
     static unsigned port(unsigned number) { return 7442 + number; }

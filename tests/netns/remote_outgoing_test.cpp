@@ -151,5 +151,40 @@ TEST_P(RemoteOutgoing, ATerminalAnnouncesItsCall) {
     EXPECT_EQ(lab::status_of(answer->text), 407) << "once";
 }
 
+TEST_P(RemoteOutgoing, AnAdministratorComesWithAPassword) {
+    ASSERT_OK(host_->start(2, "", "passwords = \"yes\"\n"));
+    const auto ask = [&](std::vector<std::string> arguments, const std::string& path, unsigned number) {
+        std::vector<std::string> argv = {"curl", "-s", "-i", "-k", "--max-time", "10"};
+        argv.insert(argv.end(), arguments.begin(), arguments.end());
+        argv.push_back(fmt::format("https://{}:{}{}", v6() ? "[::1]" : "127.0.0.1",
+                                   lab::ManagerHost::port(number), path));
+        return lab::run_command({.name = "curl", .argv = argv, .netns = &stage_->world().middle()})
+            .value_or("");
+    };
+    const std::string body = fmt::format(R"({{"password": "{}"}})", password);
+    EXPECT_THAT(ask({"--cert", host_->issued("admin-ann.crt"), "--key", host_->issued("admin-ann.key"), "-X",
+                     "PUT", "-d", body},
+                    "/v1/administrators/root", 2),
+                HasSubstr(" 204 "));
+    const std::string right = fmt::format("root:{}", password);
+    EXPECT_THAT(ask({"-u", right}, "/v1/users", 2), HasSubstr(" 200 "));
+    EXPECT_THAT(ask({"-u", right}, "/v1/identity", 2), HasSubstr(R"("role":"admin","name":"root")"));
+    EXPECT_THAT(ask({"-u", right, "-d", R"({"name": "zoe"})"}, "/v1/users", 2), HasSubstr(" 201 "));
+    EXPECT_THAT(ask({"-u", right, "-H", "Connection: Upgrade", "-H", "Upgrade: websocket", "-H",
+                     "Sec-WebSocket-Version: 13", "-H", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="},
+                    "/v1/channel", 2),
+                HasSubstr(" 404 "))
+        << "only certificates make firewalls";
+    EXPECT_EQ(ask({"-u", right}, "/v1/users", 1), "") << "not where it is not configured";
+    EXPECT_THAT(ask({}, "/v1/users", 2), HasSubstr("WWW-Authenticate: Basic"));
+    for (int i = 0; i < 4; ++i) {
+        EXPECT_THAT(ask({"-u", "root:a wrong one"}, "/v1/users", 2), HasSubstr(" 401 "));
+    }
+    EXPECT_THAT(ask({"-u", right}, "/v1/users", 2), HasSubstr(" 429 ")) << "slowed";
+    EXPECT_THAT(ask({"-u", "nobody:" + std::string(password)}, "/v1/users", 2), HasSubstr(" 401 "));
+    EXPECT_THAT(host_->process(2).errors(), Not(HasSubstr(password)));
+    EXPECT_THAT(host_->metrics(2), HasSubstr("stem_smd_total{what=\"logins\"} 4"));
+}
+
 } // namespace
 } // namespace stem::demo
