@@ -120,23 +120,13 @@ Stage::~Stage() {
     }
 }
 
-Result<std::string> Stage::stemctl(std::vector<std::string> arguments, std::string input) const {
+Result<std::string> Stage::stemctl(std::vector<std::string> arguments) const {
     arguments.insert(arguments.begin(), options_.programs.stemctl);
     return lab::run_command({.name = "stemctl",
                              .argv = std::move(arguments),
                              .netns = &world_->middle(),
-                             .input = std::move(input),
                              .environment = environment()},
                             60s); // attach waits for the verifier
-}
-
-std::string Stage::metrics() const {
-    return lab::run_command(
-               {.name = "curl",
-                .argv = {"curl", "-s", "--max-time", "5", "--unix-socket",
-                         locations().run_dir / "default" / "stemd.sock", "http://localhost/metrics"},
-                .netns = &world_->middle()})
-        .value_or("");
 }
 
 // Each mode is an installation of its own.

@@ -43,7 +43,7 @@ struct StageOptions {
     std::string config = {};                                           // stemd's, TOML; "" = its defaults
     std::vector<std::pair<std::string, std::string>> environment = {}; // of stemctl and stemd, beside our own
     std::function<Result<>(const lab::World&)> prepare = {};           // before stemd is started
-    bool tcp = false;                                                  // Kamailio listens with TCP, too
+    bool tcp = false; // Kamailio listens with TCP, too
 };
 
 class Stage {
@@ -59,10 +59,7 @@ class Stage {
     [[nodiscard]] lab::Mode mode() const { return world_->mode(); }
 
     // Runs stemctl in the middle; what it printed, or an Error with what it complained of.
-    // `input`: what it reads from its standard input.
-    Result<std::string> stemctl(std::vector<std::string> arguments, std::string input = {}) const;
-    // stemd's metrics; "" when it does not answer.
-    [[nodiscard]] std::string metrics() const;
+    Result<std::string> stemctl(std::vector<std::string> arguments) const;
     // Starts stemd and waits until it answers.
     Result<> start_stemd();
     void stop_stemd();

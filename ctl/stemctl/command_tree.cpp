@@ -3,6 +3,7 @@
 #include "ctl/kernel/version.h"
 #include "ctl/stemctl/commands.h"
 #include "ctl/stemctl/help_format.h"
+#include "ctl/stemctl/password_commands.h"
 
 #include <fmt/format.h>
 

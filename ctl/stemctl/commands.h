@@ -26,8 +26,6 @@ void add_events_commands(CLI::App& root, Session& session);      // events
 void add_calls_commands(CLI::App& root, Session& session);       // calls list, show, drop
 void add_connections_commands(CLI::App& root, Session& session); // connections list, reset
 void add_user_commands(CLI::App& root, Session& session);        // user, user uri
-void add_admin_commands(CLI::App& root, Session& session);       // admin password, del, list
-void add_announce_command(CLI::App& root, Session& session);     // announce
 void add_location_commands(CLI::App& root, Session& session);    // location list, set, del
 void add_profile_commands(CLI::App& root, Session& session);     // profile, profile rule, profile test
 void add_spam_commands(CLI::App& root, Session& session);        // spam add, del, list, import
@@ -40,7 +38,6 @@ void add_help_commands(CLI::App& root, Session& session);     // completion, hel
 
 // thresholds list, show, set, reset
 void add_thresholds_commands(CLI::App& root, Session& session);
-void add_rules_test_command(CLI::App& rules, Session& session);   // rules test, for add_rules_commands()
-void add_user_password_command(CLI::App& user, Session& session); // user password, for add_user_commands()
+void add_rules_test_command(CLI::App& rules, Session& session); // rules test, for add_rules_commands()
 
 } // namespace stem::stemctl

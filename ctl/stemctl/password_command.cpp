@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // user password, admin: what users and administrators prove themselves by; and announce.
-#include "ctl/stemctl/commands.h"
+#include "ctl/stemctl/password_commands.h"
 #include "ctl/stemctl/password_input.h"
 #include "ctl/stemctl/quantity.h"
 #include "ctl/stemctl/stemd_client.h"
 #include "ctl/stemctl/table.h"
 
 #include <fmt/format.h>
+
+#include <memory>
 
 namespace stem::stemctl {
 namespace {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // user, location: who can be called, and where they are.
 #include "ctl/stemctl/commands.h"
+#include "ctl/stemctl/password_commands.h"
 #include "ctl/stemctl/quantity.h"
 #include "ctl/stemctl/stemd_client.h"
 #include "ctl/stemctl/table.h"

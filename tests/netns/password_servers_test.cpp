@@ -96,8 +96,16 @@ class PasswordServers : public testing::TestWithParam<lab::Family> {
         uas->stop();
         return counts ? counts->successful : 99;
     }
+    [[nodiscard]] std::string metrics() const {
+        return lab::run_command(
+                   {.name = "curl",
+                    .argv = {"curl", "-s", "--max-time", "5", "--unix-socket",
+                             lab::scratch() / "run" / "default" / "stemd.sock", "http://localhost/metrics"},
+                    .netns = &stage_->world().middle()})
+            .value_or("");
+    }
     [[nodiscard]] std::uint64_t count(const std::string& what) const {
-        const auto text = stage_->metrics();
+        const auto text = metrics();
         const auto key = fmt::format("stem_auth_total{{what=\"{}\"}} ", what);
         const auto at = text.find(key);
         return at == std::string::npos ? 0 : std::stoull(text.substr(at + key.size()));

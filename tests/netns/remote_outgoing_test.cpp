@@ -100,7 +100,12 @@ INSTANTIATE_TEST_SUITE_P(Families, RemoteOutgoing, testing::Values(lab::Family::
 TEST_P(RemoteOutgoing, TheChallengeCrossesTheControlChannel) {
     const auto carol = inside(phone::carol);
     ASSERT_OK(stage_->stemctl({"user", "uri", "add", "carol", lab::sip_uri("carol", carol.address)}));
-    ASSERT_OK(stage_->stemctl({"user", "password", "carol", "--stdin", "--algorithm", "MD5"}, password));
+    ASSERT_OK(lab::run_command(
+        {.name = "stemctl",
+         .argv = {STEM_STEMCTL, "user", "password", "carol", "--stdin", "--algorithm", "MD5"},
+         .netns = &stage_->world().middle(),
+         .input = password,
+         .environment = host_->environment(1)}));
     auto uas =
         lab::Sipp::start(stage_->world().outside(), {.scenario = "uas", .local = callee(), .calls = 3});
     auto uac = lab::Sipp::start(stage_->world().inside(), {.scenario = "uac_authenticated",

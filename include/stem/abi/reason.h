@@ -155,7 +155,6 @@
     X(PINHOLE_LIMIT, 119, DROP, "pinhole_limit", "no room for another pinhole, or the kernel refused it")    \
     X(RELEASE_FAILED, 120, DROP, "release_failed", "could not be sent on (ring full, no frame, no route)")   \
     X(FRAME_UNREADABLE, 121, DROP, "frame_unreadable", "steered frame that is not UDP or TCP over IP")       \
-    X(SM_CHALLENGED, 122, DROP, "sm_challenged", "INVITE whose sender was asked who it is (407)")            \
     X(MEDIA_TOTAL, 140, DROP, "media_total", "a call whose media the firewall has no room for")              \
     X(MEDIA_UNANSWERED, 141, DROP, "media_unanswered",                                                       \
       "stream cut: its receiver never sent anything back ([media] unanswered_seconds)")                      \
@@ -174,7 +173,7 @@
     X(TCP_UNACKNOWLEDGED, 158, DROP, "tcp_unacknowledged", "SIP over TCP: an end takes nothing any more")    \
     X(TCP_IDLE, 159, DROP, "tcp_idle", "SIP over TCP: a connection that was silent for too long")            \
     X(TCP_CUT_SHORT, 160, DROP, "tcp_cut_short", "SIP over TCP: the stream ended inside a message")          \
-    X(TCP_ENDED, 161, DROP, "tcp_ended", "SIP over TCP: ended by hand, or because stemd stops")              \
+    X(TCP_ENDED, 161, DROP, "tcp_ended", "SIP over TCP: ended by hand, or because stemd stops")                 \
     X(SIP_FLOW, 170, DROP, "sip_flow", "from elsewhere than where that leg of its call signals from")        \
     X(SIP_MONITORED, 171, RELEASE, "sip_monitored",                                                          \
       "SIP message that would have been dropped, but its peer is only monitored")
