@@ -4,6 +4,7 @@
 #include "sm/channel/bodies.h"
 #include "sm/channel/channel.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -62,6 +63,18 @@ void check_side(Sender peer, std::string_view text) {
     require(taken || taken.error().close); // nothing goes on before hello
 }
 
+// Boost.JSON reads such numbers not exactly, and those beyond all as infinity, for which JSON has no word. No
+// body of ours takes one.
+bool holds_double(const boost::json::value& value) {
+    if (const auto* list = value.if_array()) {
+        return std::ranges::any_of(*list, holds_double);
+    }
+    const auto* object = value.if_object();
+    return value.is_double() || (object != nullptr && std::ranges::any_of(*object, [](const auto& item) {
+                                     return holds_double(item.value());
+                                 }));
+}
+
 } // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -71,7 +84,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (const auto message = decode(text, default_message_limit)) {
         require(!message->id.empty() && message->id.size() <= longest_id && message->sequence > 0);
         check_bodies(message->body);
-        if (message->type) {
+        if (message->type && !holds_double(message->body)) {
             const auto again = decode(
                 encode(message->time_ms, message->sequence, message->id, *message->type, message->body),
                 default_message_limit * 8);

@@ -43,7 +43,7 @@ Result<std::unique_ptr<Directory>> Directory::open(const StoreAddress& address, 
     }
     std::unique_ptr<Directory> directory(new Directory(std::move(fresh->store)));
     directory->thresholds_.fill(std::move(fresh->contents.thresholds), fresh->contents.threshold_version);
-    directory->thresholds_.fill_groups(std::move(fresh->contents.groups));
+    directory->thresholds_.fill_groups(fresh->contents.groups);
     directory->fill(std::move(fresh->contents));
     return directory;
 }

@@ -51,7 +51,7 @@ void Directory::take_over(Store::News news) {
     }
     if (news.thresholds) {
         thresholds_.fill(std::move(news.contents.thresholds), news.contents.threshold_version);
-        thresholds_.fill_groups(std::move(news.contents.groups));
+        thresholds_.fill_groups(news.contents.groups);
     }
     if (news.limits) {
         limits_.clear();
@@ -78,7 +78,7 @@ void Directory::refill(Store::Contents contents) {
     limits_.clear();
     blocks_.clear();
     thresholds_.fill(std::move(contents.thresholds), contents.threshold_version);
-    thresholds_.fill_groups(std::move(contents.groups));
+    thresholds_.fill_groups(contents.groups);
     fill(std::move(contents));
     thresholds_.changed_elsewhere();
 }

@@ -67,7 +67,7 @@ Result<> check_scope(std::string_view scope) {
                          : check_firewall_name(scope);
 }
 
-void Thresholds::fill_groups(std::vector<FirewallGroup> groups) {
+void Thresholds::fill_groups(const std::vector<FirewallGroup>& groups) {
     group_of_.clear();
     for (const FirewallGroup& group : groups) {
         for (const std::string& firewall : group.firewalls) {
@@ -82,6 +82,7 @@ std::vector<FirewallGroup> Thresholds::groups() const {
         by_name[group].push_back(firewall);
     }
     std::vector<FirewallGroup> list;
+    list.reserve(by_name.size());
     for (auto& [name, firewalls] : by_name) {
         list.push_back({name, std::move(firewalls)});
     }

@@ -40,7 +40,7 @@ class Thresholds {
     void changed_elsewhere() const { static_cast<void>(tell()); }
 
     // Groups: a firewall is in one at most. A change of them has a version of its own, as one of a value has.
-    void fill_groups(std::vector<FirewallGroup> groups);
+    void fill_groups(const std::vector<FirewallGroup>& groups);
     [[nodiscard]] std::vector<FirewallGroup> groups() const;             // by name
     [[nodiscard]] std::string group_of(std::string_view firewall) const; // "" = none
     // Its firewalls leave the groups that they were in. Without firewalls it is gone, but its values stay.
