@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <thread>
 #include <tuple>
 
 #include "demo/stage.h"
@@ -197,6 +198,7 @@ TEST_P(Outgoing, BaresipAnswersTheChallenge) {
         ASSERT_OK(bob->dial(lab::sip_uri("dave", callee().address)));
         const auto up = bob->wait_for("CALL_ESTABLISHED", 15s);
         ASSERT_OK(up);
+        std::this_thread::sleep_for(1s); // its ACK goes first
         ASSERT_OK(bob->hang_up());
         const auto answered = uas->wait(20s);
         ASSERT_OK(answered);

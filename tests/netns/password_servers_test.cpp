@@ -116,7 +116,7 @@ class PasswordServers : public testing::TestWithParam<lab::Family> {
         const auto pki = lab::scratch() / "ldap-pki";
         std::filesystem::remove_all(pki);
         for (const auto& arguments : std::vector<std::vector<std::string>>{
-                 {"init"}, {"issue", "server", "ldap", "--host", "localhost"}}) {
+                 {"init"}, {"issue", "server", "ldap", "--host", "127.0.0.1", "--host", "::1"}}) {
             std::vector<std::string> argv = {STEM_STEMCTL, "pki", "--dir", pki};
             argv.insert(argv.end(), arguments.begin(), arguments.end());
             if (auto done = lab::run_command({.name = "stemctl-pki", .argv = argv}); !done) {
@@ -170,7 +170,7 @@ INSTANTIATE_TEST_SUITE_P(Families, PasswordServers, testing::Values(lab::Family:
 
 TEST_P(PasswordServers, SlapdKnowsTheHash) {
     // Both ways to be safe on the wire: ldaps, and StartTLS.
-    set_up(ldap_config(v6() ? "ldap://localhost:1389" : "ldaps://localhost:1636", v6()),
+    set_up(ldap_config(v6() ? "ldap://[::1]:1389" : "ldaps://127.0.0.1:1636", v6()),
            [this](const lab::World& world) { return begin_slapd(world); });
     ASSERT_TRUE(stage_);
     EXPECT_EQ(calls(password), 2U) << slapd_->process().last_words();
@@ -187,7 +187,7 @@ TEST_P(PasswordServers, SlapdKnowsTheHash) {
 }
 
 TEST_P(PasswordServers, SlapdWhoseCertificateNobodyKnowsIsNotAsked) {
-    set_up(ldap_config("ldaps://127.0.0.1:1636", false), // not the name in its certificate
+    set_up(ldap_config("ldaps://localhost:1636", false), // not a name in its certificate
            [this](const lab::World& world) { return begin_slapd(world); });
     ASSERT_TRUE(stage_);
     EXPECT_EQ(calls(password), 0U);
