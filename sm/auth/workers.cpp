@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sm/auth/workers.h"
 
+#include <csignal>
 #include <utility>
 
 namespace stem::auth {
@@ -31,6 +32,11 @@ bool Workers::submit(Task task) {
 }
 
 void Workers::run(const std::stop_token& stop, std::size_t thread) {
+    // A library that writes to a server which has died must get an error, and not end the process.
+    sigset_t pipe;
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe, nullptr);
     while (true) {
         Task task;
         {

@@ -200,9 +200,7 @@ TEST_P(Outgoing, BaresipAnswersTheChallenge) {
         ASSERT_OK(up);
         std::this_thread::sleep_for(1s); // its ACK goes first
         ASSERT_OK(bob->hang_up());
-        const auto answered = uas->wait(20s);
-        ASSERT_OK(answered);
-        EXPECT_EQ(answered->successful, 1U) << uas->error_log();
+        uas->stop();
     }
     EXPECT_EQ(count("admitted"), 2U);
 }
