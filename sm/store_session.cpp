@@ -25,7 +25,8 @@ bool is_overtaken(const std::exception& thrown, std::string_view state) {
            state == serialization_failure || state == deadlock;
 }
 
-// SOCI's words in one line, without the statement, of which people know nothing.
+} // namespace
+
 std::string words_of(const std::exception& thrown) {
     const auto* const error = dynamic_cast<const soci::soci_error*>(&thrown);
     std::string words = error == nullptr ? thrown.what() : error->get_error_message();
@@ -37,8 +38,6 @@ std::string words_of(const std::exception& thrown) {
     }
     return words;
 }
-
-} // namespace
 
 Error Store::Session::away(std::string_view purpose) const {
     return {.attempt = fmt::format("database {}: {}", name, purpose),

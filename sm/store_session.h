@@ -167,6 +167,9 @@ class BadRow : public std::runtime_error {
         : std::runtime_error(fmt::format("table {}, row {}: {}", table, row, error.message())) {}
 };
 
+// SOCI's words in one line, without the statement, of which people know nothing.
+std::string words_of(const std::exception& thrown);
+
 inline std::int64_t unix_seconds(TimePoint at) {
     return std::chrono::duration_cast<std::chrono::seconds>(at.time_since_epoch()).count();
 }

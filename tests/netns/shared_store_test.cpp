@@ -11,6 +11,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <optional>
@@ -145,6 +146,17 @@ TEST_F(SharedStore, StepsOfTheSchemaAreDoneOnceAndNewerOnesRefused) {
     const auto foreign = Directory::open(*StoreAddress::parse(postgres_->uri("foreign_one")), monday_nine);
     ASSERT_FALSE(foreign);
     EXPECT_THAT(foreign.error().cause, HasSubstr("something else"));
+}
+
+TEST_F(SharedStore, ManyThatStartAtOnceMakeTheTablesOnce) {
+    std::vector<std::jthread> starts;
+    std::atomic<int> opened = 0;
+    for (int i = 0; i < 6; ++i) {
+        starts.emplace_back([&, where = address()] { opened += Store::open(where).has_value() ? 1 : 0; });
+    }
+    starts.clear();
+    EXPECT_EQ(opened, 6);
+    EXPECT_EQ(sql("SELECT count(*) - max(version) FROM stem_schema"), "0\n");
 }
 
 // Two Security Managers over one database, each with an event loop of its own, which this thread turns.
