@@ -22,7 +22,6 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::string_view root = "/v1/";
-constexpr int most_tries = 16;
 constexpr std::string_view import_path = "/v1/spam/import";
 
 // Explains what would become of a call; changes nothing.
@@ -204,15 +203,7 @@ ApiReply handle(const ApiContext& context, std::string_view method, std::string_
         static_cast<void>(directory.catch_up());
     }
     ChangeRecord change(request);
-    auto reply = route->handler(request);
-    // Another Security Manager was quicker: what was checked is to be checked again.
-    for (int tries = 1; reply.overtaken && tries < most_tries; ++tries) {
-        if (const auto read = directory.catch_up(); !read) {
-            reply = failed(read.error());
-            break;
-        }
-        reply = route->handler(request);
-    }
+    auto reply = settled(directory, [&] { return route->handler(request); });
     change.write(reply);
     return reply;
 }

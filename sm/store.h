@@ -69,6 +69,18 @@ class Store {
     };
     // Where that is everything, it counts as lost: reading all of it takes too long for an event loop.
     Result<News> catch_up();
+    // While it lives, no other Security Manager changes what a change of ours is checked by: for who was
+    // overtaken, who would be again and again where others write much. They wait, and so does it for them.
+    class Turn {
+      public:
+        explicit Turn(Store& store) : store_(store) { store_.lock_changes(true); }
+        ~Turn() { store_.lock_changes(false); }
+        Turn(const Turn&) = delete;
+        Turn& operator=(const Turn&) = delete;
+
+      private:
+        Store& store_;
+    };
     [[nodiscard]] bool shared() const noexcept;
     [[nodiscard]] const std::string& name() const noexcept; // for people: StoreAddress::name()
     // Readable when there is word of changes, or when the connection is lost; -1: nothing to watch.
@@ -119,6 +131,7 @@ class Store {
 
   private:
     explicit Store(std::unique_ptr<Session> session);
+    void lock_changes(bool lock);
     static Result<> open_sqlite(Session& session, const std::string& file);
     static Result<> bring_up_to_date(Session& session);
 

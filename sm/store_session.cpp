@@ -12,6 +12,10 @@ using soci::use;
 constexpr std::int64_t changes_kept = 10000;
 constexpr std::int64_t cleared_each = 256;
 
+// Of PostgreSQL's advisory locks, which are of one database: who holds it makes a change that is checked by
+// others. Who waits for it is served in the order of coming.
+constexpr int turn_lock = 0x5354454e;
+
 // SQLSTATE (PostgreSQL 15, appendix A)
 constexpr std::string_view constraint_class = "23";
 constexpr std::string_view serialization_failure = "40001";
@@ -88,6 +92,8 @@ std::int64_t Store::Session::begin_change(const StoreChange& change) {
     if (change.kind == StoreChange::Kind::locations) {
         sql << "UPDATE store_state SET revision = revision + 1 RETURNING revision", into(revision);
     } else {
+        int taken = 0;
+        sql << fmt::format("SELECT count(pg_advisory_xact_lock({}))", turn_lock), into(taken);
         sql << "UPDATE store_state SET revision = revision + 1, checked_revision = revision + 1 "
                "WHERE checked_revision <= :seen RETURNING revision",
             into(revision), use(seen);
@@ -105,6 +111,19 @@ std::int64_t Store::Session::begin_change(const StoreChange& change) {
         sql << "DELETE FROM store_changes WHERE revision <= :oldest", use(oldest);
     }
     return revision;
+}
+
+// Where it cannot be had, the change that follows fails and says why.
+void Store::lock_changes(bool lock) {
+    if (!shared()) {
+        return;
+    }
+    static_cast<void>(session_->read("wait for its turn", [&] {
+        int done = 0;
+        session_->sql << fmt::format("SELECT count({}({}))", lock ? "pg_advisory_lock" : "pg_advisory_unlock",
+                                     turn_lock),
+            into(done);
+    }));
 }
 
 std::string_view name_of(StoreChange::Kind kind) {

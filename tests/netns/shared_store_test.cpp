@@ -26,8 +26,16 @@ using namespace std::chrono_literals;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-#define ASSERT_OK(result) ASSERT_TRUE(result) << (result).error().message()
-#define EXPECT_OK(result) EXPECT_TRUE(result) << (result).error().message()
+#define ASSERT_OK(result)                                                                                    \
+    if (const auto& done = result; !done) {                                                                  \
+        FAIL() << done.error().message();                                                                    \
+    }
+#define EXPECT_OK(result) expect_ok(result)
+
+template<typename T>
+void expect_ok(const Result<T>& result) {
+    EXPECT_TRUE(result) << (result ? std::string() : result.error().message());
+}
 
 constexpr TimePoint monday_nine = std::chrono::sys_days(std::chrono::year(2026) / 11 / 23) + 9h;
 
