@@ -93,6 +93,9 @@ constexpr std::array routes{
     Route{"/v1/groups/{name}", "GET, PUT, DELETE", handle_groups},
     Route{"/v1/decision", "GET", handle_decision},
     Route{"/v1/audit", "GET", handle_audit},
+    Route{"/v1/backup", "GET", handle_backup},
+    Route{"/v1/restore", "POST", handle_restore},
+    Route{"/v1/restore/{upload}", "POST, PUT", handle_restore},
     Route{"/v1/openapi.json", "GET", handle_description},
 };
 

@@ -38,6 +38,8 @@ ApiReply no_route(std::string_view method, std::string_view target);
 ApiReply no_content(const Result<>& done);
 
 ApiReply handle_users(ApiRequest& request);
+ApiReply handle_backup(ApiRequest& request);
+ApiReply handle_restore(ApiRequest& request);
 ApiReply handle_profiles(ApiRequest& request);
 ApiReply handle_thresholds(ApiRequest& request);
 std::string threshold_scope(const ApiRequest& request);

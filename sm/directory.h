@@ -7,6 +7,7 @@
 // EEXIST or EINVAL in their code (sm/failure.h); others come from the database.
 #pragma once
 
+#include "sm/backup_upload.h"
 #include "sm/decision.h"
 #include "sm/model.h"
 #include "sm/pattern_set.h"
@@ -131,6 +132,11 @@ class Directory {
     void write_waiting(TimePoint now);
     [[nodiscard]] std::size_t waiting() const noexcept { return waiting_.size(); }
 
+    // Backups (sm/store_backup.h).
+    Result<std::string> backup(TimePoint now) { return store_.backup(now); }
+    Result<BackupCounts> restore(std::string_view document, bool replace);
+    [[nodiscard]] BackupUpload& upload() noexcept { return upload_; }
+
   private:
     explicit Directory(Store store) : store_(std::move(store)) {}
 
@@ -165,6 +171,7 @@ class Directory {
         Link::Binding binding;
         TimePoint since;
     };
+    BackupUpload upload_;
     bool memory_only_ = false; // learn(), while the database is lost
     // By address of record and contact; "" of one that removes all, which goes first.
     std::map<std::pair<std::string, std::string>, Waiting> waiting_;

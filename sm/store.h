@@ -12,6 +12,7 @@
 
 #include "sm/model.h"
 #include "sm/store_address.h"
+#include "sm/store_backup.h"
 #include "sm/store_change.h"
 
 #include <memory>
@@ -23,6 +24,9 @@
 #include <vector>
 
 namespace stem::sm {
+
+// The newest schema that this build knows.
+extern const int schema_version;
 
 class Store {
   public:
@@ -126,6 +130,12 @@ class Store {
     Result<std::int64_t> add_threshold_change(const ThresholdChange& change);
     // Newest first; of the last thousand changes of all thresholds.
     Result<std::vector<ThresholdChange>> threshold_history(std::string_view name);
+
+    // All that is stored, of one moment, as a document (sm/store_backup.h).
+    Result<std::string> backup(TimePoint now);
+    // In place of what is there; all or nothing. EEXIST where something is, and it is not to be replaced.
+    // Gives what is there afterwards.
+    Result<Contents> restore(const std::vector<BackupRow>& rows, bool replace);
 
     struct Session; // for the store*.cpp files
 

@@ -52,6 +52,16 @@ Error Store::Session::away(std::string_view purpose) const {
 
 Error Store::Session::failure(std::string_view purpose, const std::exception& thrown) {
     Error error{.attempt = fmt::format("database {}: {}", name, purpose), .cause = words_of(thrown)};
+    if (dynamic_cast<const NotEmpty*>(&thrown) != nullptr) {
+        error.code = EEXIST;
+        error.remedy = "say that it is to be replaced (--replace), after a backup of what is there";
+        return error;
+    }
+    if (dynamic_cast<const BadDocument*>(&thrown) != nullptr && !(shared() && postgresql::is_lost(sql))) {
+        error.code = EINVAL;
+        error.remedy = "nothing was changed; was the backup made by another build, or edited?";
+        return error;
+    }
     if (dynamic_cast<const BadRow*>(&thrown) != nullptr) {
         error.remedy =
             shared() ? "mend the row with psql, or remove it" : "mend the row with sqlite3, or remove it";
