@@ -22,7 +22,6 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::string_view root = "/v1/";
-constexpr int most_tries = 16;
 constexpr std::string_view import_path = "/v1/spam/import";
 
 // Explains what would become of a call; changes nothing.
@@ -97,6 +96,9 @@ constexpr std::array routes{
     Route{"/v1/groups/{name}", "GET, PUT, DELETE", handle_groups},
     Route{"/v1/decision", "GET", handle_decision},
     Route{"/v1/audit", "GET", handle_audit},
+    Route{"/v1/backup", "GET", handle_backup},
+    Route{"/v1/restore", "POST", handle_restore},
+    Route{"/v1/restore/{upload}", "POST, PUT", handle_restore},
     Route{"/v1/openapi.json", "GET", handle_description},
 };
 
@@ -207,15 +209,7 @@ ApiReply handle(const ApiContext& context, std::string_view method, std::string_
         static_cast<void>(directory.catch_up());
     }
     ChangeRecord change(request);
-    auto reply = route->handler(request);
-    // Another Security Manager was quicker: what was checked is to be checked again.
-    for (int tries = 1; reply.overtaken && tries < most_tries; ++tries) {
-        if (const auto read = directory.catch_up(); !read) {
-            reply = failed(read.error());
-            break;
-        }
-        reply = route->handler(request);
-    }
+    auto reply = settled(directory, [&] { return route->handler(request); });
     change.write(reply);
     return reply;
 }

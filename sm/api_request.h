@@ -40,6 +40,8 @@ ApiReply no_content(const Result<>& done);
 ApiReply handle_users(ApiRequest& request);
 ApiReply handle_credentials(ApiRequest& request, const std::string& user);
 ApiReply handle_administrators(ApiRequest& request);
+ApiReply handle_backup(ApiRequest& request);
+ApiReply handle_restore(ApiRequest& request);
 ApiReply handle_profiles(ApiRequest& request);
 ApiReply handle_thresholds(ApiRequest& request);
 std::string threshold_scope(const ApiRequest& request);

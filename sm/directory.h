@@ -7,6 +7,7 @@
 // EEXIST or EINVAL in their code (sm/failure.h); others come from the database.
 #pragma once
 
+#include "sm/backup_upload.h"
 #include "sm/decision.h"
 #include "sm/model.h"
 #include "sm/pattern_set.h"
@@ -134,6 +135,7 @@ class Directory {
     // decisions go on, and what learn() was told is kept here until it is back.
     [[nodiscard]] const Store& store() const noexcept { return store_; }
     bool heard() { return store_.heard(); }
+    [[nodiscard]] Store::Turn turn() { return Store::Turn(store_); }
     // Takes over what the others have changed; true: something.
     Result<bool> catch_up();
     // Opened and read beside this one, in another thread perhaps, to replace a lost one.
@@ -147,6 +149,11 @@ class Directory {
     // stay.
     void write_waiting(TimePoint now);
     [[nodiscard]] std::size_t waiting() const noexcept { return waiting_.size(); }
+
+    // Backups (sm/store_backup.h).
+    Result<std::string> backup(TimePoint now) { return store_.backup(now); }
+    Result<BackupCounts> restore(std::string_view document, bool replace);
+    [[nodiscard]] BackupUpload& upload() noexcept { return upload_; }
 
   private:
     explicit Directory(Store store) : store_(std::move(store)) {}
@@ -185,21 +192,33 @@ class Directory {
         Link::Binding binding;
         TimePoint since;
     };
+    BackupUpload upload_;
     bool memory_only_ = false; // learn(), while the database is lost
     // By address of record and contact; "" of one that removes all, which goes first.
     std::map<std::pair<std::string, std::string>, Waiting> waiting_;
 };
 
-// A change of what several Security Managers may change: `verb` again, as long as others were quicker. It
-// gives a Result.
+// A change of what several Security Managers may change: `verb` again where another was quicker, in its turn
+// then. It gives a Result, or what has a member `overtaken`.
 template<typename Verb>
 auto settled(Directory& directory, Verb&& verb) -> decltype(verb()) {
-    constexpr int most_tries = 16;
-    auto done = verb();
-    for (int tries = 1; !done && done.error().code == ESTALE && tries < most_tries; ++tries) {
-        if (const auto read = directory.catch_up(); !read) {
-            return std::unexpected(read.error());
+    const auto overtaken = [](const auto& done) {
+        if constexpr (requires { done.overtaken; }) {
+            return done.overtaken;
+        } else {
+            return !done && done.error().code == ESTALE;
         }
+    };
+    auto done = verb();
+    if (!overtaken(done)) {
+        return done;
+    }
+    const auto turn = directory.turn();
+    // More than once only where its user was taken away while a location was written.
+    constexpr int most_tries = 4;
+    for (int tries = 1; tries < most_tries && overtaken(done); ++tries) {
+        // If that cannot be read, the change cannot be written either, and says so.
+        static_cast<void>(directory.catch_up());
         done = verb();
     }
     return done;

@@ -197,6 +197,7 @@ Result<std::size_t> Directory::expire(TimePoint now) {
     if (auto written = store_.remove_expired(second); !written && written.error().code != EAGAIN) {
         return std::unexpected(written.error());
     }
+    upload_.give_up_if_stale(now);
     std::size_t count = 0;
     for (auto& [name, entry] : users_) {
         count +=

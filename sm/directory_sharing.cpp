@@ -100,6 +100,19 @@ void Directory::adopt(Fresh fresh) {
     refill(std::move(fresh.contents));
 }
 
+Result<BackupCounts> Directory::restore(std::string_view document, bool replace) {
+    const auto rows = backup_rows_from(document, schema_version);
+    if (!rows) {
+        return std::unexpected(rows.error());
+    }
+    auto contents = store_.restore(*rows, replace);
+    if (!contents) {
+        return std::unexpected(contents.error());
+    }
+    refill(std::move(*contents));
+    return counts_of(*rows);
+}
+
 Result<Directory::Learned> Directory::learn(const Link::Binding& binding, TimePoint now) {
     auto learned = settled(*this, [&] { return learn_once(binding, now); });
     if (learned || learned.error().code != EAGAIN || !store_.shared()) {

@@ -106,14 +106,11 @@ Result<Store> Store::open(const StoreAddress& address) {
         }
         return Store(std::move(session));
     } catch (const std::exception& thrown) {
-        Error error = session->failure("open it", thrown);
-        error.attempt = attempt;
-        error.code = 0;
-        error.remedy =
+        return fail(
+            attempt, words_of(thrown),
             address.shared()
                 ? "does it run there, is there that database, and may that user make tables in it?"
-                : "if it is damaged or no database, restore it from a backup or move it away to begin anew";
-        return std::unexpected(std::move(error));
+                : "if it is damaged or no database, restore it from a backup or move it away to begin anew");
     }
 }
 

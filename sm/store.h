@@ -12,6 +12,7 @@
 
 #include "sm/model.h"
 #include "sm/store_address.h"
+#include "sm/store_backup.h"
 #include "sm/store_change.h"
 
 #include <memory>
@@ -23,6 +24,9 @@
 #include <vector>
 
 namespace stem::sm {
+
+// The newest schema that this build knows.
+extern const int schema_version;
 
 class Store {
   public:
@@ -73,6 +77,18 @@ class Store {
     };
     // Where that is everything, it counts as lost: reading all of it takes too long for an event loop.
     Result<News> catch_up();
+    // While it lives, no other Security Manager changes what a change of ours is checked by: for who was
+    // overtaken, who would be again and again where others write much. They wait, and so does it for them.
+    class Turn {
+      public:
+        explicit Turn(Store& store) : store_(store) { store_.lock_changes(true); }
+        ~Turn() { store_.lock_changes(false); }
+        Turn(const Turn&) = delete;
+        Turn& operator=(const Turn&) = delete;
+
+      private:
+        Store& store_;
+    };
     [[nodiscard]] bool shared() const noexcept;
     [[nodiscard]] const std::string& name() const noexcept; // for people: StoreAddress::name()
     // Readable when there is word of changes, or when the connection is lost; -1: nothing to watch.
@@ -124,10 +140,17 @@ class Store {
     // Newest first; of the last thousand changes of all thresholds.
     Result<std::vector<ThresholdChange>> threshold_history(std::string_view name);
 
+    // All that is stored, of one moment, as a document (sm/store_backup.h).
+    Result<std::string> backup(TimePoint now);
+    // In place of what is there; all or nothing. EEXIST where something is, and it is not to be replaced.
+    // Gives what is there afterwards.
+    Result<Contents> restore(const std::vector<BackupRow>& rows, bool replace);
+
     struct Session; // for the store*.cpp files
 
   private:
     explicit Store(std::unique_ptr<Session> session);
+    void lock_changes(bool lock);
     static Result<> open_sqlite(Session& session, const std::string& file);
     static Result<> bring_up_to_date(Session& session);
 

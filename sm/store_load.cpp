@@ -316,21 +316,6 @@ void append(std::vector<T>& to, std::vector<T> more) {
     std::ranges::move(more, std::back_inserter(to));
 }
 
-Store::Contents load_all(soci::session& sql) {
-    Store::Contents contents;
-    contents.profiles = load_profiles(sql);
-    contents.users = load_users(sql);
-    contents.locations = load_locations(sql);
-    contents.spam = load_spam(sql);
-    contents.credentials = load_credentials(sql);
-    contents.administrators = load_administrators(sql);
-    load_thresholds(sql, contents);
-    contents.groups = load_groups(sql);
-    contents.limits = load_limits(sql);
-    contents.blocks = load_blocks(sql);
-    return contents;
-}
-
 // The changes behind `seen`; nothing: so many that the oldest have been cleared away.
 std::optional<std::vector<StoreChange>> changes_between(soci::session& sql, long long seen,
                                                         long long newest) {
@@ -416,11 +401,6 @@ void read_news(soci::session& sql, Store::News& news) {
     }
 }
 
-// A transaction that sees one moment of a shared database, whatever others write meanwhile.
-void begin_moment(soci::session& sql) {
-    sql << "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY";
-}
-
 long long revision_of(soci::session& sql) {
     long long revision = 0;
     sql << "SELECT revision FROM store_state", into(revision);
@@ -428,6 +408,25 @@ long long revision_of(soci::session& sql) {
 }
 
 } // namespace
+
+Store::Contents load_all(soci::session& sql) {
+    Store::Contents contents;
+    contents.profiles = load_profiles(sql);
+    contents.users = load_users(sql);
+    contents.locations = load_locations(sql);
+    contents.spam = load_spam(sql);
+    contents.credentials = load_credentials(sql);
+    contents.administrators = load_administrators(sql);
+    load_thresholds(sql, contents);
+    contents.groups = load_groups(sql);
+    contents.limits = load_limits(sql);
+    contents.blocks = load_blocks(sql);
+    return contents;
+}
+
+void begin_moment(soci::session& sql) {
+    sql << "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY";
+}
 
 Result<Store::Contents> Store::load() {
     Contents contents;

@@ -12,6 +12,10 @@ using soci::use;
 constexpr std::int64_t changes_kept = 10000;
 constexpr std::int64_t cleared_each = 256;
 
+// Of PostgreSQL's advisory locks, which are of one database: who holds it makes a change that is checked by
+// others. Who waits for it is served in the order of coming.
+constexpr int turn_lock = 0x5354454e;
+
 // SQLSTATE (PostgreSQL 15, appendix A)
 constexpr std::string_view constraint_class = "23";
 constexpr std::string_view serialization_failure = "40001";
@@ -25,7 +29,8 @@ bool is_overtaken(const std::exception& thrown, std::string_view state) {
            state == serialization_failure || state == deadlock;
 }
 
-// SOCI's words in one line, without the statement, of which people know nothing.
+} // namespace
+
 std::string words_of(const std::exception& thrown) {
     const auto* const error = dynamic_cast<const soci::soci_error*>(&thrown);
     std::string words = error == nullptr ? thrown.what() : error->get_error_message();
@@ -38,8 +43,6 @@ std::string words_of(const std::exception& thrown) {
     return words;
 }
 
-} // namespace
-
 Error Store::Session::away(std::string_view purpose) const {
     return {.attempt = fmt::format("database {}: {}", name, purpose),
             .cause = reread ? "it is read anew just now" : "the connection to it is lost",
@@ -49,6 +52,16 @@ Error Store::Session::away(std::string_view purpose) const {
 
 Error Store::Session::failure(std::string_view purpose, const std::exception& thrown) {
     Error error{.attempt = fmt::format("database {}: {}", name, purpose), .cause = words_of(thrown)};
+    if (dynamic_cast<const NotEmpty*>(&thrown) != nullptr) {
+        error.code = EEXIST;
+        error.remedy = "say that it is to be replaced (--replace), after a backup of what is there";
+        return error;
+    }
+    if (dynamic_cast<const BadDocument*>(&thrown) != nullptr && !(shared() && postgresql::is_lost(sql))) {
+        error.code = EINVAL;
+        error.remedy = "nothing was changed; was the backup made by another build, or edited?";
+        return error;
+    }
     if (dynamic_cast<const BadRow*>(&thrown) != nullptr) {
         error.remedy =
             shared() ? "mend the row with psql, or remove it" : "mend the row with sqlite3, or remove it";
@@ -89,6 +102,8 @@ std::int64_t Store::Session::begin_change(const StoreChange& change) {
     if (change.kind == StoreChange::Kind::locations) {
         sql << "UPDATE store_state SET revision = revision + 1 RETURNING revision", into(revision);
     } else {
+        int taken = 0;
+        sql << fmt::format("SELECT count(pg_advisory_xact_lock({}))", turn_lock), into(taken);
         sql << "UPDATE store_state SET revision = revision + 1, checked_revision = revision + 1 "
                "WHERE checked_revision <= :seen RETURNING revision",
             into(revision), use(seen);
@@ -106,6 +121,19 @@ std::int64_t Store::Session::begin_change(const StoreChange& change) {
         sql << "DELETE FROM store_changes WHERE revision <= :oldest", use(oldest);
     }
     return revision;
+}
+
+// Where it cannot be had, the change that follows fails and says why.
+void Store::lock_changes(bool lock) {
+    if (!shared()) {
+        return;
+    }
+    static_cast<void>(session_->read("wait for its turn", [&] {
+        int done = 0;
+        session_->sql << fmt::format("SELECT count({}({}))", lock ? "pg_advisory_lock" : "pg_advisory_unlock",
+                                     turn_lock),
+            into(done);
+    }));
 }
 
 std::string_view name_of(StoreChange::Kind kind) {

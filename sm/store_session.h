@@ -78,6 +78,7 @@ void open(soci::session& sql, const std::string& place);
 
 struct Store::Session {
     enum class Dialect : std::uint8_t { none, sqlite, postgresql };
+    static constexpr std::chrono::milliseconds usual_patience{2500};
 
     Session(Dialect kind, std::string called) : dialect(kind), name(std::move(called)) {}
 
@@ -102,7 +103,7 @@ struct Store::Session {
     // as lost: calls wait meanwhile.
     template<typename Work>
     Result<> read(std::string_view purpose, Work&& work,
-                  std::chrono::milliseconds patience = std::chrono::milliseconds(2500)) {
+                  std::chrono::milliseconds patience = usual_patience) {
         if (!keeps()) {
             return {};
         }
@@ -121,7 +122,7 @@ struct Store::Session {
     // The same in a transaction, of which `change` tells the others.
     template<typename Work>
     Result<> write(std::string_view purpose, const StoreChange& change, Work&& work,
-                   std::chrono::milliseconds patience = std::chrono::milliseconds(2500)) {
+                   std::chrono::milliseconds patience = usual_patience) {
         return read(
             purpose,
             [&] {
@@ -167,14 +168,27 @@ class BadRow : public std::runtime_error {
         : std::runtime_error(fmt::format("table {}, row {}: {}", table, row, error.message())) {}
 };
 
+// A backup that cannot be taken in, and a store that is not to be replaced: EINVAL and EEXIST.
+class BadDocument : public std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+class NotEmpty : public std::runtime_error {
+  public:
+    NotEmpty() : std::runtime_error("it is not empty") {}
+};
+
+// SOCI's words in one line, without the statement, of which people know nothing.
+std::string words_of(const std::exception& thrown);
+
 inline std::int64_t unix_seconds(TimePoint at) {
     return std::chrono::duration_cast<std::chrono::seconds>(at.time_since_epoch()).count();
 }
 
-// The newest schema that this build knows.
-extern const int schema_version;
-
-// For Store::load() and Store::catch_up().
+// All there is. BadRow, where it cannot be read.
+Store::Contents load_all(soci::session& sql);
+// Makes the transaction see one moment of a shared database, whatever others write meanwhile.
+void begin_moment(soci::session& sql);
+// For load_all() and Store::catch_up().
 void load_thresholds(soci::session& sql, Store::Contents& contents);
 
 } // namespace stem::sm

@@ -34,7 +34,7 @@ std::unique_ptr<CLI::App> make_command_tree(Session& session) {
         ->type_name("DIR");
     root->add_option("--sm", session.sm,
                      "A Security Manager elsewhere, for user, profile, spam, location, thresholds, limit, "
-                     "audit, firewall")
+                     "audit, group, backup, restore, firewall")
         ->type_name("URL")
         ->envname("STEM_SM");
     root->add_option("--sm-cert", session.sm_certificate, "Our certificate for it, with the role admin")
@@ -76,6 +76,7 @@ std::unique_ptr<CLI::App> make_command_tree(Session& session) {
     add_limit_commands(*root, session);
     add_audit_commands(*root, session);
     add_group_commands(*root, session);
+    add_backup_commands(*root, session);
     add_firewall_commands(*root, session);
     add_pki_commands(*root, session);
     add_help_commands(*root, session);

@@ -32,6 +32,7 @@ void add_spam_commands(CLI::App& root, Session& session);        // spam add, de
 void add_limit_commands(CLI::App& root, Session& session); // limit add, set, del, list, show, blocks, unblock
 void add_audit_commands(CLI::App& root, Session& session); // audit list, export
 void add_group_commands(CLI::App& root, Session& session); // group set, del, list, show
+void add_backup_commands(CLI::App& root, Session& session);   // backup, restore
 void add_firewall_commands(CLI::App& root, Session& session); // firewall list, deny
 void add_pki_commands(CLI::App& root, Session& session);      // pki init, issue, renew, revoke, list, crl
 void add_help_commands(CLI::App& root, Session& session);     // completion, help-man

@@ -15,20 +15,24 @@ namespace json = boost::json;
 
 namespace {
 
-Result<std::string> ask_remote(const Session& session, const api::Request& request) {
-    const api::TlsClient client(session.sm, {.certificate = session.sm_certificate,
-                                             .key = session.sm_key,
-                                             .ca = session.sm_ca,
-                                             .crl = session.sm_crl});
+Result<std::string> ask_remote(const Session& session, const api::Request& request,
+                               std::chrono::milliseconds patience) {
+    const api::TlsClient client(session.sm,
+                                {.certificate = session.sm_certificate,
+                                 .key = session.sm_key,
+                                 .ca = session.sm_ca,
+                                 .crl = session.sm_crl},
+                                patience);
     return client.must(request);
 }
 
-Result<std::string> ask_local(const Session& session, const api::Request& request) {
+Result<std::string> ask_local(const Session& session, const api::Request& request,
+                              std::chrono::milliseconds patience) {
     if (auto good = kernel::check_instance_name(session.instance); !good) {
         return std::unexpected(good.error());
     }
     const api::Client client(api::socket_path(session.locations().run_dir, session.instance),
-                             session.instance);
+                             session.instance, patience);
     return client.must(request);
 }
 
@@ -39,10 +43,10 @@ bool goes_to_remote_manager(const Session& session, std::string_view target) {
 }
 
 Result<json::value> ask_stemd(const Session& session, const std::string& method, const std::string& target,
-                              const json::value& body) {
+                              const json::value& body, std::chrono::milliseconds patience) {
     const api::Request request{method, target, body.is_null() ? "" : json::serialize(body)};
-    const auto text =
-        goes_to_remote_manager(session, target) ? ask_remote(session, request) : ask_local(session, request);
+    const auto text = goes_to_remote_manager(session, target) ? ask_remote(session, request, patience)
+                                                              : ask_local(session, request, patience);
     if (!text) {
         return std::unexpected(text.error());
     }

@@ -4,6 +4,7 @@
 
 #include "ctl/stemctl/session.h"
 
+#include <chrono>
 #include <functional>
 
 namespace stem::stemctl {
@@ -11,10 +12,13 @@ namespace stem::stemctl {
 // True: the request is for a Security Manager elsewhere (--sm).
 bool goes_to_remote_manager(const Session& session, std::string_view target);
 
+inline constexpr std::chrono::milliseconds usual_patience{10000};
+
 // stemd's answer as JSON, or the remote Security Manager's; null where it has nothing to say. What it refuses
 // is an error in its words.
 Result<boost::json::value> ask_stemd(const Session& session, const std::string& method,
-                                     const std::string& target, const boost::json::value& body = nullptr);
+                                     const std::string& target, const boost::json::value& body = nullptr,
+                                     std::chrono::milliseconds patience = usual_patience);
 
 // Asks, and prints the answer: as it came with --json, else what `show` makes of it. Returns the exit code.
 int ask_and_print(const Session& session, const std::string& method, const std::string& target,

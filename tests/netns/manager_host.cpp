@@ -33,12 +33,19 @@ Result<> ManagerHost::start(unsigned number, const std::string& more, const std:
     stop(number);
     const auto config = folder_ / fmt::format("smd{}.toml", number);
     const auto server = fmt::format("server-sm{}", number);
-    const auto text = fmt::format("[server]\nlisten = [\"127.0.0.1:{0}\", \"[::1]:{0}\"]\n{7}"
-                                  "[tls]\ncertificate = \"{1}\"\nkey = \"{2}\"\nca = \"{3}\"\ncrl = \"{4}\"\n"
-                                  "[sm]\ndatabase = \"{5}\"\n{6}",
-                                  port(number), issued(server + ".crt").string(),
-                                  issued(server + ".key").string(), ca().string(), crl().string(),
-                                  (folder_ / fmt::format("smd{}.db", number)).string(), more, listening);
+    std::string more_places;
+    for (const auto& address : addresses_) {
+        const std::string host = address.is_v4() ? address.to_string() : "[" + address.to_string() + "]";
+        more_places += fmt::format(", \"{}:{}\"", host, port(number));
+    }
+    const auto database =
+        shared_database_.empty() ? (folder_ / fmt::format("smd{}.db", number)).string() : shared_database_;
+    const auto text =
+        fmt::format("[server]\nlisten = [\"127.0.0.1:{0}\", \"[::1]:{0}\"{7}]\n{8}"
+                    "[tls]\ncertificate = \"{1}\"\nkey = \"{2}\"\nca = \"{3}\"\ncrl = \"{4}\"\n"
+                    "[sm]\ndatabase = \"{5}\"\n{6}",
+                    port(number), issued(server + ".crt").string(), issued(server + ".key").string(),
+                    ca().string(), crl().string(), database, more, more_places, listening);
     if (auto written = write_text(config, text); !written) {
         return written;
     }

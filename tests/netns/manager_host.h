@@ -5,6 +5,7 @@
 #include "lab/netns.h"
 #include "lab/process.h"
 
+#include <stem/address.h>
 #include <stem/error.h>
 
 #include <filesystem>
@@ -26,6 +27,10 @@ class ManagerHost {
     // gateway gwen.
     static Result<ManagerHost> create(Programs programs, const Netns& netns);
 
+    // Of all that are started from then on, instead of a SQLite file each.
+    void share_database(std::string address) { shared_database_ = std::move(address); }
+    // At which all that are started from then on listen, too.
+    void listen_on(const Address& address) { addresses_.push_back(address); }
     // Listens on 127.0.0.1 and ::1 at port(number); returns when it is ready. `more`: TOML, behind the tables
     // for server, tls and sm; `listening`: in the table for server.
     Result<> start(unsigned number, const std::string& more = "", const std::string& listening = "");
@@ -58,6 +63,8 @@ class ManagerHost {
     const Netns* netns_;
     std::filesystem::path folder_;
     std::map<unsigned, Process> processes_;
+    std::string shared_database_;
+    std::vector<Address> addresses_;
 };
 
 } // namespace stem::lab

@@ -11,6 +11,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <optional>
@@ -25,8 +26,16 @@ using namespace std::chrono_literals;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-#define ASSERT_OK(result) ASSERT_TRUE(result) << (result).error().message()
-#define EXPECT_OK(result) EXPECT_TRUE(result) << (result).error().message()
+#define ASSERT_OK(result)                                                                                    \
+    if (const auto& done = result; !done) {                                                                  \
+        FAIL() << done.error().message();                                                                    \
+    }
+#define EXPECT_OK(result) expect_ok(result)
+
+template<typename T>
+void expect_ok(const Result<T>& result) {
+    EXPECT_TRUE(result) << (result ? std::string() : result.error().message());
+}
 
 constexpr TimePoint monday_nine = std::chrono::sys_days(std::chrono::year(2026) / 11 / 23) + 9h;
 
@@ -145,6 +154,68 @@ TEST_F(SharedStore, StepsOfTheSchemaAreDoneOnceAndNewerOnesRefused) {
     const auto foreign = Directory::open(*StoreAddress::parse(postgres_->uri("foreign_one")), monday_nine);
     ASSERT_FALSE(foreign);
     EXPECT_THAT(foreign.error().cause, HasSubstr("something else"));
+}
+
+TEST_F(SharedStore, ABackupGoesFromOneDatabaseIntoTheOther) {
+    const auto file = lab::scratch() / "sm.db";
+    std::filesystem::remove(file);
+    auto sqlite = Directory::open(file, monday_nine);
+    ASSERT_OK(sqlite);
+    ASSERT_OK((*sqlite)->add_profile(
+        {"office", {}, {{.caller = pattern("*"), .when = *Schedule::parse("sat,sun"), .then = {}}}}));
+    // More than go into one statement.
+    for (int i = 0; i < 200; ++i) {
+        ASSERT_OK((*sqlite)->add_user({fmt::format("user{:03}", i),
+                                       "Ä 'quoted' :colon",
+                                       i % 2 == 0 ? "office" : "",
+                                       {fmt::format("sip:user{}@example.org", i)}}));
+    }
+    ASSERT_OK((*sqlite)->set_location("user007", "", *Address::parse("192.0.2.7"), std::nullopt));
+    ASSERT_OK((*sqlite)->add_spam({pattern("*@spam.example"), "", "ads"}));
+    ASSERT_OK((*sqlite)->add_spam({pattern("*@ads.example"), "user007", "", 60}));
+    ASSERT_OK((*sqlite)->thresholds().set("", "keepalive_rate", 70, monday_nine, "uid 0"));
+    const auto document = (*sqlite)->backup(monday_nine);
+    ASSERT_OK(document);
+
+    auto shared = open();
+    auto other = open();
+    ASSERT_TRUE(shared && other);
+    ASSERT_OK(shared->restore(*document, false));
+    EXPECT_EQ(shared->users().size(), 200U);
+    const auto again = shared->backup(monday_nine);
+    ASSERT_OK(again);
+    EXPECT_EQ(*again, *document);
+    // The other has everything to read anew.
+    EXPECT_FALSE(other->catch_up());
+    EXPECT_TRUE(other->store().to_be_reread());
+    // Numbers that the database gives go on behind what was taken in.
+    ASSERT_OK(shared->add_spam({pattern("*@later.example"), "", ""}));
+    ASSERT_OK(shared->add_uri("user007", "tel:+49307"));
+
+    const auto back = shared->backup(monday_nine);
+    ASSERT_OK(back);
+    EXPECT_EQ((*sqlite)->restore(*back, false).error().code, EEXIST);
+    ASSERT_OK((*sqlite)->restore(*back, true));
+    EXPECT_EQ((*sqlite)->spam("").size(), 2U);
+
+    // What a statement refuses leaves nothing.
+    std::string bad = *back;
+    bad.replace(bad.find("office"), 6, "nosuch");
+    const auto refused = shared->restore(bad, true);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, EINVAL) << refused.error().message();
+    EXPECT_EQ(shared->users().size(), 200U);
+}
+
+TEST_F(SharedStore, ManyThatStartAtOnceMakeTheTablesOnce) {
+    std::vector<std::jthread> starts;
+    std::atomic<int> opened = 0;
+    for (int i = 0; i < 6; ++i) {
+        starts.emplace_back([&, where = address()] { opened += Store::open(where).has_value() ? 1 : 0; });
+    }
+    starts.clear();
+    EXPECT_EQ(opened, 6);
+    EXPECT_EQ(sql("SELECT count(*) - max(version) FROM stem_schema"), "0\n");
 }
 
 // Two Security Managers over one database, each with an event loop of its own, which this thread turns.

@@ -251,6 +251,32 @@ TEST_P(Smd, ImportsALongSpamListAndDescribesItself) {
     EXPECT_THAT(upload("/v1/users"), HasSubstr("\n413"));
 }
 
+TEST_P(Smd, BackedUpAndRestoredByStemctl) {
+    for (int i = 0; i < 20; ++i) {
+        ASSERT_OK(host_->stemctl(
+            1, {"user", "add", fmt::format("user{}", i), "--display-name", std::string(120, 'x')}));
+    }
+    const auto file = host_->folder() / "backup.jsonl";
+    const auto told = host_->stemctl(1, {"backup", file, "--json"});
+    ASSERT_OK(told);
+    EXPECT_THAT(*told, HasSubstr("\"rows\":20"));
+    EXPECT_EQ(std::filesystem::status(file).permissions(), std::filesystem::perms(0600));
+    EXPECT_TRUE(logged("audit: admin ann: GET /v1/backup -> 200"));
+    ASSERT_OK(host_->stemctl(1, {"user", "del", "user7"}));
+    const auto refused = host_->stemctl(1, {"restore", file});
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(refused.error().message(), HasSubstr("--replace"));
+    const auto restored = host_->stemctl(1, {"restore", file, "--replace"});
+    ASSERT_OK(restored);
+    EXPECT_THAT(*restored, HasSubstr("users 20"));
+    ASSERT_OK(host_->stemctl(1, {"user", "show", "user7"}));
+    // Into another, which is empty.
+    ASSERT_OK(host_->start(2));
+    ASSERT_OK(host_->stemctl(2, {"restore", file}));
+    ASSERT_OK(host_->stemctl(2, {"user", "show", "user7"}));
+    EXPECT_THAT(curl("firewall-fw1", "/v1/backup"), HasSubstr("\n403"));
+}
+
 TEST_P(Smd, ReloadsItsCertificate) {
     ASSERT_OK(host_->pki({"renew", "server", "sm1"}));
     host_->process(1).signal(SIGHUP);
