@@ -25,8 +25,8 @@ void add_drops_commands(CLI::App& root, Session& session);       // drops, reaso
 void add_events_commands(CLI::App& root, Session& session);      // events
 void add_calls_commands(CLI::App& root, Session& session);       // calls list, show, drop
 void add_connections_commands(CLI::App& root, Session& session); // connections list, reset
-void add_user_commands(CLI::App& root, Session& session);        // user, user uri
-void add_location_commands(CLI::App& root, Session& session);    // location list, set, del
+void add_user_commands(CLI::App& root, Session& session);        // user, user uri, user import
+void add_location_commands(CLI::App& root, Session& session);    // location list, set, del, import
 void add_profile_commands(CLI::App& root, Session& session);     // profile, profile rule, profile test
 void add_spam_commands(CLI::App& root, Session& session);        // spam add, del, list, import
 void add_limit_commands(CLI::App& root, Session& session); // limit add, set, del, list, show, blocks, unblock

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // user, location: who can be called, and where they are.
 #include "ctl/stemctl/commands.h"
+#include "ctl/stemctl/import_command.h"
 #include "ctl/stemctl/password_commands.h"
 #include "ctl/stemctl/quantity.h"
 #include "ctl/stemctl/stemd_client.h"
@@ -200,6 +201,7 @@ void add_user_commands(CLI::App& root, Session& session) {
 
     add_user_uri_commands(*user, session, options);
     add_user_password_command(*user, session);
+    add_user_import_command(*user, session);
 }
 
 void add_location_commands(CLI::App& root, Session& session) {
@@ -236,6 +238,7 @@ void add_location_commands(CLI::App& root, Session& session) {
         });
     add_name(del, options);
     del->add_option("--contact", options->contact, "Only this contact URI")->type_name("URI");
+    add_location_import_command(*location, session);
 }
 
 } // namespace stem::stemctl
