@@ -164,7 +164,7 @@ void World::take(const Step& step) {
     packet.carrier = std::move(carrier);
     ++given_;
     monitor_.receive(std::move(packet), now_);
-    now_ += std::uint64_t{step.time % 64} * (step.time >= 128 ? second : second / 100);
+    now_ += std::uint64_t{step.time} % 64 * (step.time >= 128 ? second : second / 100);
     monitor_.tick(now_);
     done_ += settled();
     require(done_ + monitor_.totals().held == given_);

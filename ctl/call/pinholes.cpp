@@ -13,7 +13,6 @@ namespace {
 
 constexpr std::uint64_t second_ns = 1'000'000'000;
 constexpr std::uint64_t ms_ns = 1'000'000;
-constexpr std::uint64_t bits_per_octet = 8;
 // RTCP comes as single large packets seconds apart (RFC 3550 6.2): room for two of 1,500 octets at any rate.
 constexpr std::uint64_t rtcp_burst_octets = 3000;
 constexpr std::uint16_t rtcp_max_payload = 1472;
