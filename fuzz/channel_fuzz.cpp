@@ -7,15 +7,18 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
+#include <source_location>
 #include <string_view>
 
 namespace {
 
 using namespace stem::channel;
 
-void require(bool holds) {
+void require(bool holds, std::source_location place = std::source_location::current()) {
     if (!holds) {
+        std::fprintf(stderr, "line %u: does not hold\n", static_cast<unsigned>(place.line()));
         std::abort();
     }
 }

@@ -15,7 +15,10 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <source_location>
 
 extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* data, std::size_t size, std::size_t room);
 
@@ -25,8 +28,9 @@ namespace {
 constexpr std::size_t step_size = 12;
 constexpr std::size_t most_steps = 64;
 
-void require(bool holds) {
+void require(bool holds, std::source_location place = std::source_location::current()) {
     if (!holds) {
+        std::fprintf(stderr, "line %u: does not hold\n", static_cast<unsigned>(place.line()));
         std::abort();
     }
 }
@@ -167,7 +171,8 @@ void World::take(const Step& step) {
     now_ += std::uint64_t{step.time} % 64 * (step.time >= 128 ? second : second / 100);
     monitor_.tick(now_);
     done_ += settled();
-    require(done_ + monitor_.totals().held == given_);
+    const Totals totals = monitor_.totals();
+    require(done_ + totals.held + totals.byes_waiting == given_);
     require(flows_.map.size() <= 4096);
 }
 
@@ -177,7 +182,7 @@ void World::finish() {
         monitor_.tick(now_);
     }
     done_ += settled();
-    require(monitor_.totals().held == 0 && done_ == given_);
+    require(monitor_.totals().held == 0 && monitor_.totals().byes_waiting == 0 && done_ == given_);
     require(monitor_.totals().transactions <= 256);
 }
 

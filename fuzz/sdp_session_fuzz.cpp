@@ -34,6 +34,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         require(policed.bytes_per_second > 0 && policed.bytes_per_second < 20'000'000);
         require(policed.packets_per_second > 0 && policed.packets_per_second < 100'000);
         require(policed.min_payload < policed.max_payload && policed.max_payload <= 1472);
+        if (policed.kind == STEM_MEDIA_UDPTL) { // neither RTCP nor payload types
+            require(policed.rtcp_port == 0);
+            continue;
+        }
         require(policed.rtcp_bytes_per_second >= 1000 && policed.rtcp_port != policed.rtp_port);
         require((policed.payload_types[0] | policed.payload_types[1]) != 0);
     }

@@ -93,11 +93,16 @@ std::optional<std::int64_t> FieldReader::integer(std::string_view field, std::in
     if (value == nullptr) {
         return std::nullopt;
     }
-    if (!value->is_int64() || value->get_int64() < least || value->get_int64() > most) {
+    // Boost.JSON has two kinds of whole numbers: a text's are signed where they fit, those of C++ as C++ has
+    // them.
+    boost::system::error_code no_number;
+    const bool whole = value->is_int64() || value->is_uint64();
+    const auto number = whole ? value->to_number<std::int64_t>(no_number) : 0;
+    if (!whole || no_number || number < least || number > most) {
         wrong(field, fmt::format("not a whole number in {}..{}", least, most));
         return std::nullopt;
     }
-    return value->get_int64();
+    return number;
 }
 
 std::optional<bool> FieldReader::boolean(std::string_view field) {
