@@ -106,6 +106,9 @@ Result<Sipp> Sipp::start(const Netns& netns, const SippOptions& options) {
     // [local_ip] of IPv6 has brackets, which a description has not (RFC 4566 9).
     argv.insert(argv.end(),
                 {"-key", "media_host", options.media_host.value_or(options.local.address).to_string()});
+    if (options.lost_percent != 0) {
+        argv.insert(argv.end(), {"-lost", std::to_string(options.lost_percent)});
+    }
     if (options.patience.count() != 0) {
         argv.insert(argv.end(), {"-recv_timeout", std::to_string(options.patience.count())});
     }

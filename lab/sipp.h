@@ -37,6 +37,7 @@ struct SippOptions {
     std::chrono::seconds limit{120};        // then SIPp gives up
     // How long a call waits for a message before it counts as failed; 0: as long as it takes.
     std::chrono::milliseconds patience{0};
+    unsigned lost_percent = 0; // of the messages that it sends and receives
 };
 
 struct SippCounts {
