@@ -25,10 +25,10 @@ void Monitor::Machine::on_ack(Packet packet, const sip::Message& message) {
         return;
     }
     if (origin_of(call, place.party, packet.source) == Origin::stranger) {
-        reject(std::move(packet), &message,
-               {STEM_SIP_FLOW,
-                fmt::format("ACK from {}, but that leg signals from {}", packet.source.to_string(),
-                            call.leg[place.party].source().to_string())});
+        const Objection objection{STEM_SIP_FLOW, fmt::format("ACK from {}, but that leg signals from {}",
+                                                             packet.source.to_string(),
+                                                             call.leg[place.party].source().to_string())};
+        reject(std::move(packet), &message, objection);
         return;
     }
     if (acknowledges_failure(message, call)) {

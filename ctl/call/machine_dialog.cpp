@@ -138,10 +138,10 @@ void Monitor::Machine::on_inside_request(Packet packet, const sip::Message& mess
         return;
     }
     if (origin == Origin::stranger) {
-        reject(std::move(packet), &message,
-               {STEM_SIP_FLOW,
-                fmt::format("{} from {}, but that leg signals from {}", message.method_name,
-                            packet.source.to_string(), call.leg[place.party].source().to_string())});
+        const Objection objection{STEM_SIP_FLOW, fmt::format("{} from {}, but that leg signals from {}",
+                                                             message.method_name, packet.source.to_string(),
+                                                             call.leg[place.party].source().to_string())};
+        reject(std::move(packet), &message, objection);
         return;
     }
     take_in(std::move(packet), message, place);

@@ -103,6 +103,7 @@ tcp::Settings streams_settings(const config::Config& config) {
 
 std::vector<std::uint16_t> ports_of(const std::vector<std::string>& texts) {
     std::vector<std::uint16_t> ports;
+    ports.reserve(texts.size());
     for (const std::string& text : texts) {
         ports.push_back(static_cast<std::uint16_t>(std::stoul(text))); // the configuration has checked it
     }
