@@ -102,7 +102,7 @@ void add_backup_commands(CLI::App& root, Session& session) {
     auto options = std::make_shared<BackupOptions>();
     auto* backup =
         session.command(root, "backup",
-                        "Write all that the Security Manager knows to a file, of one moment, while it runs.\n"
+                        "Write all that the Security Manager knows to a file, while it runs.\n"
                         "Users, profiles, locations, spam lists and thresholds. The file gets mode 0600.",
                         "  stemctl backup /var/backups/stem-2026-11-28.jsonl\n  stemctl --sm "
                         "https://sm1:7443 backup sm1.jsonl",

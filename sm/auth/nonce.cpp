@@ -72,8 +72,9 @@ NonceMint::Verdict NonceMint::judge(std::string_view nonce, const Address& sourc
     }
     std::int64_t ms = 0;
     constexpr int hexadecimal = 16;
-    const auto* end = head.data() + time_digits;
-    if (std::from_chars(head.data(), end, ms, hexadecimal).ptr != end) {
+    const std::string time(head.substr(0, time_digits));
+    const char* end = time.data() + time.size();
+    if (std::from_chars(time.data(), end, ms, hexadecimal).ptr != end) {
         return Verdict::alien;
     }
     made = Clock::time_point(milliseconds(ms));
