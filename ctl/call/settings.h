@@ -42,12 +42,12 @@ struct Settings {
     std::chrono::milliseconds close_grace{200};       // media after the 200 to BYE
     std::chrono::milliseconds change_grace{2000};     // old media after a re-INVITE
     std::chrono::milliseconds silence{60000};         // no media in both directions: the call is over
-    std::chrono::milliseconds idle{14400000};         // on hold, or without media: no sign of life for so long
-    std::chrono::milliseconds cut_memory{7200000};    // how long the BYE of a call that we ended may come
-    std::uint64_t stream_seed = 0;                    // the instance's (map stream_seed)
-    std::vector<Cidr> forbidden_media;                // beside loopback, link-local, multicast
-    std::vector<Cidr> media_relays;                   // may carry anybody's media (rtpengine, SBC)
-    std::function<bool(const Address&)> is_own;       // an address of this very host; empty: none is
+    std::chrono::milliseconds idle{14400000};      // on hold, or without media: no sign of life for so long
+    std::chrono::milliseconds cut_memory{7200000}; // how long the BYE of a call that we ended may come
+    std::uint64_t stream_seed = 0;                 // the instance's (map stream_seed)
+    std::vector<Cidr> forbidden_media;             // beside loopback, link-local, multicast
+    std::vector<Cidr> media_relays;                // may carry anybody's media (rtpengine, SBC)
+    std::function<bool(const Address&)> is_own;    // an address of this very host; empty: none is
     Elsewhere elsewhere = Elsewhere::allow;
     std::chrono::milliseconds unanswered{20000}; // media that nobody answers for so long are cut; 0: never
     Nat nat = Nat::automatic;

@@ -44,7 +44,7 @@ struct Status {
     std::uint32_t monitored = 0; // networks that are only monitored
     bool monitors_all = false;
     std::uint64_t would_drops = 0; // packets
-    boost::json::value manager; // as stemd tells it; null: stemd is away
+    boost::json::value manager;    // as stemd tells it; null: stemd is away
     std::array<std::array<stem_counter, STEM_KIND_NOTE + 1>, STEM_DIRECTIONS> totals{};
 };
 

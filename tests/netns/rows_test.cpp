@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// SIPp against SIPp through STEM: the rows of docs/calls.md that it can play. In each `_bad` pair one end sends what
-// breaks the protocol; the other end's scenario does not have it, and fails if it arrives.
+// SIPp against SIPp through STEM: the rows of docs/calls.md that it can play. In each `_bad` pair one end
+// sends what breaks the protocol; the other end's scenario does not have it, and fails if it arrives.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -74,14 +74,15 @@ TEST_P(Rows, SippPlaysThem) {
     for (const Row& row : rows) {
         SCOPED_TRACE(row.scenario);
         const Endpoint callee{.address = world.inside_address(phone::carol, family), .port = 5060};
-        const Endpoint caller{.address = world.outside_address(lab::host::first_caller, family), .port = port++};
+        const Endpoint caller{.address = world.outside_address(lab::host::first_caller, family),
+                              .port = port++};
         std::uint64_t before = 0;
         std::uint64_t all_before = 0;
         const auto dropped = [&] {
             std::uint64_t sum = 0;
             for (const auto direction : {STEM_INBOUND, STEM_OUTBOUND}) {
-                for (const auto reason : {STEM_SIP_STATE, STEM_SIP_CSEQ, STEM_SIP_NO_DIALOG, STEM_SIP_NO_TRANSACTION,
-                                          STEM_SIP_FLOW, STEM_SIP_MALFORMED}) {
+                for (const auto reason : {STEM_SIP_STATE, STEM_SIP_CSEQ, STEM_SIP_NO_DIALOG,
+                                          STEM_SIP_NO_TRANSACTION, STEM_SIP_FLOW, STEM_SIP_MALFORMED}) {
                     sum += stage.packets(reason, direction);
                 }
             }
@@ -92,9 +93,12 @@ TEST_P(Rows, SippPlaysThem) {
         }
         all_before = dropped();
         const std::string name = fmt::format("row_{}", row.scenario);
-        auto uas = lab::Sipp::start(
-            world.inside(),
-            {.scenario = name + "_uas", .local = callee, .remote = caller, .user = "carol", .calls = calls, .patience = 8s});
+        auto uas = lab::Sipp::start(world.inside(), {.scenario = name + "_uas",
+                                                     .local = callee,
+                                                     .remote = caller,
+                                                     .user = "carol",
+                                                     .calls = calls,
+                                                     .patience = 8s});
         auto uac = lab::Sipp::start(world.outside(), {.scenario = name + "_uac",
                                                       .local = caller,
                                                       .remote = callee,

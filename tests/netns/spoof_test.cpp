@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Real packets of a third host outside, which knows all that a call's ends know, against a call that talks; and the
-// same where nothing is dropped, only reported.
+// Real packets of a third host outside, which knows all that a call's ends know, against a call that talks;
+// and the same where nothing is dropped, only reported.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -43,7 +43,9 @@ class Spoof : public testing::TestWithParam<std::tuple<lab::Mode, lab::Family>> 
         ASSERT_TRUE(lab::eventually([&] { return call_->callee_voice().counts(0).received > 10; }, 5s));
     }
     [[nodiscard]] lab::Family family() const { return std::get<1>(GetParam()); }
-    [[nodiscard]] Endpoint proxy() const { return {.address = stage_->world().proxy(family()), .port = 5060}; }
+    [[nodiscard]] Endpoint proxy() const {
+        return {.address = stage_->world().proxy(family()), .port = 5060};
+    }
     [[nodiscard]] std::uint64_t inbound(stem_reason reason) const {
         return stage_->packets(reason, STEM_INBOUND);
     }
@@ -179,11 +181,11 @@ TEST_P(Spoof, MonitorOnlyLetsEverythingPassAndReportsIt) {
 }
 
 TEST_P(Spoof, OnlyTheMonitoredPeerIsLetThrough) {
-    set_up(fmt::format("[calls]\nmonitored_peers = [\"{}\"]\n",
-                       std::get<1>(GetParam()) == lab::Family::v4
-                           ? (std::get<0>(GetParam()) == lab::Mode::bridge ? "192.0.2.66" : "198.51.100.66")
-                           : (std::get<0>(GetParam()) == lab::Mode::bridge ? "2001:db8:1::66"
-                                                                             : "2001:db8:100::66")));
+    set_up(fmt::format(
+        "[calls]\nmonitored_peers = [\"{}\"]\n",
+        std::get<1>(GetParam()) == lab::Family::v4
+            ? (std::get<0>(GetParam()) == lab::Mode::bridge ? "192.0.2.66" : "198.51.100.66")
+            : (std::get<0>(GetParam()) == lab::Mode::bridge ? "2001:db8:1::66" : "2001:db8:100::66")));
     ASSERT_TRUE(stranger_);
     auto bye = stranger_->request("MESSAGE", "mallory", lab::sip_uri("erin", proxy().address));
     bye.method = "BYE";

@@ -419,8 +419,8 @@ void DataPlane::set_monitored(const Cidr& peers) {
 }
 
 stem_counter DataPlane::would_drops(stem_reason reason, stem_direction direction) const {
-    return fetch<stem_counter>(bpf_map__fd(skeleton_->maps.would_drops), stem_counter_index(reason, direction),
-                               "what would have been dropped");
+    return fetch<stem_counter>(bpf_map__fd(skeleton_->maps.would_drops),
+                               stem_counter_index(reason, direction), "what would have been dropped");
 }
 
 void DataPlane::set_posture(std::uint32_t bits) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Peers outside that are only monitored: their media pass, and what would have been dropped is counted and told.
+// Peers outside that are only monitored: their media pass, and what would have been dropped is counted and
+// told.
 #include "media.h"
 #include "verdict.h"
 

@@ -22,8 +22,8 @@ struct Verdict {
     EventFate event = EventFate::none;
     std::optional<Bytes> output = {};
     std::optional<stem_reason> would_drop = {}; // the event's reason, of a peer that is only monitored
-    bool steer_ready = true;                // of a steered frame
-    bool proxied = false;                   // of a steered frame
+    bool steer_ready = true;                    // of a steered frame
+    bool proxied = false;                       // of a steered frame
     std::optional<stem_sip_lane> lane = {}; // of a steered frame; not set: known from inside, else unknown
 
     [[nodiscard]] Verdict with_output(Bytes octets) const {

@@ -65,10 +65,14 @@ TEST(Config, ARemoteManagerNeedsServersAndTimeToBeHeldFor) {
     };
     EXPECT_EQ(fault(""), "sound");
     EXPECT_THAT(fault("[sm]\nmode = \"remote\""), HasSubstr("servers"));
-    EXPECT_EQ(fault("[sm]\nmode = \"remote\"\nservers = [\"sm1.example.org:7443\", \"[2001:db8::9]:7443\"]"), "sound");
-    EXPECT_THAT(fault("[sm]\nmode = \"remote\"\nservers = [\"a:1\"]\nhold_ms = 5000"), HasSubstr("decision_timeout_ms"));
-    for (const char* server : {"", "a", "a:", ":1", "a:0", "a:65536", "2001:db8::9", "[x]:1", "a b:1", "a:1x"}) {
-        EXPECT_THAT(fault("[sm]\nservers = [\"" + std::string(server) + "\"]"), HasSubstr("sm.servers")) << server;
+    EXPECT_EQ(fault("[sm]\nmode = \"remote\"\nservers = [\"sm1.example.org:7443\", \"[2001:db8::9]:7443\"]"),
+              "sound");
+    EXPECT_THAT(fault("[sm]\nmode = \"remote\"\nservers = [\"a:1\"]\nhold_ms = 5000"),
+                HasSubstr("decision_timeout_ms"));
+    for (const char* server :
+         {"", "a", "a:", ":1", "a:0", "a:65536", "2001:db8::9", "[x]:1", "a b:1", "a:1x"}) {
+        EXPECT_THAT(fault("[sm]\nservers = [\"" + std::string(server) + "\"]"), HasSubstr("sm.servers"))
+            << server;
     }
 }
 

@@ -173,7 +173,7 @@
     X(TCP_UNACKNOWLEDGED, 158, DROP, "tcp_unacknowledged", "SIP over TCP: an end takes nothing any more")    \
     X(TCP_IDLE, 159, DROP, "tcp_idle", "SIP over TCP: a connection that was silent for too long")            \
     X(TCP_CUT_SHORT, 160, DROP, "tcp_cut_short", "SIP over TCP: the stream ended inside a message")          \
-    X(TCP_ENDED, 161, DROP, "tcp_ended", "SIP over TCP: ended by hand, or because stemd stops")                 \
+    X(TCP_ENDED, 161, DROP, "tcp_ended", "SIP over TCP: ended by hand, or because stemd stops")              \
     X(SIP_FLOW, 170, DROP, "sip_flow", "from elsewhere than where that leg of its call signals from")        \
     X(SIP_MONITORED, 171, RELEASE, "sip_monitored",                                                          \
       "SIP message that would have been dropped, but its peer is only monitored")
