@@ -185,7 +185,7 @@ void add_announce_command(CLI::App& root, Session& session) {
     auto options = std::make_shared<AnnouncementOptions>();
     auto* announce = session.command(
         root, "announce",
-        "Announce a call: its user may place it once without a challenge.\n"
+        "Announce a call from inside: it may go out once, without a challenge.\n"
         "With a terminal's certificate (--sm-cert) the user is the one whose name it bears.",
         "  stemctl announce sip:bob@example.com --user alice --source 192.0.2.50\n"
         "  stemctl announce sip:bob@example.com --sm https://sm1.example.org:7443 --sm-cert alice.crt …",

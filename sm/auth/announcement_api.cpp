@@ -42,7 +42,7 @@ Result<std::string> user_of(const sm::Directory& directory, const AnnouncementRe
         return sm::invalid("announce a call", "for another user than the certificate's",
                            "leave \"user\" away");
     }
-    const std::string user = request.user.empty() ? named.value_or("") : request.user;
+    std::string user = request.user.empty() ? named.value_or("") : request.user;
     if (directory.find_user(user) == nullptr) {
         return sm::not_found(
             "announce a call", fmt::format("no user '{}'", user.substr(0, 80)),

@@ -159,7 +159,7 @@ void Authenticator::decide(const sm::Query& query, const Decide& decide, Done do
         }
         auto open = std::make_shared<Case>();
         open->query = std::move(asked);
-        open->decide = std::move(decide);
+        open->decide = decide;
         open->done = std::move(done);
         open->note = std::move(note);
         prove(open);

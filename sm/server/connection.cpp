@@ -26,11 +26,12 @@ std::optional<std::pair<std::string, std::string>> basic_of(std::string_view val
     constexpr std::string_view scheme = "basic ";
     constexpr std::size_t longest = 1024;
     if (value.size() <= scheme.size() || value.size() > longest ||
-        !beast::iequals({value.data(), scheme.size()}, {scheme.data(), scheme.size()})) {
+        !beast::iequals(beast::string_view(value).substr(0, scheme.size()), scheme)) {
         return std::nullopt;
     }
     value.remove_prefix(scheme.size());
-    std::string text(beast::detail::base64::decoded_size(value.size()), '\0');
+    // Of a text that is not of whole groups of four, the decoder writes up to two octets more.
+    std::string text(beast::detail::base64::decoded_size(value.size()) + 3, '\0');
     const auto [octets, read] = beast::detail::base64::decode(text.data(), value.data(), value.size());
     text.resize(octets);
     const auto colon = text.find(':');
