@@ -38,9 +38,10 @@ void Monitor::Machine::on_cancel(Packet packet, const sip::Message& message) {
     if (packet.source.address != invite->source.address &&
         !are_together(packet.source.address, invite->source.address, settings_.clusters) &&
         !are_together(packet.source.address, invite->source.address, settings_.nat_networks)) {
-        reject(std::move(packet), &message,
-               {STEM_SIP_FLOW, fmt::format("CANCEL from {}, but the INVITE came from {}",
-                                           packet.source.to_string(), invite->source.to_string())});
+        const Objection objection{STEM_SIP_FLOW,
+                                  fmt::format("CANCEL from {}, but the INVITE came from {}",
+                                              packet.source.to_string(), invite->source.to_string())};
+        reject(std::move(packet), &message, objection);
         return;
     }
     const bool other_uri = // of an adopted call it is not known

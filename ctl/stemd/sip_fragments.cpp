@@ -36,7 +36,8 @@ fragment::Key key_of(const frame::FrameView& view, stem_port port) {
 
 } // namespace
 
-void SipFragments::drop(std::vector<fragment::Piece> pieces, stem_reason reason, std::string_view what) {
+void SipFragments::drop(const std::vector<fragment::Piece>& pieces, stem_reason reason,
+                        std::string_view what) {
     for (const auto& piece : pieces) {
         const FrameHolder& holder = holder_of(piece);
         const auto direction = static_cast<stem_direction>(holder.port);
@@ -55,7 +56,7 @@ std::unique_ptr<FrameCarrier> SipFragments::put_together(std::vector<fragment::P
     const auto first = pieces.front().octets;
     if (datagram.size() < frame::udp_header || first.size() < frame::udp_header ||
         frame::read16(first, 4) != datagram.size()) {
-        drop(std::move(pieces), STEM_FRAME_UNREADABLE, "fragments of a datagram whose length lies");
+        drop(pieces, STEM_FRAME_UNREADABLE, "fragments of a datagram whose length lies");
         return nullptr;
     }
     FrameHolder& head = holder_of(pieces.front());
@@ -89,13 +90,13 @@ std::unique_ptr<FrameCarrier> SipFragments::take(xsk::Frame frame, const frame::
     case fragment::Outcome::whole:
         return put_together(std::move(pieces));
     case fragment::Outcome::repeated:
-        drop(std::move(pieces), STEM_SIP_ABSORBED, "a fragment that came before");
+        drop(pieces, STEM_SIP_ABSORBED, "a fragment that came before");
         return nullptr;
     case fragment::Outcome::limit:
-        drop(std::move(pieces), STEM_FRAGMENT, "more fragments than [fragments] allows");
+        drop(pieces, STEM_FRAGMENT, "more fragments than [fragments] allows");
         return nullptr;
     case fragment::Outcome::form:
-        drop(std::move(pieces), STEM_FRAGMENT_FORM, "fragments that overlap, or are no datagram");
+        drop(pieces, STEM_FRAGMENT_FORM, "fragments that overlap, or are no datagram");
         return nullptr;
     }
     return nullptr;

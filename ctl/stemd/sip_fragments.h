@@ -35,7 +35,7 @@ class SipFragments {
     [[nodiscard]] const fragment::Reassembly& reassembly() const noexcept { return reassembly_; }
 
   private:
-    void drop(std::vector<fragment::Piece> pieces, stem_reason reason, std::string_view what);
+    void drop(const std::vector<fragment::Piece>& pieces, stem_reason reason, std::string_view what);
     std::unique_ptr<FrameCarrier> put_together(std::vector<fragment::Piece> pieces);
 
     fragment::Reassembly reassembly_;
