@@ -46,7 +46,7 @@ void SipFragments::drop(const std::vector<fragment::Piece>& pieces, stem_reason 
     }
 }
 
-std::unique_ptr<FrameCarrier> SipFragments::put_together(std::vector<fragment::Piece> pieces) {
+std::unique_ptr<FrameCarrier> SipFragments::put_together(const std::vector<fragment::Piece>& pieces) {
     std::string datagram;
     bool ready = true;
     for (const auto& piece : pieces) {
@@ -88,7 +88,7 @@ std::unique_ptr<FrameCarrier> SipFragments::take(xsk::Frame frame, const frame::
     case fragment::Outcome::waits:
         return nullptr;
     case fragment::Outcome::whole:
-        return put_together(std::move(pieces));
+        return put_together(pieces);
     case fragment::Outcome::repeated:
         drop(pieces, STEM_SIP_ABSORBED, "a fragment that came before");
         return nullptr;

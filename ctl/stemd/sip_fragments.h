@@ -36,7 +36,7 @@ class SipFragments {
 
   private:
     void drop(const std::vector<fragment::Piece>& pieces, stem_reason reason, std::string_view what);
-    std::unique_ptr<FrameCarrier> put_together(std::vector<fragment::Piece> pieces);
+    std::unique_ptr<FrameCarrier> put_together(const std::vector<fragment::Piece>& pieces);
 
     fragment::Reassembly reassembly_;
     const VerdictCounters& counters_;
