@@ -40,12 +40,17 @@ Result<> ManagerHost::start(unsigned number, const std::string& more, const std:
     }
     const auto database =
         shared_database_.empty() ? (folder_ / fmt::format("smd{}.db", number)).string() : shared_database_;
+    // Beside a database that is a file the trail has a place of its own.
+    const auto trail = shared_database_.empty()
+                           ? std::string()
+                           : fmt::format("[audit]\nfile = \"{}\"\n",
+                                         (folder_ / fmt::format("smd{}.audit.jsonl", number)).string());
     const auto text =
         fmt::format("[server]\nlisten = [\"127.0.0.1:{0}\", \"[::1]:{0}\"{7}]\n{8}"
-                    "[tls]\ncertificate = \"{1}\"\nkey = \"{2}\"\nca = \"{3}\"\ncrl = \"{4}\"\n"
+                    "[tls]\ncertificate = \"{1}\"\nkey = \"{2}\"\nca = \"{3}\"\ncrl = \"{4}\"\n{9}"
                     "[sm]\ndatabase = \"{5}\"\n{6}",
                     port(number), issued(server + ".crt").string(), issued(server + ".key").string(),
-                    ca().string(), crl().string(), database, more, more_places, listening);
+                    ca().string(), crl().string(), database, more, more_places, listening, trail);
     if (auto written = write_text(config, text); !written) {
         return written;
     }
