@@ -237,7 +237,7 @@ void add_location_import_command(CLI::App& location, Session& session) {
         "Take over where users' phones are from a Kamailio: its table location.\n"
         "For the time until phones have registered again through STEM.",
         "  stemctl location import /var/lib/kamailio/kamailio.db\n"
-        "  stemctl location import 'postgresql://kamailio@db1/kamailio?passfile=/root/.pgpass'",
+        "  stemctl location import 'postgresql://kamailio@db1/kamailio?passfile=/etc/stem/kamailio.pgpass'",
         [&session, options] { return import_locations(session, *options); });
     add_options(command, options);
 }
