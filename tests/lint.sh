@@ -20,11 +20,11 @@ shells() {
     echo "shellcheck: ${#scripts[@]} files"
 }
 
-# The product; a defect in a test, or in what it stands on, shows itself by failing it.
+# The product and what the tests stand on; a defect in a test shows itself by failing it.
 # -w: the compiler's own warnings are errors in the build already, and are GCC's to give.
 tidy() {
     local -a units
-    mapfile -t units < <(git ls-files 'lib/*.cpp' 'ctl/*.cpp' 'sm/*.cpp')
+    mapfile -t units < <(git ls-files 'lib/*.cpp' 'ctl/*.cpp' 'sm/*.cpp' 'lab/*.cpp' 'demo/*.cpp')
     nice -n 19 run-clang-tidy-19 -p "$build" -quiet -j "$(nproc)" -extra-arg=-w \
         "${units[@]/#/$PWD/}" >"$build/clang-tidy.log" 2>&1 || {
         grep -E '(warning|error):' "$build/clang-tidy.log" | sort -u >&2 || cat "$build/clang-tidy.log" >&2
