@@ -6,7 +6,16 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 readonly build=build/release
 
+# Skips the test where a tool is missing; ./run test and ./run lint install them.
+needs() {
+    command -v "$1" >/dev/null || {
+        echo "$1 is not installed: ./run lint installs it"
+        exit 77
+    }
+}
+
 format() {
+    needs clang-format-19
     local -a code
     mapfile -t code < <(git ls-files '*.c' '*.h' '*.cpp')
     clang-format-19 --dry-run -Werror "${code[@]}"
@@ -14,6 +23,7 @@ format() {
 }
 
 shells() {
+    needs shellcheck
     local -a scripts
     mapfile -t scripts < <(git ls-files run .ci/run '*.sh')
     shellcheck "${scripts[@]}"
@@ -23,6 +33,7 @@ shells() {
 # The product and what the tests stand on; a defect in a test shows itself by failing it.
 # -w: the compiler's own warnings are errors in the build already, and are GCC's to give.
 tidy() {
+    needs run-clang-tidy-19
     local -a units
     mapfile -t units < <(git ls-files 'lib/*.cpp' 'ctl/*.cpp' 'sm/*.cpp' 'lab/*.cpp' 'demo/*.cpp')
     nice -n 19 run-clang-tidy-19 -p "$build" -quiet -j "$(nproc)" -extra-arg=-w \

@@ -212,7 +212,8 @@ TEST(FragmentChaos, FramesAreNeitherLostNorDoubled) {
     int back = 0;
     for (int round = 0; round < 100'000; round++) {
         now += random() % (40 * millisecond);
-        const Key key = key_of(random() % 2 == 0 ? "192.0.2.1" : "192.0.2.2", static_cast<std::uint32_t>(random() % 6));
+        const Key key =
+            key_of(random() % 2 == 0 ? "192.0.2.1" : "192.0.2.2", static_cast<std::uint32_t>(random() % 6));
         const std::size_t units = random() % 4;
         ++given;
         const Added added =
