@@ -4,6 +4,7 @@
 #include "ctl/stemctl/import_command.h"
 
 #include "ctl/stemctl/stemd_client.h"
+#include "sm/auth/kamailio.h"
 #include "sm/kamailio_tables.h"
 #include "sm/timestamp.h"
 #include "sm/uri.h"
@@ -118,6 +119,28 @@ Result<> add_user(const Session& session, const std::string& name, const std::st
     return added ? Result<>() : std::unexpected(added.error());
 }
 
+// The hashes of the row's password, if it has them; gives whether it does.
+Result<bool> set_credentials(const Session& session, const std::string& name,
+                             const sm::KamailioSubscriber& row, const ImportOptions& options) {
+    if (row.ha1.empty() && row.ha1b.empty()) {
+        return false;
+    }
+    const std::string& realm = row.domain.empty() ? options.domain : row.domain;
+    const auto all = auth::credentials_of_subscriber(row.username, realm, row.ha1, row.ha1b);
+    if (!all) {
+        return std::unexpected(all.error());
+    }
+    for (const sm::Credentials& credentials : *all) {
+        json::object body{{"username", credentials.username}, {"realm", credentials.realm}};
+        body[credentials.sha256.empty() ? "md5" : "sha256"] =
+            credentials.sha256.empty() ? credentials.md5 : credentials.sha256;
+        if (auto set = ask_stemd(session, "PUT", "/v1/users/" + escaped(name) + "/credentials", body); !set) {
+            return std::unexpected(set.error());
+        }
+    }
+    return true;
+}
+
 int import_users(const Session& session, const ImportOptions& options) {
     const auto address = sm::StoreAddress::parse(options.database);
     const auto rows = address ? sm::read_kamailio_subscribers(*address) : std::unexpected(address.error());
@@ -127,9 +150,8 @@ int import_users(const Session& session, const ImportOptions& options) {
     }
     Tally tally("subscriber");
     tally.read(rows->size());
-    std::size_t with_digest = 0;
+    std::size_t with_password = 0;
     for (const auto& row : *rows) {
-        with_digest += row.ha1.empty() ? 0U : 1U;
         const std::string whose = row.username + "@" + row.domain;
         const auto uri = uri_of(row.username, row.domain, options);
         if (!uri) {
@@ -151,9 +173,17 @@ int import_users(const Session& session, const ImportOptions& options) {
         tally.added();
         known->names.insert(plain);
         known->user_of_uri.emplace(*uri, plain);
+        const auto password = set_credentials(session, plain, row, options);
+        if (!password) {
+            tally.failed(row.id, whose, password.error());
+        } else if (*password) {
+            ++with_password;
+        }
     }
     return tally.finish(session,
-                        fmt::format("credentials are not imported ({} rows have them as HA1)", with_digest));
+                        fmt::format("{} brought their passwords, as hashes; the others have none here "
+                                    "(stemctl user password sets one)",
+                                    with_password));
 }
 
 Result<> set_location(const Session& session, const std::string& user, const sm::KamailioLocation& row) {
@@ -220,12 +250,13 @@ void add_options(CLI::App* command, const Options& options) {
 
 void add_user_import_command(CLI::App& user, Session& session) {
     auto options = std::make_shared<ImportOptions>();
-    auto* command = session.command(user, "import",
-                                    "Take over the users of a Kamailio: its table subscriber.\n"
-                                    "Each becomes a user with one URI; those that are there already stay as "
-                                    "they are. Credentials are not taken.",
-                                    "  stemctl user import /var/lib/kamailio/kamailio.db --profile office",
-                                    [&session, options] { return import_users(session, *options); });
+    auto* command =
+        session.command(user, "import",
+                        "Take over the users of a Kamailio: its table subscriber.\n"
+                        "Each becomes a user with one URI; those that are there already stay as "
+                        "they are. Passwords come along where Kamailio keeps them as hashes (ha1).",
+                        "  stemctl user import /var/lib/kamailio/kamailio.db --profile office",
+                        [&session, options] { return import_users(session, *options); });
     add_options(command, options);
     command->add_option("--profile", options->profile, "How calls to them are treated")->type_name("PROFILE");
 }

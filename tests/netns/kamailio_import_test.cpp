@@ -113,7 +113,11 @@ TEST_P(KamailioImport, TakesOverWhatItCanAndNamesTheRest) {
     EXPECT_EQ(unnamed.at("row").as_int64(), 4);
     EXPECT_THAT(std::string(unnamed.at("error").as_string()), HasSubstr("no name!"));
     EXPECT_THAT(std::string(users.at("failed").at(1).at("error").as_string()), HasSubstr("--domain"));
-    EXPECT_THAT(std::string(users.at("note").as_string()), HasSubstr("not imported (1 rows"));
+    EXPECT_THAT(std::string(users.at("note").as_string()), HasSubstr("1 brought their passwords"));
+    const auto credentials = host_->stemctl(1, {"user", "password", "alice", "--list", "--json"});
+    ASSERT_OK(credentials);
+    EXPECT_THAT(*credentials, testing::AllOf(HasSubstr("example.org"), HasSubstr("MD5")));
+    EXPECT_THAT(*credentials, testing::Not(HasSubstr("0123456789abcdef"))) << "a hash is a secret, too";
 
     const auto again = import("user", 1, {"--domain", "example.net"});
     EXPECT_EQ(again.at("present").as_int64(), 3);
