@@ -100,13 +100,13 @@ int run_restore(const Session& session, const BackupOptions& options) {
 
 void add_backup_commands(CLI::App& root, Session& session) {
     auto options = std::make_shared<BackupOptions>();
-    auto* backup =
-        session.command(root, "backup",
-                        "Write all that the Security Manager knows to a file, while it runs.\n"
-                        "Users, profiles, locations, spam lists and thresholds. The file gets mode 0600.",
-                        "  stemctl backup /var/backups/stem-2026-11-28.jsonl\n  stemctl --sm "
-                        "https://sm1:7443 backup sm1.jsonl",
-                        [&session, options] { return run_backup(session, *options); });
+    auto* backup = session.command(
+        root, "backup",
+        "Write all that the Security Manager knows to a file, while it runs.\n"
+        "With the hashes of passwords: the file gets mode 0600. Certificates and audit trail are not in it.",
+        "  stemctl backup /var/backups/stem-2026-11-28.jsonl\n  stemctl --sm "
+        "https://sm1:7443 backup sm1.jsonl",
+        [&session, options] { return run_backup(session, *options); });
     backup->add_option("file", options->file, "Where to")->required()->type_name("FILE");
 
     auto* restore =

@@ -141,7 +141,8 @@ void add_user_password_command(CLI::App& user, Session& session) {
         ->add_option("--algorithm", options->algorithms,
                      "Hashes that are kept, and so what the phone is challenged with; may be repeated. "
                      "MD5 alone is for phones that fail at a challenge for SHA-256 [both]")
-        ->type_name("SHA-256|MD5");
+        ->type_name("SHA-256|MD5")
+        ->check(CLI::IsMember({"SHA-256", "MD5"}));
     auto* from_stdin =
         password->add_flag("--stdin", options->from_stdin, "Read it from the standard input: one line");
     auto* remove = password->add_flag("--remove", options->remove, "Remove it")->excludes(from_stdin);

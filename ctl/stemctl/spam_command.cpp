@@ -4,12 +4,9 @@
 #include "ctl/stemctl/deny_option.h"
 #include "ctl/stemctl/stemd_client.h"
 #include "ctl/stemctl/table.h"
+#include "sm/pki/file.h"
 
 #include <fmt/format.h>
-
-#include <filesystem>
-#include <fstream>
-#include <sstream>
 
 namespace stem::stemctl {
 namespace {
@@ -38,14 +35,11 @@ std::string show_spam(const json::value& answer) {
 }
 
 int run_import(const Session& session, const SpamOptions& options) {
-    const std::string attempt = "read spam list " + options.file;
-    std::ifstream file(options.file, std::ios::binary);
-    std::ostringstream text;
-    if (!file || std::filesystem::is_directory(options.file) || !(text << file.rdbuf())) {
-        return session.failed(
-            Error{.attempt = attempt, .cause = "it cannot be read, or is empty", .remedy = {}});
+    auto text = pki::read_file(options.file);
+    if (!text) {
+        return session.failed(text.error());
     }
-    json::object body{{"file", options.file}, {"text", text.str()}};
+    json::object body{{"file", options.file}, {"text", std::move(*text)}};
     if (!options.user.empty()) {
         body["user"] = options.user;
     }
