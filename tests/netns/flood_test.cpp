@@ -15,6 +15,7 @@
 #include "lab/enclosure.h"
 #include "lab/sipp.h"
 #include "lab/text_file.h"
+#include "tests/expect_ok.h"
 
 namespace stem::demo {
 namespace {
@@ -24,8 +25,6 @@ using bench::Flood;
 using bench::Flooder;
 using bench::FloodKind;
 using Clock = std::chrono::steady_clock;
-
-#define ASSERT_OK(result) ASSERT_TRUE(result) << (result).error().message()
 
 constexpr unsigned calls = 15;
 constexpr double calls_per_second = 5;

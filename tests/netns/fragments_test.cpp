@@ -9,15 +9,15 @@
 #include "demo/scripted_call.h"
 #include "demo/stage.h"
 #include "lab/sip_agent.h"
+#include "tests/expect_ok.h"
+#include "tests/netns/every_world.h"
 
 namespace stem::demo {
 namespace {
 
 using namespace std::chrono_literals;
 
-#define ASSERT_OK(result) ASSERT_TRUE(result) << (result).error().message()
-
-class Fragments : public testing::TestWithParam<std::tuple<lab::Mode, lab::Family>> {
+class Fragments : public testing::TestWithParam<lab::WorldKind> {
   protected:
     void set_up(const std::string& config = "") {
         auto stage = Stage::set_up({.mode = std::get<0>(GetParam()),
@@ -48,14 +48,7 @@ class Fragments : public testing::TestWithParam<std::tuple<lab::Mode, lab::Famil
     std::unique_ptr<Stage> stage_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Worlds, Fragments,
-                         testing::Combine(testing::Values(lab::Mode::bridge, lab::Mode::router),
-                                          testing::Values(lab::Family::v4, lab::Family::v6)),
-                         [](const auto& world) {
-                             return fmt::format(
-                                 "{}_{}", std::get<0>(world.param) == lab::Mode::bridge ? "bridge" : "router",
-                                 std::get<1>(world.param) == lab::Family::v4 ? "v4" : "v6");
-                         });
+INSTANTIATE_TEST_SUITE_P(Worlds, Fragments, lab::every_world(), lab::name_of_world);
 
 TEST_P(Fragments, LargeMessagesMakeACall) {
     set_up();

@@ -15,19 +15,19 @@
 #include "lab/sipp.h"
 #include "packet_socket.h"
 #include "phone_crowd.h"
+#include "tests/expect_ok.h"
+#include "tests/netns/every_world.h"
 
 namespace stem::demo {
 namespace {
 
 using namespace std::chrono_literals;
 
-#define ASSERT_OK(result) ASSERT_TRUE(result) << (result).error().message()
-
 constexpr unsigned known_host = lab::host::first_caller + 4;
 constexpr unsigned flooder_host = lab::host::first_caller + 5;
 constexpr unsigned registrar_host = 54;
 
-class InviteFlood : public testing::TestWithParam<std::tuple<lab::Mode, lab::Family>> {
+class InviteFlood : public testing::TestWithParam<lab::WorldKind> {
   protected:
     void set_up(const std::string& config = "") {
         auto stage = Stage::set_up({.mode = std::get<0>(GetParam()),
@@ -102,14 +102,7 @@ class InviteFlood : public testing::TestWithParam<std::tuple<lab::Mode, lab::Fam
     std::unique_ptr<Stage> stage_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Worlds, InviteFlood,
-                         testing::Combine(testing::Values(lab::Mode::bridge, lab::Mode::router),
-                                          testing::Values(lab::Family::v4, lab::Family::v6)),
-                         [](const auto& world) {
-                             return fmt::format(
-                                 "{}_{}", std::get<0>(world.param) == lab::Mode::bridge ? "bridge" : "router",
-                                 std::get<1>(world.param) == lab::Family::v4 ? "v4" : "v6");
-                         });
+INSTANTIATE_TEST_SUITE_P(Worlds, InviteFlood, lab::every_world(), lab::name_of_world);
 
 // Sends one message over and over, with a pause that makes it some 20,000 a second at most.
 class Flooder {

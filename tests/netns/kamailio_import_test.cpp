@@ -3,6 +3,7 @@
 #include "lab/enclosure.h"
 #include "lab/postgres.h"
 #include "lab/text_file.h"
+#include "tests/expect_ok.h"
 #include "tests/netns/manager_host.h"
 
 #include <boost/json.hpp>
@@ -15,8 +16,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing::HasSubstr;
-
-#define ASSERT_OK(result) ASSERT_TRUE(result) << (result).error().message()
 
 constexpr const char* rows =
     "INSERT INTO subscriber (username, domain, password, ha1) VALUES "

@@ -19,20 +19,20 @@
 #include "lab/sip_agent.h"
 #include "lab/sip_text.h"
 #include "lab/socket_address.h"
+#include "tests/expect_ok.h"
+#include "tests/netns/every_world.h"
 
 namespace stem::demo {
 namespace {
 
 using namespace std::chrono_literals;
 
-#define ASSERT_OK(result) ASSERT_TRUE(result) << (result).error().message()
-
 constexpr std::uint16_t phone_port = 24000;
 constexpr std::uint16_t erin_port = 26000;
 constexpr std::uint16_t nat_low = 61000;
 constexpr std::uint16_t nat_high = 61999;
 
-class Media : public testing::TestWithParam<std::tuple<lab::Mode, lab::Family>> {
+class Media : public testing::TestWithParam<lab::WorldKind> {
   protected:
     void set_up(const std::string& config = "") {
         auto stage = Stage::set_up({.mode = std::get<0>(GetParam()),
@@ -76,14 +76,7 @@ class Media : public testing::TestWithParam<std::tuple<lab::Mode, lab::Family>> 
     std::unique_ptr<Stage> stage_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Worlds, Media,
-                         testing::Combine(testing::Values(lab::Mode::bridge, lab::Mode::router),
-                                          testing::Values(lab::Family::v4, lab::Family::v6)),
-                         [](const auto& world) {
-                             return fmt::format(
-                                 "{}_{}", std::get<0>(world.param) == lab::Mode::bridge ? "bridge" : "router",
-                                 std::get<1>(world.param) == lab::Family::v4 ? "v4" : "v6");
-                         });
+INSTANTIATE_TEST_SUITE_P(Worlds, Media, lab::every_world(), lab::name_of_world);
 
 // The NAT is a host of the outside; behind it is a home with a phone. What leaves with a media port gets one
 // of the NAT's own.
@@ -171,14 +164,7 @@ class BehindNat : public Media {
     std::optional<lab::SipAgent> phone_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Worlds, BehindNat,
-                         testing::Combine(testing::Values(lab::Mode::bridge, lab::Mode::router),
-                                          testing::Values(lab::Family::v4, lab::Family::v6)),
-                         [](const auto& world) {
-                             return fmt::format(
-                                 "{}_{}", std::get<0>(world.param) == lab::Mode::bridge ? "bridge" : "router",
-                                 std::get<1>(world.param) == lab::Family::v4 ? "v4" : "v6");
-                         });
+INSTANTIATE_TEST_SUITE_P(Worlds, BehindNat, lab::every_world(), lab::name_of_world);
 
 TEST_P(BehindNat, IsLearnedAndNobodyElseIs) {
     set_up_home();

@@ -14,18 +14,18 @@
 #include "lab/rtp_endpoint.h"
 #include "lab/sip_agent.h"
 #include "lab/text_file.h"
+#include "tests/expect_ok.h"
+#include "tests/netns/every_world.h"
 
 namespace stem::demo {
 namespace {
 
 using namespace std::chrono_literals;
 
-#define ASSERT_OK(result) ASSERT_TRUE(result) << (result).error().message()
-
 constexpr std::uint16_t gateway_port = 2427;
 constexpr std::uint16_t agent_port = 2727;
 
-class Mgcp : public testing::TestWithParam<std::tuple<lab::Mode, lab::Family>> {
+class Mgcp : public testing::TestWithParam<lab::WorldKind> {
   protected:
     void SetUp() override {
         if (!std::filesystem::exists("/usr/bin/osmo-mgw")) {
@@ -111,14 +111,7 @@ class Mgcp : public testing::TestWithParam<std::tuple<lab::Mode, lab::Family>> {
     std::optional<lab::SipAgent> agent_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Worlds, Mgcp,
-                         testing::Combine(testing::Values(lab::Mode::bridge, lab::Mode::router),
-                                          testing::Values(lab::Family::v4, lab::Family::v6)),
-                         [](const auto& world) {
-                             return fmt::format(
-                                 "{}_{}", std::get<0>(world.param) == lab::Mode::bridge ? "bridge" : "router",
-                                 std::get<1>(world.param) == lab::Family::v4 ? "v4" : "v6");
-                         });
+INSTANTIATE_TEST_SUITE_P(Worlds, Mgcp, lab::every_world(), lab::name_of_world);
 
 TEST_P(Mgcp, AGatewaysConnectionsHaveTheirPinholes) {
     const std::string first = ask(create(1, "rtpbridge/*", 24000));

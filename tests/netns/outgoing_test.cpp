@@ -17,6 +17,8 @@
 #include "lab/sip_agent.h"
 #include "lab/sipp.h"
 #include "sm/auth/digest.h"
+#include "tests/expect_ok.h"
+#include "tests/netns/every_world.h"
 
 namespace stem::demo {
 namespace {
@@ -25,12 +27,10 @@ using namespace std::chrono_literals;
 using testing::HasSubstr;
 using testing::Not;
 
-#define ASSERT_OK(result) ASSERT_TRUE(result) << (result).error().message()
-
 constexpr const char* challenging = "[sm]\noutgoing = \"challenge\"\n";
 constexpr const char* password = "correct-horse-battery";
 
-class Outgoing : public testing::TestWithParam<std::tuple<lab::Mode, lab::Family>> {
+class Outgoing : public testing::TestWithParam<lab::WorldKind> {
   protected:
     // Carol, bob and erin have addresses of their own, and passwords.
     void set_up(const std::string& more = "") {
@@ -135,14 +135,7 @@ class Outgoing : public testing::TestWithParam<std::tuple<lab::Mode, lab::Family
     std::unique_ptr<Stage> stage_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Worlds, Outgoing,
-                         testing::Combine(testing::Values(lab::Mode::bridge, lab::Mode::router),
-                                          testing::Values(lab::Family::v4, lab::Family::v6)),
-                         [](const auto& world) {
-                             return fmt::format(
-                                 "{}_{}", std::get<0>(world.param) == lab::Mode::bridge ? "bridge" : "router",
-                                 std::get<1>(world.param) == lab::Family::v4 ? "v4" : "v6");
-                         });
+INSTANTIATE_TEST_SUITE_P(Worlds, Outgoing, lab::every_world(), lab::name_of_world);
 
 TEST_P(Outgoing, SippAnswersTheChallengeOverUdpAndTcp) {
     set_up();

@@ -11,6 +11,7 @@
 #include "lab/sipp.h"
 #include "lab/text_file.h"
 #include "sm/auth/digest.h"
+#include "tests/expect_ok.h"
 #include "tests/netns/password_servers.h"
 
 namespace stem::demo {
@@ -19,8 +20,6 @@ namespace {
 using namespace std::chrono_literals;
 using testing::HasSubstr;
 using testing::Not;
-
-#define ASSERT_OK(result) ASSERT_TRUE(result) << (result).error().message()
 
 constexpr const char* password = "correct-horse-battery";
 

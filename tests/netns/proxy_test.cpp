@@ -10,15 +10,15 @@
 #include "demo/stage.h"
 #include "lab/sip_agent.h"
 #include "lab/sipp.h"
+#include "tests/expect_ok.h"
+#include "tests/netns/every_world.h"
 
 namespace stem::demo {
 namespace {
 
 using namespace std::chrono_literals;
 
-#define ASSERT_OK(result) ASSERT_TRUE(result) << (result).error().message()
-
-class ProxyCalls : public testing::TestWithParam<std::tuple<lab::Mode, lab::Family>> {
+class ProxyCalls : public testing::TestWithParam<lab::WorldKind> {
   protected:
     void set_up(const std::string& config = "") {
         auto stage = Stage::set_up({.mode = std::get<0>(GetParam()),
@@ -57,14 +57,7 @@ class ProxyCalls : public testing::TestWithParam<std::tuple<lab::Mode, lab::Fami
     std::unique_ptr<Stage> stage_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Worlds, ProxyCalls,
-                         testing::Combine(testing::Values(lab::Mode::bridge, lab::Mode::router),
-                                          testing::Values(lab::Family::v4, lab::Family::v6)),
-                         [](const auto& world) {
-                             return std::string(std::get<0>(world.param) == lab::Mode::bridge ? "bridge"
-                                                                                              : "router") +
-                                    (std::get<1>(world.param) == lab::Family::v4 ? "_v4" : "_v6");
-                         });
+INSTANTIATE_TEST_SUITE_P(Worlds, ProxyCalls, lab::every_world(), lab::name_of_world);
 
 TEST_P(ProxyCalls, ACallToAnInsideAddressGoesThroughTheProxy) {
     set_up();

@@ -15,6 +15,7 @@
 #include "lab/sip_agent.h"
 #include "lab/sipp.h"
 #include "lab/text_file.h"
+#include "tests/expect_ok.h"
 #include "tests/netns/manager_host.h"
 
 namespace stem::demo {
@@ -23,8 +24,6 @@ namespace {
 using namespace std::chrono_literals;
 using testing::HasSubstr;
 using testing::Not;
-
-#define ASSERT_OK(result) ASSERT_TRUE(result) << (result).error().message()
 
 class RemoteManager : public testing::TestWithParam<lab::Family> {
   protected:

@@ -9,6 +9,7 @@
 #include "lab/enclosure.h"
 #include "lab/sip_agent.h"
 #include "lab/sipp.h"
+#include "tests/expect_ok.h"
 #include "tests/netns/manager_host.h"
 
 namespace stem::demo {
@@ -17,8 +18,6 @@ namespace {
 using namespace std::chrono_literals;
 using testing::HasSubstr;
 using testing::Not;
-
-#define ASSERT_OK(result) ASSERT_TRUE(result) << (result).error().message()
 
 constexpr const char* password = "correct-horse-battery";
 

@@ -4,17 +4,15 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <tuple>
-
 #include "demo/stage.h"
 #include "lab/sipp.h"
+#include "tests/expect_ok.h"
+#include "tests/netns/every_world.h"
 
 namespace stem::demo {
 namespace {
 
 using namespace std::chrono_literals;
-
-#define ASSERT_OK(result) ASSERT_TRUE(result) << (result).error().message()
 
 struct Row {
     const char* scenario;
@@ -50,16 +48,9 @@ constexpr Row rows[] = {
     {"info"},
 };
 
-class Rows : public testing::TestWithParam<std::tuple<lab::Mode, lab::Family>> {};
+class Rows : public testing::TestWithParam<lab::WorldKind> {};
 
-INSTANTIATE_TEST_SUITE_P(Worlds, Rows,
-                         testing::Combine(testing::Values(lab::Mode::bridge, lab::Mode::router),
-                                          testing::Values(lab::Family::v4, lab::Family::v6)),
-                         [](const auto& world) {
-                             return fmt::format(
-                                 "{}_{}", std::get<0>(world.param) == lab::Mode::bridge ? "bridge" : "router",
-                                 std::get<1>(world.param) == lab::Family::v4 ? "v4" : "v6");
-                         });
+INSTANTIATE_TEST_SUITE_P(Worlds, Rows, lab::every_world(), lab::name_of_world);
 
 TEST_P(Rows, SippPlaysThem) {
     const auto [mode, family] = GetParam();

@@ -17,6 +17,7 @@
 #include "lab/sip_agent.h"
 #include "lab/sipp.h"
 #include "lab/text_file.h"
+#include "tests/expect_ok.h"
 #include "tests/netns/manager_host.h"
 
 namespace stem::demo {
@@ -25,13 +26,6 @@ namespace {
 using namespace std::chrono_literals;
 using testing::HasSubstr;
 using testing::Not;
-
-#define ASSERT_OK(result) ASSERT_TRUE(result) << (result).error().message()
-#define EXPECT_OK(result)                                                                                    \
-    do {                                                                                                     \
-        const auto& once = (result);                                                                         \
-        EXPECT_TRUE(once) << (once ? std::string() : once.error().message());                                \
-    } while (false)
 
 constexpr const char* secret = "a-secret-of-the-lab";
 

@@ -5,6 +5,7 @@
 #include "sm/api.h"
 #include "sm/directory.h"
 #include "sm/store_follower.h"
+#include "tests/expect_ok.h"
 
 #include <fmt/format.h>
 
@@ -25,17 +26,6 @@ namespace {
 using namespace std::chrono_literals;
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-#define ASSERT_OK(result)                                                                                    \
-    if (const auto& done = result; !done) {                                                                  \
-        FAIL() << done.error().message();                                                                    \
-    }
-#define EXPECT_OK(result) expect_ok(result)
-
-template<typename T>
-void expect_ok(const Result<T>& result) {
-    EXPECT_TRUE(result) << (result ? std::string() : result.error().message());
-}
 
 constexpr TimePoint monday_nine = std::chrono::sys_days(std::chrono::year(2026) / 11 / 23) + 9h;
 

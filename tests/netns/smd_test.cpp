@@ -2,6 +2,7 @@
 // stem-smd judged from outside: openssl s_client, curl and stemctl, on loopback.
 #include "lab/enclosure.h"
 #include "lab/text_file.h"
+#include "tests/expect_ok.h"
 #include "tests/netns/manager_host.h"
 
 #include <fmt/format.h>
@@ -17,8 +18,6 @@ using namespace std::chrono_literals;
 using testing::AnyOf;
 using testing::HasSubstr;
 using testing::Not;
-
-#define ASSERT_OK(result) ASSERT_TRUE(result) << (result).error().message()
 
 class Smd : public testing::TestWithParam<bool> {
   protected:

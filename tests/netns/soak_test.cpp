@@ -14,13 +14,12 @@
 #include "lab/enclosure.h"
 #include "lab/sipp.h"
 #include "lab/text_file.h"
+#include "tests/expect_ok.h"
 
 namespace stem::demo {
 namespace {
 
 using namespace std::chrono_literals;
-
-#define ASSERT_OK(result) ASSERT_TRUE(result) << (result).error().message()
 
 class Soak : public testing::TestWithParam<lab::Family> {
   protected:

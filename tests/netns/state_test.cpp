@@ -9,6 +9,8 @@
 #include "lab/world.h"
 #include "packet_socket.h"
 #include "tcp_peer.h"
+#include "tests/expect_ok.h"
+#include "tests/netns/every_world.h"
 
 #include <packet/packet.h>
 
@@ -26,8 +28,6 @@ using lab::Mode;
 using test::accept_from;
 using test::open_socket;
 using test::transfer;
-
-#define ASSERT_OK(result) ASSERT_TRUE(result) << (result).error().message()
 
 constexpr std::uint16_t service = 8080;
 constexpr std::uint32_t room = 256;
@@ -53,7 +53,7 @@ Locations locations() {
     return {.bpffs = lab::bpffs(), .run_dir = lab::scratch() / "run"};
 }
 
-class StateNet : public testing::TestWithParam<std::tuple<Mode, Family>> {
+class StateNet : public testing::TestWithParam<lab::WorldKind> {
   protected:
     void SetUp() override {
         auto world = lab::World::create({.mode = mode(), .middle = lab::Middle::bare});
@@ -105,14 +105,7 @@ class StateNet : public testing::TestWithParam<std::tuple<Mode, Family>> {
     std::optional<lab::World> world_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Worlds, StateNet,
-                         testing::Combine(testing::Values(Mode::bridge, Mode::router),
-                                          testing::Values(Family::v4, Family::v6)),
-                         [](const auto& world) {
-                             return std::string(std::get<0>(world.param) == Mode::bridge ? "bridge"
-                                                                                         : "router") +
-                                    (std::get<1>(world.param) == Family::v4 ? "_v4" : "_v6");
-                         });
+INSTANTIATE_TEST_SUITE_P(Worlds, StateNet, lab::every_world(), lab::name_of_world);
 
 TEST_P(StateNet, CarriesTransfersBothWaysAndRefusesForgeries) {
     auto listener = open_socket(world_->outside(), SOCK_STREAM, outside(service));

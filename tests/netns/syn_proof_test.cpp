@@ -10,6 +10,8 @@
 #include "lab/world.h"
 #include "packet_socket.h"
 #include "tcp_peer.h"
+#include "tests/expect_ok.h"
+#include "tests/netns/every_world.h"
 
 #include <packet/packet.h>
 
@@ -31,8 +33,6 @@ using lab::Mode;
 using test::accept_from;
 using test::open_socket;
 using test::transfer;
-
-#define ASSERT_OK(result) ASSERT_TRUE(result) << (result).error().message()
 
 constexpr std::uint16_t service = 5060;
 constexpr std::string_view rules = R"([policy]
@@ -64,7 +64,7 @@ Result<test::Mac> station_of(const lab::Netns& netns, const std::string& interfa
     });
 }
 
-class SynProof : public testing::TestWithParam<std::tuple<Mode, Family>> {
+class SynProof : public testing::TestWithParam<lab::WorldKind> {
   protected:
     void SetUp() override {
         auto world = lab::World::create({.mode = mode(), .middle = lab::Middle::bare});
@@ -134,14 +134,7 @@ class SynProof : public testing::TestWithParam<std::tuple<Mode, Family>> {
     std::optional<lab::World> world_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Worlds, SynProof,
-                         testing::Combine(testing::Values(Mode::bridge, Mode::router),
-                                          testing::Values(Family::v4, Family::v6)),
-                         [](const auto& world) {
-                             return std::string(std::get<0>(world.param) == Mode::bridge ? "bridge"
-                                                                                         : "router") +
-                                    (std::get<1>(world.param) == Family::v4 ? "_v4" : "_v6");
-                         });
+INSTANTIATE_TEST_SUITE_P(Worlds, SynProof, lab::every_world(), lab::name_of_world);
 
 TEST_P(SynProof, AHostProvesItselfOnceAndConnects) {
     auto listener = open_socket(world_->inside(), SOCK_STREAM, server());

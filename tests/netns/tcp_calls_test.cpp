@@ -15,6 +15,8 @@
 #include "lab/sip_agent.h"
 #include "lab/sip_stream.h"
 #include "lab/sipp.h"
+#include "tests/expect_ok.h"
+#include "tests/netns/every_world.h"
 
 namespace stem::demo {
 namespace {
@@ -23,9 +25,7 @@ using namespace std::chrono_literals;
 using lab::SipListener;
 using lab::SipStream;
 
-#define ASSERT_OK(result) ASSERT_TRUE(result) << (result).error().message()
-
-class TcpCalls : public testing::TestWithParam<std::tuple<lab::Mode, lab::Family>> {
+class TcpCalls : public testing::TestWithParam<lab::WorldKind> {
   protected:
     void set_up(const std::string& config = "", bool kamailio_tcp = false) {
         auto stage = Stage::set_up({.mode = std::get<0>(GetParam()),
@@ -114,14 +114,7 @@ class TcpCalls : public testing::TestWithParam<std::tuple<lab::Mode, lab::Family
     std::optional<SipStream> server_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Worlds, TcpCalls,
-                         testing::Combine(testing::Values(lab::Mode::bridge, lab::Mode::router),
-                                          testing::Values(lab::Family::v4, lab::Family::v6)),
-                         [](const auto& world) {
-                             return fmt::format(
-                                 "{}_{}", std::get<0>(world.param) == lab::Mode::bridge ? "bridge" : "router",
-                                 std::get<1>(world.param) == lab::Family::v4 ? "v4" : "v6");
-                         });
+INSTANTIATE_TEST_SUITE_P(Worlds, TcpCalls, lab::every_world(), lab::name_of_world);
 
 TEST_P(TcpCalls, ACallAndItsMedia) {
     set_up();

@@ -9,6 +9,7 @@
 #include "lab/sip_agent.h"
 #include "lab/sipp.h"
 #include "lab/world.h"
+#include "tests/expect_ok.h"
 
 #include <gtest/gtest.h>
 
@@ -28,9 +29,6 @@ constexpr unsigned bob = host::first_phone;
 constexpr unsigned alice = host::first_caller;
 constexpr unsigned carols_host = host::first_separate;
 constexpr unsigned daves_host = host::first_separate + 1;
-
-#define ASSERT_OK(result) ASSERT_TRUE(result) << (result).error().message()
-#define EXPECT_OK(result) EXPECT_TRUE(result) << (result).error().message()
 
 class PlainWorld : public testing::TestWithParam<std::tuple<Mode, Family>> {
   protected:
