@@ -58,6 +58,23 @@ void XskEgress::release_refragmented(const call::Packet& packet, std::string_vie
     }
 }
 
+// An INVITE that just fitted, and has a longer request URI now.
+void XskEgress::release_in_fragments(const call::Packet& packet, sip::Span span,
+                                     std::string_view uri) noexcept {
+    FrameCarrier& carrier = carrier_of(packet);
+    std::string text(packet.payload);
+    text.replace(span.offset, span.length, uri);
+    const auto& change = carrier.change();
+    if (change && !frame::readdress(carrier.view(), carrier.frame().bytes(), change->end, change->endpoint)) {
+        carrier.settle(STEM_RELEASE_FAILED);
+        log_.write(STEM_RELEASE_FAILED, packet.direction, packet.source, packet.destination,
+                   "its address cannot be changed");
+        return;
+    }
+    carrier.rest().id = static_cast<std::uint32_t>(fragment_ids_());
+    release_refragmented(packet, text);
+}
+
 void XskEgress::forward(const call::Packet& packet, stem_reason reason) noexcept {
     FrameCarrier& carrier = carrier_of(packet);
     const std::size_t length = carrier.frame().bytes().size();
@@ -89,6 +106,10 @@ void XskEgress::release_rewritten(call::Packet packet, sip::Span span, std::stri
     const auto length =
         frame::replace_payload(carrier.view(), carrier.frame().buffer(), {span.offset, span.length},
                                octets(uri), links_.mtu(other_port(carrier.port())));
+    if (!length && length.error() == frame::BuildError::over_mtu) {
+        release_in_fragments(packet, span, uri);
+        return;
+    }
     if (!length || !carrier.frame().resize(*length)) {
         const auto why = length ? std::string_view("no room in its frame") : to_string(length.error());
         carrier.settle(STEM_RELEASE_FAILED);

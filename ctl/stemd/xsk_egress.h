@@ -9,6 +9,8 @@
 // goes through the stack, which knows the way back.
 #pragma once
 
+#include <random>
+
 #include "ctl/call/packet.h"
 #include "ctl/stemd/drop_log.h"
 #include "ctl/stemd/frame_carrier.h"
@@ -39,11 +41,13 @@ class XskEgress final : public call::Egress {
     Failure send(const FrameCarrier& carrier, xsk::Frame& frame) noexcept;
     Failure refragment(FrameCarrier& carrier, std::string_view payload) noexcept;
     void release_refragmented(const call::Packet& packet, std::string_view payload) noexcept;
+    void release_in_fragments(const call::Packet& packet, sip::Span span, std::string_view uri) noexcept;
 
     Links& links_;
     const VerdictCounters& counters_;
     const VerdictCounters& monitored_;
     DropLog& log_;
+    std::mt19937 fragment_ids_{std::random_device{}()}; // RFC 7739 5: not to be guessed easily
 };
 
 } // namespace stem::stemd

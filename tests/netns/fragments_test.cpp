@@ -106,6 +106,34 @@ TEST_P(Fragments, AForwardDecisionIsMadeAnew) {
     EXPECT_TRUE(lab::eventually([&] { return inbound(STEM_SIP_REWRITTEN) >= 2; }, 2s));
 }
 
+// An INVITE that fills its packet, and becomes longer by the decision.
+TEST_P(Fragments, AForwardThatOutgrowsTheMtuLeavesInFragments) {
+    set_up();
+    ASSERT_TRUE(stage_);
+    const std::string target = lab::sip_uri("erin", proxy().address) + ";x-hop=" + std::string(60, 'h');
+    ASSERT_OK(stage_->stemctl({"profile", "add", "elsewhere"}));
+    ASSERT_OK(stage_->stemctl({"profile", "rule", "add", "elsewhere", "--forward", target}));
+    ASSERT_OK(stage_->stemctl(
+        {"user", "add", "frank", "--profile", "elsewhere", "--uri", lab::sip_uri("frank", proxy().address)}));
+    auto erin = erin_phone(*stage_, family());
+    ASSERT_OK(erin);
+    auto agent = lab::SipAgent::create(stage_->world().outside(), {.address = caller_address(), .port = 0});
+    ASSERT_OK(agent);
+    auto invite = agent->request("INVITE", "alice", lab::sip_uri("frank", proxy().address));
+    invite.body = lab::sdp({.address = caller_address(), .port = 24000});
+    const std::size_t full = 1500 - 8 - (family() == lab::Family::v4 ? 20 : 40);
+    const std::string name = "X-Padding: ";
+    ASSERT_LT(invite.text().size() + name.size() + 2, full);
+    invite.headers = {name + std::string(full - invite.text().size() - name.size() - 2, 'p')};
+    ASSERT_EQ(invite.text().size(), full);
+    ASSERT_OK(agent->send(proxy(), invite.text()));
+    const auto offered = erin->receive_request("INVITE", 5s);
+    ASSERT_TRUE(offered) << "two fragments, through the proxy";
+    EXPECT_EQ(lab::body_of(offered->text), invite.body);
+    EXPECT_EQ(inbound(STEM_SIP_REWRITTEN), 1U) << "one frame came in";
+    EXPECT_EQ(inbound(STEM_RELEASE_FAILED), 0U);
+}
+
 TEST_P(Fragments, WhatNeverBecomesWholeIsGivenUp) {
     set_up("[fragments]\ndatagram = 2000\ntimeout_ms = 300\n");
     ASSERT_TRUE(stage_);
@@ -117,6 +145,29 @@ TEST_P(Fragments, WhatNeverBecomesWholeIsGivenUp) {
     EXPECT_TRUE(lab::eventually([&] { return inbound(STEM_FRAGMENT_FORM) >= 2; }, 3s))
         << "larger than [fragments] datagram";
     EXPECT_FALSE(agent->receive(500ms));
+    // One whose last fragment is lost on the way to us.
+    const auto lose = [&](bool some) {
+        return lab::run_command(
+            {.name = "nft",
+             .argv = {"nft", "-f", "-"},
+             .netns = &stage_->world().outside(),
+             .input = some ? fmt::format("table netdev lossy {{ chain out {{\n"
+                                         "type filter hook egress device \"{}\" priority 0;\n"
+                                         "ip frag-off & 0x1fff != 0 drop\n"
+                                         "meta protocol ip6 exthdr frag frag-off != 0 drop\n"
+                                         "}} }}\n",
+                                         lab::outside_port)
+                           : std::string("delete table netdev lossy\n")});
+    };
+    ASSERT_OK(lose(true));
+    auto cut = agent->request("OPTIONS", "alice", lab::sip_uri("erin", proxy().address));
+    cut.headers = padding(1);
+    cut.headers.push_back("X-More: " + std::string(700, 'm'));
+    ASSERT_OK(agent->send(proxy(), cut.text()));
+    EXPECT_TRUE(lab::eventually([&] { return inbound(STEM_FRAGMENT_ORPHAN) == 1; }, 3s))
+        << "given up after [fragments] timeout_ms";
+    EXPECT_EQ(inbound(STEM_SIP_RELEASED), 0U);
+    ASSERT_OK(lose(false));
     // One that fits is a call, or at least an answer.
     auto small = agent->request("OPTIONS", "alice", lab::sip_uri("erin", proxy().address));
     small.headers = padding(1);
