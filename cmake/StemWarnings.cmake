@@ -3,7 +3,6 @@ add_library(stem_warnings INTERFACE)
 target_compile_options(stem_warnings INTERFACE
     -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wnon-virtual-dtor
     -Wcast-qual -Woverloaded-virtual -Wnull-dereference -Wformat=2 -Werror
-    -Wempty-body -Wparentheses
     # Designated initializers leave out what keeps its default, on purpose.
     -Wno-missing-field-initializers)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
