@@ -113,7 +113,7 @@ Stage::~Stage() {
         // What cannot be undone here, the enclosure's end undoes.
         static_cast<void>(stemctl({"detach"}));
     }
-    if (world_) {
+    if (world_ && options_.database.empty()) {
         // The next stage of this mode begins with users of its own.
         std::error_code absent;
         std::filesystem::remove(database(), absent);
@@ -131,6 +131,9 @@ Result<std::string> Stage::stemctl(std::vector<std::string> arguments) const {
 
 // Each mode is an installation of its own.
 std::string Stage::database() const {
+    if (!options_.database.empty()) {
+        return options_.database;
+    }
     return lab::scratch() / (mode() == lab::Mode::bridge ? "bridge.db" : "router.db");
 }
 

@@ -43,6 +43,7 @@ struct StageOptions {
     std::string config = {};                                           // stemd's, TOML; "" = its defaults
     std::vector<std::pair<std::string, std::string>> environment = {}; // of stemctl and stemd, beside our own
     std::function<Result<>(const lab::World&)> prepare = {};           // before stemd is started
+    std::string database = {};                                         // stemd's; "" = a file, made anew
     bool tcp = false;                                                  // Kamailio listens with TCP, too
 };
 

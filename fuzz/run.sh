@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly targets=(sip_message_fuzz sdp_session_fuzz frame_fuzz tcp_stream_fuzz mime_fuzz fragments_fuzz decision_fuzz
-    channel_fuzz api_fuzz)
+    channel_fuzz api_fuzz credentials_fuzz)
 readonly build=build/fuzz
 
 usage() {

@@ -46,12 +46,12 @@ Command Postgres::as_nobody(std::string name, std::vector<std::string> argv) con
     return {.name = std::move(name), .argv = std::move(whole), .directory = folder_};
 }
 
-Result<Postgres> Postgres::create(const std::string& password) {
+Result<Postgres> Postgres::create(Options options) {
     auto programs = find_programs();
     if (!programs) {
         return std::unexpected(programs.error());
     }
-    Postgres postgres(std::move(*programs), scratch() / "postgres", password);
+    Postgres postgres(std::move(*programs), scratch() / "postgres", std::move(options));
     std::filesystem::remove_all(postgres.folder_);
     std::filesystem::create_directories(postgres.folder_);
     const passwd* const nobody = ::getpwnam("nobody");
@@ -67,6 +67,7 @@ Result<Postgres> Postgres::create(const std::string& password) {
                                      "UTF8",
                                      "--no-locale",
                                      "--no-sync"};
+    const std::string& password = postgres.options_.password;
     if (password.empty()) {
         argv.emplace_back("--auth=trust");
     } else {
@@ -86,10 +87,13 @@ Result<Postgres> Postgres::create(const std::string& password) {
 }
 
 Result<> Postgres::start() {
-    auto server =
-        Process::start(as_nobody("postgres", {programs_ / "postgres", "-D", folder_ / "data", "-k", folder_,
-                                              "-c", "listen_addresses=", "-c", "fsync=off", "-c",
-                                              "log_statement=all", "-c", "log_min_error_statement=error"}));
+    std::vector<std::string> argv = {programs_ / "postgres", "-D", folder_ / "data", "-k", folder_, "-c",
+                                     "listen_addresses="};
+    if (!options_.durable) {
+        argv.insert(argv.end(),
+                    {"-c", "fsync=off", "-c", "log_statement=all", "-c", "log_min_error_statement=error"});
+    }
+    auto server = Process::start(as_nobody("postgres", std::move(argv)));
     if (!server) {
         return std::unexpected(server.error());
     }
@@ -141,7 +145,7 @@ Result<std::string> Postgres::sql(const std::string& database, const std::string
     return run_command({.name = "psql",
                         .argv = {"psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", folder_, "-U",
                                  "stem", "-d", database, "-c", statement},
-                        .environment = {{"PGPASSWORD", password_}}});
+                        .environment = {{"PGPASSWORD", options_.password}}});
 }
 
 } // namespace stem::lab

@@ -15,9 +15,15 @@ namespace stem::lab {
 
 class Postgres {
   public:
-    // Makes its files, with one user "stem" whose password is `password` ("": none is asked for), and starts
-    // it. Fails where Debian's package postgresql is not installed.
-    static Result<Postgres> create(const std::string& password = "");
+    struct Options {
+        std::string password = {}; // of its one user, "stem"; "": none is asked for
+        // For measurements: what is committed is on the disk, and statements are not logged. Tests have it
+        // quick, and every statement to read.
+        bool durable = false;
+    };
+    // Makes its files, and starts it. Fails where Debian's package postgresql is not installed.
+    static Result<Postgres> create(Options options);
+    static Result<Postgres> create() { return create(Options()); }
 
     Result<> start();
     // Cuts its connections; what was committed is kept.
@@ -33,15 +39,15 @@ class Postgres {
     Result<std::string> sql(const std::string& database, const std::string& statement) const;
 
   private:
-    Postgres(std::filesystem::path programs, std::filesystem::path folder, std::string password)
-        : programs_(std::move(programs)), folder_(std::move(folder)), password_(std::move(password)) {}
+    Postgres(std::filesystem::path programs, std::filesystem::path folder, Options options)
+        : programs_(std::move(programs)), folder_(std::move(folder)), options_(std::move(options)) {}
 
     [[nodiscard]] Command as_nobody(std::string name, std::vector<std::string> argv) const;
     void signal_all(int number) const;
 
     std::filesystem::path programs_;
     std::filesystem::path folder_;
-    std::string password_;
+    Options options_;
     std::optional<Process> server_;
 };
 

@@ -93,7 +93,12 @@ Admission::Bounded Admission::bound_inbound(const Decision& decision, Steps* ste
             return;
         }
         const bool busy = now >= most && !bounded.refusal;
-        add_step(steps, "max_calls of " + whose, busy, fmt::format("{} in progress, at most {}", now, most));
+        const auto elsewhere = calls_.count_elsewhere(bounded.counters.back());
+        add_step(steps, "max_calls of " + whose, busy,
+                 fmt::format(
+                     "{} in progress{}, at most {}", now,
+                     elsewhere == 0 ? "" : fmt::format(" ({} of them by other Security Managers)", elsewhere),
+                     most));
         if (busy) {
             const int status = decider_.settings().busy_status;
             bounded.cause = Bounded::Cause::busy;
@@ -368,8 +373,73 @@ void Admission::report(const Link::StreamEnd& end, const std::string& firewall) 
     record(audit::report_record(end, clock_(), firewall));
 }
 
+bool Admission::is_bound(std::string_view counter) const {
+    const auto rest_behind = [&](std::string_view kind) {
+        return counter.starts_with(kind) ? counter.substr(kind.size()) : std::string_view();
+    };
+    if (const auto user = rest_behind("user "); !user.empty()) {
+        const auto* entry = directory_.find_user(user);
+        return entry != nullptr && entry->user.max_calls != 0;
+    }
+    if (const auto name = rest_behind("profile "); !name.empty()) {
+        const auto* profile = directory_.find_profile(name);
+        return profile != nullptr && profile->max_calls != 0;
+    }
+    return true; // a limit's
+}
+
+void Admission::share_counts_as(std::string name, std::string own) {
+    shared_name_ = std::move(name);
+    own_name_ = std::move(own);
+}
+
+SharedCounts Admission::counts_to_share() const {
+    return calls_.counts_by_firewall(own_name_, [&](std::string_view counter) { return is_bound(counter); });
+}
+
+void Admission::take_counts(std::vector<ToldCounts> others) {
+    counts_of_others_ = std::move(others);
+    weigh_counts();
+}
+
+void Admission::weigh_counts() {
+    auto elsewhere = counted_elsewhere(counts_to_share(), counts_of_others_);
+    for (const std::string& firewall : elsewhere.moved) {
+        calls_.moved_away(firewall);
+    }
+    calls_.set_elsewhere(std::move(elsewhere.counts));
+}
+
+void Admission::share_counts(TimePoint now) {
+    const auto told = directory_.exchange_call_counts(shared_name_, to_text(counts_to_share()));
+    if (!told) { // the follower tells of a lost database
+        std::erase_if(counts_of_others_,
+                      [&](const ToldCounts& other) { return now - other.at > Store::counts_hold; });
+        weigh_counts();
+        return;
+    }
+    std::vector<ToldCounts> others;
+    for (const auto& row : *told) {
+        if (auto counts = shared_counts_from(row.counts)) {
+            others.push_back({.counts = std::move(*counts), .at = now - row.age});
+        } // else of a newer build: its calls count there alone
+    }
+    take_counts(std::move(others));
+}
+
+// It tells us of its calls now, and so they do not count where it was before.
+void Admission::came(const std::string& firewall) {
+    calls_.came(firewall);
+    if (!counts_of_others_.empty()) {
+        weigh_counts();
+    }
+}
+
 void Admission::tick() {
     const TimePoint now = clock_();
+    if (!shared_name_.empty()) {
+        share_counts(now);
+    }
     for (const auto& [key, call] : calls_.expire(now)) {
         end(call, key.first, "its firewall stays away");
     }

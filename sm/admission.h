@@ -55,9 +55,16 @@ class Admission {
     // A firewall that has come back tells of its calls in progress, in as many parts as it takes.
     void review(const std::vector<Link::CallEvent>& calls, bool first, bool last,
                 const std::string& firewall);
-    void came(const std::string& firewall) { calls_.came(firewall); }
+    void came(const std::string& firewall);
     void left(const std::string& firewall) { calls_.left(firewall, clock_()); }
     void report(const Link::StreamEnd& end, const std::string& firewall);
+    // Over a shared store: bounds are held together with the other Security Managers. `name`: this one's
+    // among them.
+    // What it counts of a process that is a firewall itself is told as the firewall `own`.
+    void share_counts_as(std::string name, std::string own);
+    // Once a second, by tick(): what is told to the others, and what they have told.
+    [[nodiscard]] SharedCounts counts_to_share() const;
+    void take_counts(std::vector<ToldCounts> others);
 
     // Once a second.
     void tick();
@@ -93,6 +100,9 @@ class Admission {
     void take_in(const Bounded& bounded, const Query& query);
     void act_on(const Bounded& bounded, const Query& query, const std::string& firewall);
     [[nodiscard]] Calls::Counters counters_of(const Link::CallEvent& event) const;
+    [[nodiscard]] bool is_bound(std::string_view counter) const;
+    void share_counts(TimePoint now);
+    void weigh_counts();
     void watch_duration(const Calls::Key& key, const Calls::Call& call);
     void end(const Calls::Call& call, const std::string& firewall, std::string cause);
     void record(const audit::Record& record);
@@ -114,6 +124,9 @@ class Admission {
     std::function<void(const std::string&)> warn_;
     std::map<std::string, TimePoint> warned_; // what the log was told, for a minute
     int ticks_ = 0;
+    std::string shared_name_; // "" = no counts are shared
+    std::string own_name_;
+    std::vector<ToldCounts> counts_of_others_;
 };
 
 } // namespace stem::sm

@@ -108,8 +108,8 @@ ApiReply locations(ApiRequest& request, const std::string& name) {
         if (!location) {
             return failed(location.error());
         }
-        const auto set =
-            request.directory.set_location(name, location->contact, location->address, location->expires);
+        const auto set = request.directory.set_location(name, location->contact, location->address,
+                                                        location->expires, location->q);
         return set ? show(request.directory, name, 201) : failed(set.error());
     }
     if (request.method == "DELETE") {

@@ -88,7 +88,20 @@ std::vector<Calls::Call> Calls::end_review(const std::string& firewall) {
 }
 
 void Calls::left(const std::string& firewall, TimePoint now) {
+    here_.erase(firewall);
     away_.insert_or_assign(firewall, now);
+}
+
+void Calls::came(const std::string& firewall) {
+    away_.erase(firewall);
+    here_.insert(firewall);
+}
+
+void Calls::moved_away(const std::string& firewall) {
+    away_.erase(firewall);
+    for (auto at = calls_.lower_bound({firewall, ""}); at != calls_.end() && at->first.first == firewall;) {
+        at = erase(at);
+    }
 }
 
 std::vector<std::pair<Calls::Key, Calls::Call>> Calls::expire(TimePoint now) {
@@ -119,7 +132,12 @@ const Calls::Call* Calls::find(const Key& key) const {
 
 std::uint32_t Calls::count(std::string_view counter) const {
     const auto found = counts_.find(counter);
-    return found == counts_.end() ? 0 : found->second;
+    return (found == counts_.end() ? 0 : found->second) + count_elsewhere(counter);
+}
+
+std::uint32_t Calls::count_elsewhere(std::string_view counter) const {
+    const auto found = elsewhere_.find(counter);
+    return found == elsewhere_.end() ? 0 : found->second;
 }
 
 } // namespace stem::sm

@@ -9,11 +9,13 @@
 #pragma once
 
 #include "sm/decision.h"
+#include "sm/shared_counts.h"
 #include "sm/string_map.h"
 
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -63,12 +65,39 @@ class Calls {
     void begin_review(const std::string& firewall);
     std::vector<Call> end_review(const std::string& firewall);
     void left(const std::string& firewall, TimePoint now);
-    void came(const std::string& firewall) { away_.erase(firewall); }
+    void came(const std::string& firewall);
+    // It tells another Security Manager of its calls now.
+    void moved_away(const std::string& firewall);
     // Forgets what nobody told of in time; gives the calls of firewalls that stayed away.
     std::vector<std::pair<Key, Call>> expire(TimePoint now);
 
     [[nodiscard]] const Call* find(const Key& key) const;
+    // With those that are counted elsewhere.
     [[nodiscard]] std::uint32_t count(std::string_view counter) const;
+    [[nodiscard]] std::uint32_t count_elsewhere(std::string_view counter) const;
+    void set_elsewhere(CallCounts counts) { elsewhere_ = std::move(counts); }
+    // What is counted here, of counters that `is_wanted`. Calls of firewalls that never came are this
+    // process's own: `own_name`.
+    template<typename Wanted>
+    [[nodiscard]] SharedCounts counts_by_firewall(const std::string& own_name,
+                                                  const Wanted& is_wanted) const {
+        SharedCounts all;
+        for (const std::string& firewall : here_) {
+            all[firewall]; // also one without calls: it is here, and not where it was before
+        }
+        for (const auto& [key, call] : calls_) {
+            const bool away = away_.contains(key.first);
+            FirewallCounts& firewall = all[away || here_.contains(key.first) ? key.first : own_name];
+            firewall.connected = !away;
+            firewall.left = away ? away_.at(key.first) : TimePoint();
+            for (const std::string& counter : call.counters) {
+                if (is_wanted(counter)) {
+                    ++firewall.counts[counter];
+                }
+            }
+        }
+        return all;
+    }
     [[nodiscard]] std::size_t size() const noexcept { return calls_.size(); }
 
   private:
@@ -80,6 +109,8 @@ class Calls {
 
     Map calls_;
     StringMap<std::uint32_t> counts_;
+    CallCounts elsewhere_;
+    std::set<std::string> here_;            // firewalls that came, and did not leave
     std::map<std::string, TimePoint> away_; // firewall -> since when
     std::multimap<TimePoint, Key> waiting_; // for news of them; some have come
 };

@@ -4,6 +4,7 @@
 
 #include <stem/abi/address.h>
 #include <stem/address.h>
+#include <stem/qvalue.h>
 
 #include <chrono>
 #include <cstdint>
@@ -36,7 +37,8 @@ struct Query {
 inline constexpr std::size_t max_authorizations = 8;
 inline constexpr std::size_t max_authorization = 2048;
 
-// Let the call in. `terminals`: where the callee's media may be; empty = not bound to an address.
+// Let the call in. `terminals`: where the callee's media may be, the most preferred first; empty = not bound
+// to an address.
 struct Accept {
     std::vector<Address> terminals;
 };
@@ -93,6 +95,7 @@ class Link {
         Address address;               // where the terminal is: the source of the REGISTER as STEM saw it
         std::chrono::seconds lifetime; // 0 = removed
         bool all = false;              // "Contact: *" with Expires 0: remove each one
+        QValue q = {};
     };
     virtual void learn(const Binding& binding) = 0;
 

@@ -66,7 +66,7 @@ class Directory {
 
     // Locations. `contact` "" = "sip:ADDRESS"; the same contact again replaces the address.
     Result<> set_location(std::string_view user, std::string_view contact, const Address& address,
-                          std::optional<TimePoint> expires);
+                          std::optional<TimePoint> expires, QValue q = {});
     // All locations with that contact, learned and set; "" = all of the user. Returns how many; fails on none
     // with that contact.
     Result<std::size_t> remove_locations(std::string_view user, std::string_view contact);
@@ -149,6 +149,12 @@ class Directory {
     // stay.
     void write_waiting(TimePoint now);
     [[nodiscard]] std::size_t waiting() const noexcept { return waiting_.size(); }
+
+    // As Store::exchange_call_counts().
+    Result<std::vector<Store::CallCountsRow>> exchange_call_counts(const std::string& manager,
+                                                                   const std::string& counts) {
+        return store_.exchange_call_counts(manager, counts);
+    }
 
     // Backups (sm/store_backup.h).
     Result<std::string> backup(TimePoint now) { return store_.backup(now); }

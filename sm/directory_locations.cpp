@@ -61,7 +61,7 @@ Result<> Directory::forget(Entry& entry, const std::vector<Location>& gone) {
 }
 
 Result<> Directory::set_location(std::string_view user, std::string_view contact, const Address& address,
-                                 std::optional<TimePoint> expires) {
+                                 std::optional<TimePoint> expires, QValue q) {
     const std::string attempt = fmt::format("set a location of user {}", user);
     const auto found = entry(attempt, user);
     if (!found) {
@@ -75,7 +75,8 @@ Result<> Directory::set_location(std::string_view user, std::string_view contact
                       .contact = std::string(contact),
                       .address = address,
                       .origin = Location::Origin::set,
-                      .expires = expires};
+                      .expires = expires,
+                      .q = q};
     if (contact.empty()) {
         const std::string host = address.to_string();
         location.contact = address.is_v4() ? "sip:" + host : "sip:[" + host + "]";
@@ -161,7 +162,8 @@ Result<Directory::Learned> Directory::learn_once(const Link::Binding& binding, T
                       .contact = binding.contact,
                       .address = binding.address,
                       .origin = Location::Origin::learned,
-                      .expires = std::nullopt};
+                      .expires = std::nullopt,
+                      .q = binding.q};
     if (!removes) {
         if (auto good = check_contact(attempt, binding.contact); !good) {
             return std::unexpected(good.error());

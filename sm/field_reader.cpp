@@ -87,6 +87,16 @@ std::optional<std::string> FieldReader::text(std::string_view field) {
     return std::string(view(value->get_string()));
 }
 
+QValue FieldReader::qvalue(std::string_view field) {
+    const auto written = text(field);
+    const auto value = written ? QValue::parse(*written) : QValue();
+    if (!value) {
+        wrong(field, fmt::format("'{}' is not a number of 0 to 1 with at most three digits after the point",
+                                 written->substr(0, 20)));
+    }
+    return value.value_or(QValue());
+}
+
 std::optional<std::int64_t> FieldReader::integer(std::string_view field, std::int64_t least,
                                                  std::int64_t most) {
     const auto* value = any(field);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <stem/error.h>
+#include <stem/qvalue.h>
 
 #include <boost/json/value.hpp>
 
@@ -32,6 +33,9 @@ class FieldReader {
     std::optional<std::string> text(std::string_view field);
     std::optional<std::int64_t> integer(std::string_view field, std::int64_t least, std::int64_t most);
     std::optional<bool> boolean(std::string_view field);
+    // Text as RFC 3261 25.1 writes it ("0.7"), since JSON's numbers have no fixed number of digits; 1 =
+    // absent.
+    QValue qvalue(std::string_view field);
     std::vector<std::string> texts(std::string_view field);
     // nullptr = absent.
     const boost::json::value* any(std::string_view field);

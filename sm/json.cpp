@@ -4,7 +4,8 @@
 #include "sm/failure.h"
 #include "sm/field_reader.h"
 #include "sm/timestamp.h"
-#include "sm/utf8.h"
+
+#include <stem/utf8.h>
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
@@ -104,7 +105,8 @@ json::value to_json(const Location& location) {
         {"address", location.address.to_string()},
         {"origin", std::string(name_of(location.origin))},
         {"uri", location.uri.empty() ? json::value() : json::value(location.uri)},
-        {"expires_at", location.expires ? json::value(to_timestamp(*location.expires)) : json::value()}};
+        {"expires_at", location.expires ? json::value(to_timestamp(*location.expires)) : json::value()},
+        {"q", location.q.to_string()}};
 }
 
 json::value to_json(const Treatment& treatment) {
@@ -375,7 +377,7 @@ Result<std::string> uri_from(const json::value& body) {
 }
 
 Result<Location> location_from(const json::value& body, TimePoint now) {
-    FieldReader fields(body, "location", {"contact", "address", "expires_at", "expires_in"});
+    FieldReader fields(body, "location", {"contact", "address", "expires_at", "expires_in", "q"});
     Location location;
     location.contact = fields.text("contact").value_or("");
     if (auto address = Address::parse(fields.required_text("address"))) {
@@ -383,6 +385,7 @@ Result<Location> location_from(const json::value& body, TimePoint now) {
     } else {
         fields.blame("address", address.error());
     }
+    location.q = fields.qvalue("q");
     if (const auto seconds = fields.integer("expires_in", 1, 0xffffffff)) {
         location.expires = std::chrono::floor<std::chrono::seconds>(now) + std::chrono::seconds(*seconds);
     }

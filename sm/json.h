@@ -36,7 +36,7 @@ Result<Profile> profile_from(const boost::json::value& body);
 Result<Limit> limit_from(const boost::json::value& body);
 Result<SpamEntry> spam_from(const boost::json::value& body);
 Result<std::string> uri_from(const boost::json::value& body);
-// A location to be set: "contact", "address", and "expires_at" or "expires_in" (seconds from `now`).
+// A location to be set: "contact", "address", and "expires_at" or "expires_in" (seconds from `now`), "q".
 Result<Location> location_from(const boost::json::value& body, TimePoint now);
 
 } // namespace stem::sm

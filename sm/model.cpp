@@ -3,7 +3,8 @@
 
 #include "sm/auth/digest.h"
 #include "sm/failure.h"
-#include "sm/utf8.h"
+
+#include <stem/utf8.h>
 
 #include <fmt/format.h>
 

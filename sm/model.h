@@ -6,6 +6,7 @@
 #include "sm/schedule.h"
 
 #include <stem/address.h>
+#include <stem/qvalue.h>
 
 #include <chrono>
 #include <cstdint>
@@ -34,6 +35,7 @@ struct Location {
     Address address;
     Origin origin = Origin::set;
     std::optional<TimePoint> expires; // nullopt = never
+    QValue q = {};
 
     [[nodiscard]] bool alive(TimePoint now) const { return !expires || *expires > now; }
 };

@@ -62,11 +62,12 @@ Result<Settings> settings_from(const json::value& value) {
 }
 
 Result<Location> location_from_snapshot(const json::value& value) {
-    FieldReader fields(value, "location", {"contact", "address", "origin", "uri", "expires_at"});
+    FieldReader fields(value, "location", {"contact", "address", "origin", "uri", "expires_at", "q"});
     Location location{.uri = fields.text("uri").value_or(""), .contact = fields.required_text("contact")};
     const auto address = Address::parse(fields.required_text("address"));
     const auto origin = origin_from(fields.required_text("origin"));
     const auto expires = fields.text("expires_at");
+    const QValue q = fields.qvalue("q");
     const auto at = expires ? parse_timestamp(*expires) : Result<TimePoint>(TimePoint());
     if (fields.fault()) {
         return std::unexpected(*fields.fault());
@@ -76,6 +77,7 @@ Result<Location> location_from_snapshot(const json::value& value) {
     }
     location.address = *address;
     location.origin = *origin;
+    location.q = q;
     if (expires) {
         location.expires = *at;
     }

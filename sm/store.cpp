@@ -176,12 +176,14 @@ Result<> Store::put_location(std::string_view user, const Location& location) {
             const std::string address = location.address.to_string();
             Nullable<long long> expires(location.expires ? unix_seconds(*location.expires) : 0,
                                         location.expires.has_value());
-            session_->sql << "INSERT INTO locations (user_name, origin, uri, contact, address, expires_at) "
-                             "VALUES (:user, :origin, :uri, :contact, :address, :expires) "
-                             "ON CONFLICT (user_name, origin, uri, contact) "
-                             "DO UPDATE SET address = excluded.address, expires_at = excluded.expires_at",
+            const int q = location.q.thousandths();
+            session_->sql
+                << "INSERT INTO locations (user_name, origin, uri, contact, address, expires_at, q) "
+                   "VALUES (:user, :origin, :uri, :contact, :address, :expires, :q) "
+                   "ON CONFLICT (user_name, origin, uri, contact) DO UPDATE SET "
+                   "address = excluded.address, expires_at = excluded.expires_at, q = excluded.q",
                 use(key), use(origin), use(location.uri), use(location.contact), use(address),
-                use(expires.value, expires.indicator);
+                use(expires.value, expires.indicator), use(q);
         });
 }
 

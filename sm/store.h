@@ -135,6 +135,16 @@ class Store {
     Result<> put_administrator(const Administrator& administrator);
     Result<> remove_administrator(std::string_view name);
 
+    // Of a shared store: tells the others what this Security Manager counts, and gives what each of them has
+    // told within `counts_hold`, the newest last (sm/shared_counts.h).
+    static constexpr std::chrono::seconds counts_hold{15};
+    struct CallCountsRow {
+        std::string counts;
+        std::chrono::seconds age; // since it was told
+    };
+    Result<std::vector<CallCountsRow>> exchange_call_counts(const std::string& manager,
+                                                            const std::string& counts);
+
     // Gives the version of the change; the given one is not looked at. A change without a value is a reset.
     Result<std::int64_t> add_threshold_change(const ThresholdChange& change);
     // Newest first; of the last thousand changes of all thresholds.

@@ -126,7 +126,8 @@ const std::vector<BackupTable>& backup_tables() {
 }
 
 const std::vector<std::string_view>& tables_without_backup() {
-    static const std::vector<std::string_view> tables{"store_state", "store_changes", "stem_schema"};
+    static const std::vector<std::string_view> tables{"store_state", "store_changes", "stem_schema",
+                                                      "call_counts"};
     return tables;
 }
 

@@ -166,11 +166,12 @@ std::vector<std::pair<std::string, Location>> load_locations(soci::session& sql,
     std::string address;
     Location location;
     Nullable<long long> expires;
+    int q = 0;
     soci::statement rows =
-        (sql.prepare << "SELECT user_name, origin, uri, contact, address, expires_at FROM locations "
+        (sql.prepare << "SELECT user_name, origin, uri, contact, address, expires_at, q FROM locations "
                         "WHERE :all = 1 OR user_name = :name",
          use(whose.all), use(whose.name), into(user), into(origin), into(location.uri),
-         into(location.contact), into(address), into(expires.value, expires.indicator));
+         into(location.contact), into(address), into(expires.value, expires.indicator), into(q));
     rows.execute();
     while (rows.fetch()) {
         constexpr std::string_view table = "locations";
@@ -181,6 +182,7 @@ std::vector<std::pair<std::string, Location>> load_locations(soci::session& sql,
         if (expires.present()) {
             location.expires = TimePoint(std::chrono::seconds(expires.value));
         }
+        location.q = known_or_throw(QValue::from_thousandths(q), std::to_string(q), table, row);
         locations.emplace_back(user, location);
     }
     return locations;

@@ -162,6 +162,17 @@ constexpr std::array version_6 = {
     "CREATE TABLE administrators (name TEXT PRIMARY KEY, password TEXT NOT NULL)",
 };
 
+constexpr std::array version_7 = {
+    // In thousandths (RFC 3261 25.1, qvalue).
+    "ALTER TABLE locations ADD COLUMN q INTEGER NOT NULL DEFAULT 1000",
+
+    // Of a shared store: what each Security Manager counts (sm/shared_counts.h), and when it said so.
+    "CREATE TABLE call_counts ("
+    " manager TEXT PRIMARY KEY,"
+    " counts TEXT NOT NULL,"
+    " told_at BIGINT NOT NULL)",
+};
+
 // Step i brings version i to version i + 1. A step is never changed once it was released: files of it are
 // about.
 constexpr auto steps = std::to_array<std::span<const char* const>>({
@@ -171,6 +182,7 @@ constexpr auto steps = std::to_array<std::span<const char* const>>({
     version_4,
     version_5,
     version_6,
+    version_7,
 });
 
 // Numbers that the database gives. Only where the order of adding counts.

@@ -29,10 +29,11 @@ std::filesystem::path here() {
     return std::filesystem::read_symlink("/proc/self/exe").parent_path();
 }
 
-// A stem-smd over the database of `many`, on loopback, and a link to it.
+// A stem-smd on loopback over a database that is there, and a link to it.
 class Elsewhere {
   public:
-    static Result<std::unique_ptr<Elsewhere>> start(const std::filesystem::path& folder) {
+    static Result<std::unique_ptr<Elsewhere>> start(const std::filesystem::path& folder,
+                                                    const std::string& database, unsigned port) {
         std::unique_ptr<Elsewhere> one(new Elsewhere);
         if (auto up = lab::run_command({.name = "ip", .argv = {"ip", "link", "set", "lo", "up"}}); !up) {
             return std::unexpected(up.error());
@@ -53,7 +54,7 @@ class Elsewhere {
                         "\"{}\"\nca = \"{}\"\ncrl = "
                         "\"{}\"\n[sm]\ndatabase = \"{}\"\n",
                         port, (issued / "server-sm1.crt").string(), (issued / "server-sm1.key").string(),
-                        (pki / "ca.crt").string(), (pki / "ca.crl").string(), (folder / "sm.db").string());
+                        (pki / "ca.crt").string(), (pki / "ca.crl").string(), database);
         if (auto written = lab::write_text(config, text); !written) {
             return std::unexpected(written.error());
         }
@@ -109,8 +110,6 @@ class Elsewhere {
     }
 
   private:
-    static constexpr unsigned port = 7443;
-
     Elsewhere() = default;
 
     std::optional<lab::Process> process_;
@@ -141,41 +140,48 @@ class DecisionLatency : public Measure {
         if (!inside) {
             return std::unexpected(inside.error());
         }
-        std::filesystem::path folder;
-        { // its database goes to stem-smd, which wants it for itself
-            auto outside = ManyUsers::make("sm-latency-tls", users, false);
-            if (!outside) {
-                return std::unexpected(outside.error());
-            }
-            folder = (*outside)->folder();
+        auto over_sqlite = elsewhere("sm-latency-tls", nullptr, 7443);
+        if (!over_sqlite) {
+            return std::unexpected(over_sqlite.error());
         }
-        auto elsewhere = Elsewhere::start(folder);
-        if (!elsewhere) {
-            return std::unexpected(elsewhere.error());
+        const auto postgres = lab::Postgres::create({.durable = true});
+        auto over_postgresql = postgres ? elsewhere("sm-latency-postgresql", &*postgres, 7444)
+                                        : std::unexpected(postgres.error());
+        if (!over_postgresql) {
+            return std::unexpected(over_postgresql.error());
         }
         Latencies embedded;
         Latencies tls;
+        Latencies tls_postgresql;
         for (unsigned round = 1; round <= settings.repetitions; ++round) {
             std::vector<double> here;
             std::vector<double> there;
+            std::vector<double> there_postgresql;
             for (unsigned i = 0; i < in_a_round; ++i) {
                 const sm::Query query = (*inside)->query(next_++);
                 const auto at = Clock::now();
                 const auto decision = (*inside)->admission().decide(query, "bench");
                 here.push_back(microseconds_since(at));
-                const auto took = (*elsewhere)->ask(query);
-                if (!took || !std::holds_alternative<sm::Accept>(decision.action)) {
-                    return fail("decide of a call", took ? "it was not accepted" : took.error().message());
+                const auto took = (*over_sqlite)->ask(query);
+                const auto took_postgresql = (*over_postgresql)->ask(query);
+                if (!took || !took_postgresql) {
+                    return std::unexpected(took ? took_postgresql.error() : took.error());
+                }
+                if (!std::holds_alternative<sm::Accept>(decision.action)) {
+                    return fail("decide of a call", "it was not accepted");
                 }
                 there.push_back(*took);
+                there_postgresql.push_back(*took_postgresql);
             }
             (*inside)->admission().tick();
             embedded.add(here);
             tls.add(there);
+            tls_postgresql.add(there_postgresql);
             progress(fmt::format(
-                "{} of {}: embedded {:.1f} and {:.1f} us, over TLS {:.0f} and {:.0f} us (p50, p99)", round,
-                settings.repetitions, embedded.p50.back(), embedded.p99.back(), tls.p50.back(),
-                tls.p99.back()));
+                "{} of {}: embedded {:.1f} and {:.1f} us, over TLS {:.0f} and {:.0f} us, with PostgreSQL "
+                "{:.0f} and {:.0f} us (p50, p99)",
+                round, settings.repetitions, embedded.p50.back(), embedded.p99.back(), tls.p50.back(),
+                tls.p99.back(), tls_postgresql.p50.back(), tls_postgresql.p99.back()));
         }
         const auto figure = [](const char* name, const std::vector<double>& samples) {
             return Figure{.name = name, .unit = "us", .spread = spread_of(samples)};
@@ -184,12 +190,33 @@ class DecisionLatency : public Measure {
                                        figure("sm_decision_embedded_p99_us", embedded.p99),
                                        figure("sm_decision_tls_p50_us", tls.p50),
                                        figure("sm_decision_tls_p99_us", tls.p99)};
-        figures.back().aim = aim_us;
-        figures.back().aim_is_floor = false;
+        figures.push_back(figure("sm_decision_tls_postgresql_p50_us", tls_postgresql.p50));
+        figures.push_back(figure("sm_decision_tls_postgresql_p99_us", tls_postgresql.p99));
+        for (auto& one : figures) {
+            if (one.name.ends_with("tls_p99_us") || one.name.ends_with("postgresql_p99_us")) {
+                one.aim = aim_us;
+                one.aim_is_floor = false;
+            }
+        }
         return figures;
     }
 
   private:
+    static Result<std::unique_ptr<Elsewhere>> elsewhere(const std::string& name,
+                                                        const lab::Postgres* postgres, unsigned port) {
+        std::filesystem::path folder;
+        std::string database;
+        { // which goes to stem-smd, which wants a file for itself
+            const auto filled = ManyUsers::make(name, users, false, postgres);
+            if (!filled) {
+                return std::unexpected(filled.error());
+            }
+            folder = (*filled)->folder();
+            database = (*filled)->database();
+        }
+        return Elsewhere::start(folder, database, port);
+    }
+
     std::uint64_t next_ = 1;
 };
 

@@ -23,8 +23,8 @@ class DecisionRate : public Measure {
   public:
     [[nodiscard]] std::string name() const override { return "sm_decisions"; }
     [[nodiscard]] std::string help() const override {
-        return "decisions a second on one core: 10,000 users, 10 rules, 100,000 spam callers, SQLite, audit "
-               "trail";
+        return "decisions a second on one core: 10,000 users, 10 rules, 100,000 spam callers, audit trail, "
+               "SQLite or PostgreSQL behind";
     }
 
     Result<std::vector<Figure>> run(const Settings& settings, const Progress& progress) override {
@@ -36,18 +36,28 @@ class DecisionRate : public Measure {
         if (!plain) {
             return std::unexpected(plain.error());
         }
+        const auto postgres = lab::Postgres::create({.durable = true});
+        auto shared = postgres ? ManyUsers::make("sm-rate-postgresql", users, true, &*postgres)
+                               : std::unexpected(postgres.error());
+        if (!shared) {
+            return std::unexpected(shared.error());
+        }
         std::vector<double> rates;
         std::vector<double> without;
+        std::vector<double> over_postgresql;
         for (unsigned round = 1; round <= settings.repetitions; ++round) {
             const auto one = rate_of(**audited, settings.run_time);
             const auto other = rate_of(**plain, settings.run_time);
-            if (!one || !other) {
-                return std::unexpected(one ? other.error() : one.error());
+            const auto third = rate_of(**shared, settings.run_time);
+            if (!one || !other || !third) {
+                return std::unexpected(!one ? one.error() : !other ? other.error() : third.error());
             }
             rates.push_back(*one);
             without.push_back(*other);
-            progress(fmt::format("{} of {}: {:.0f} a second, {:.0f} without an audit trail", round,
-                                 settings.repetitions, *one, *other));
+            over_postgresql.push_back(*third);
+            progress(fmt::format(
+                "{} of {}: {:.0f} a second, {:.0f} without an audit trail, {:.0f} over PostgreSQL", round,
+                settings.repetitions, *one, *other, *third));
         }
         if ((*audited)->trail()->counts().lost > 0) {
             return fail("write the audit trail", (*audited)->trail()->failure());
@@ -59,7 +69,11 @@ class DecisionRate : public Measure {
              .aim = aim,
              .details = {{.name = "without_audit_trail", .value = spread_of(without).median},
                          {.name = "users", .value = users},
-                         {.name = "spam_callers", .value = ManyUsers::spam_callers}}}};
+                         {.name = "spam_callers", .value = ManyUsers::spam_callers}}},
+            {.name = "sm_decisions_postgresql_per_second",
+             .unit = "per second",
+             .spread = spread_of(over_postgresql),
+             .aim = aim}};
     }
 
   private:

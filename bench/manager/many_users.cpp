@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace stem::bench {
 namespace {
 
@@ -32,17 +34,28 @@ std::string ManyUsers::user_name(unsigned number) {
     return fmt::format("user{}", number);
 }
 
-Result<std::unique_ptr<ManyUsers>> ManyUsers::make(const std::string& name, unsigned users, bool audited) {
+Result<std::unique_ptr<ManyUsers>> ManyUsers::make(const std::string& name, unsigned users, bool audited,
+                                                   const lab::Postgres* postgres) {
     std::unique_ptr<ManyUsers> many(new ManyUsers);
     many->folder_ = lab::scratch() / name;
     many->users_ = users;
     std::filesystem::remove_all(many->folder_);
     std::filesystem::create_directories(many->folder_);
-    auto directory = sm::Directory::open(many->folder_ / "sm.db", std::chrono::system_clock::now());
+    many->database_ = many->folder_ / "sm.db";
+    auto directory =
+        sm::Directory::open(std::filesystem::path(many->database_), std::chrono::system_clock::now());
     if (!directory) {
         return std::unexpected(directory.error());
     }
     many->directory_ = std::move(*directory);
+    if (auto filled = many->fill(users); !filled) {
+        return std::unexpected(filled.error());
+    }
+    if (postgres != nullptr) {
+        if (auto moved = many->move_to(*postgres, name); !moved) {
+            return std::unexpected(moved.error());
+        }
+    }
     if (audited) {
         auto trail = sm::audit::Trail::open({.file = many->folder_ / "audit.jsonl"});
         if (!trail) {
@@ -51,10 +64,32 @@ Result<std::unique_ptr<ManyUsers>> ManyUsers::make(const std::string& name, unsi
         many->trail_ = std::move(*trail);
     }
     many->admission_ = std::make_unique<sm::Admission>(*many->directory_, sm::Settings{}, many->trail_.get());
-    if (auto filled = many->fill(users); !filled) {
-        return std::unexpected(filled.error());
-    }
     return many;
+}
+
+// As a site does that grows out of one machine: a backup of the file is restored into the database.
+Result<> ManyUsers::move_to(const lab::Postgres& postgres, const std::string& name) {
+    const auto now = std::chrono::system_clock::now();
+    const auto backup = directory_->backup(now);
+    if (!backup) {
+        return std::unexpected(backup.error());
+    }
+    std::string database = name;
+    std::ranges::replace(database, '-', '_');
+    if (auto added = postgres.add_database(database); !added) {
+        return added;
+    }
+    database_ = postgres.uri(database);
+    const auto address = sm::StoreAddress::parse(database_);
+    auto shared = address ? sm::Directory::open(*address, now) : std::unexpected(address.error());
+    if (!shared) {
+        return std::unexpected(shared.error());
+    }
+    if (auto restored = (*shared)->restore(*backup, true); !restored) {
+        return std::unexpected(restored.error());
+    }
+    directory_ = std::move(*shared);
+    return {};
 }
 
 Result<> ManyUsers::fill(unsigned users) {

@@ -3,6 +3,7 @@
 // trail.
 #pragma once
 
+#include "lab/postgres.h"
 #include "sm/admission.h"
 
 #include <stem/error.h>
@@ -16,13 +17,16 @@ class ManyUsers {
   public:
     static constexpr unsigned spam_callers = 100'000;
 
-    // In a folder of its own under the scratch directory, made anew.
-    static Result<std::unique_ptr<ManyUsers>> make(const std::string& name, unsigned users, bool audited);
+    // In a folder of its own under the scratch directory, made anew; in SQLite, or in a database of
+    // `postgres`.
+    static Result<std::unique_ptr<ManyUsers>> make(const std::string& name, unsigned users, bool audited,
+                                                   const lab::Postgres* postgres = nullptr);
 
     [[nodiscard]] sm::Directory& directory() { return *directory_; }
     [[nodiscard]] sm::Admission& admission() { return *admission_; }
     [[nodiscard]] const sm::audit::Trail* trail() const { return trail_.get(); }
     [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }
+    [[nodiscard]] const std::string& database() const { return database_; } // as [sm] database names it
     // Call number `n`: from a caller who is on no list, to the n-th user.
     [[nodiscard]] sm::Query query(std::uint64_t n) const;
     static std::string user_name(unsigned number);
@@ -30,8 +34,10 @@ class ManyUsers {
   private:
     ManyUsers() = default;
     Result<> fill(unsigned users);
+    Result<> move_to(const lab::Postgres& postgres, const std::string& name);
 
     std::filesystem::path folder_;
+    std::string database_;
     unsigned users_ = 0;
     std::unique_ptr<sm::Directory> directory_;
     std::unique_ptr<sm::audit::Trail> trail_;

@@ -31,12 +31,32 @@ class RegisterStorm : public Measure {
   public:
     [[nodiscard]] std::string name() const override { return "sm_register_storm"; }
     [[nodiscard]] std::string help() const override {
-        return "REGISTERs of 100,000 users, each learned and written to SQLite before the next";
+        return "REGISTERs of 100,000 users, each learned and written to SQLite or PostgreSQL "
+               "before the next";
     }
 
     Result<std::vector<Figure>> run(const Settings& settings, const Progress& progress) override {
+        std::vector<Figure> figures;
+        if (auto done = over("sm_register_storm_per_second", nullptr, settings, progress, figures); !done) {
+            return std::unexpected(done.error());
+        }
+        const auto postgres = lab::Postgres::create({.durable = true});
+        if (!postgres) {
+            return std::unexpected(postgres.error());
+        }
+        if (auto done =
+                over("sm_register_storm_postgresql_per_second", &*postgres, settings, progress, figures);
+            !done) {
+            return std::unexpected(done.error());
+        }
+        return figures;
+    }
+
+  private:
+    static Result<> over(const char* name, const lab::Postgres* postgres, const Settings& settings,
+                         const Progress& progress, std::vector<Figure>& figures) {
         const double before = resident_mib();
-        auto many = ManyUsers::make("sm-storm", users, false);
+        auto many = ManyUsers::make("sm-storm", users, false, postgres);
         if (!many) {
             return std::unexpected(many.error());
         }
@@ -51,20 +71,20 @@ class RegisterStorm : public Measure {
             }
             rates.push_back(storm->rate);
             longest.push_back(storm->longest_us);
-            progress(fmt::format("{} of {}: {:.0f} a second, the longest {:.0f} us", round, rounds,
-                                 storm->rate, storm->longest_us));
+            progress(fmt::format("{}: {} of {}: {:.0f} a second, the longest {:.0f} us",
+                                 postgres == nullptr ? "SQLite" : "PostgreSQL", round, rounds, storm->rate,
+                                 storm->longest_us));
         }
-        return std::vector<Figure>{
-            {.name = "sm_register_storm_per_second",
-             .unit = "per second",
-             .spread = spread_of(rates),
-             .details = {{.name = "users", .value = users},
-                         {.name = "longest_us", .value = spread_of(longest).median},
-                         {.name = "mib_of_users_and_spam_list", .value = loaded - before},
-                         {.name = "mib_of_locations", .value = resident_mib() - loaded}}}};
+        figures.push_back({.name = name,
+                           .unit = "per second",
+                           .spread = spread_of(rates),
+                           .details = {{.name = "users", .value = users},
+                                       {.name = "longest_us", .value = spread_of(longest).median},
+                                       {.name = "mib_of_users_and_spam_list", .value = loaded - before},
+                                       {.name = "mib_of_locations", .value = resident_mib() - loaded}}});
+        return {};
     }
 
-  private:
     struct Storm {
         double rate = 0;
         double longest_us = 0;

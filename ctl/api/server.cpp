@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ctl/api/server.h"
 
+#include <stem/utf8.h>
+
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -139,7 +141,8 @@ class Server::Listener::Session : public std::enable_shared_from_this<Session> {
         }
         if (!answer.body.empty()) {
             response_.set(http::field::content_type, answer.content_type);
-            response_.body() = std::move(answer.body);
+            // What callers have put into URIs need not be UTF-8; JSON must.
+            response_.body() = is_utf8(answer.body) ? std::move(answer.body) : valid_utf8(answer.body);
         }
         response_.prepare_payload();
         stream_.expires_after(listener->settings().timeout);

@@ -329,7 +329,7 @@ void Monitor::Machine::challenge(Call& call, const sm::Challenge& challenge, std
         return;
     }
     totals_.calls_challenged++;
-    refuse(call, status_proxy_authentication, {}, STEM_SM_REJECTED, why, std::chrono::seconds(0),
+    refuse(call, status_proxy_authentication, {}, STEM_SM_CHALLENGED, why, std::chrono::seconds(0),
            challenge.values);
 }
 

@@ -154,17 +154,20 @@ void Monitor::Machine::learn_registration(const Packet& packet, const sip::Messa
             continue;
         }
         std::uint32_t lifetime = 0;
+        std::optional<QValue> q = asked.q;
         const auto granted = std::ranges::find_if(message.contacts, [&](const sip::Contact& contact) {
             return sip::are_equivalent(contact.uri, asked.uri);
         });
         if (granted != message.contacts.end()) {
             lifetime = granted->expires.value_or(message.expires.value_or(
                 asked.expires.value_or(transaction.expires.value_or(default_registration_s))));
+            q = granted->q ? granted->q : q;
         }
         sm_.learn({.address_of_record = transaction.address_of_record,
                    .contact = asked.uri.text,
                    .address = transaction.registrant,
-                   .lifetime = std::chrono::seconds(lifetime)});
+                   .lifetime = std::chrono::seconds(lifetime),
+                   .q = q.value_or(QValue())});
         tell_registered(packet, transaction, asked, lifetime);
         remember_registration(transaction, lifetime);
     }

@@ -54,7 +54,7 @@ void Monitor::Machine::watch_decision(const Call& call, const sm::Decision& deci
     } else if (const auto* drop = std::get_if<sm::Drop>(&decision.action); drop != nullptr) {
         note(drop->spam ? STEM_SM_SPAM : STEM_SM_DROPPED);
     } else if (std::holds_alternative<sm::Challenge>(decision.action)) {
-        note(STEM_SM_REJECTED);
+        note(STEM_SM_CHALLENGED);
     }
 }
 

@@ -123,7 +123,8 @@ Failure read_contact(const HeaderValue& value, const osip_contact_t& theirs, Con
     if (auto bad = read_address("Contact", value.address, theirs.url, contact.uri)) {
         return bad;
     }
-    const auto expires = OsipParameters(theirs.gen_params).find("expires");
+    const OsipParameters parameters(theirs.gen_params);
+    const auto expires = parameters.find("expires");
     if (expires.count > 1) {
         return malformed("Contact: two expires parameters");
     }
@@ -131,6 +132,11 @@ Failure read_contact(const HeaderValue& value, const osip_contact_t& theirs, Con
     if (const auto seconds = number_up_to(expires.value, 0xffffffff)) {
         contact.expires = static_cast<std::uint32_t>(std::min<std::uint64_t>(*seconds, 0xffffffff));
     }
+    const auto preference = parameters.find("q");
+    if (preference.count > 1) {
+        return malformed("Contact: two q parameters");
+    }
+    contact.q = QValue::parse(preference.value);
     return std::nullopt;
 }
 

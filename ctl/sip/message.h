@@ -6,8 +6,9 @@
 // bytes are what goes out (a message is never re-serialised).
 #pragma once
 
+#include <stem/qvalue.h>
 #include <stem/abi/reason.h>
-
+#include <stem/qvalue.h>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -94,6 +95,7 @@ struct Contact {
     bool wildcard = false; // "*"
     Uri uri;
     std::optional<std::uint32_t> expires; // seconds
+    std::optional<QValue> q;
 };
 
 // RFC 3262 7.2: which reliable provisional response a PRACK acknowledges.

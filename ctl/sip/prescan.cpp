@@ -90,7 +90,7 @@ std::optional<Rejection> scan_request_line(std::string_view line, std::size_t of
     }
     std::size_t parameters = 0;
     for (const char octet : scan.request_uri) {
-        if (octet <= ' ' || octet == '<' || octet == '>' || octet == '"') {
+        if (octet <= ' ' || octet > '~' || octet == '<' || octet == '>' || octet == '"') {
             return malformed(
                 fmt::format("request URI {}: octet that no URI holds", quoted(scan.request_uri)));
         }

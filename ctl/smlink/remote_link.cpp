@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <utility>
+
 namespace stem::smlink {
 namespace {
 
@@ -16,6 +18,9 @@ constexpr auto tick_interval = 50ms;
 constexpr int ticks_per_second = 20;
 constexpr auto ping_interval = 2s;
 constexpr int status_unavailable = 503;
+// Of what is kept until it is acknowledged: so much is on its way at a time. All that an outage has left
+// would be more than a connection may have waiting.
+constexpr std::size_t most_posted = 1000;
 
 std::chrono::system_clock::time_point now() {
     return std::chrono::system_clock::now();
@@ -81,9 +86,9 @@ void RemoteLink::on_ready(const channel::Hello& hello) {
     spdlog::info("Security Manager {} at {}: connected ({}); {} queries wait, {} bindings and reports go out",
                  manager_, settings_.servers[server_], hello.software, waiting_.size(), outbox_.size());
     // The bindings first: the decisions may depend on them.
-    for (const auto ticket : outbox_.tickets()) {
-        post(ticket);
-    }
+    const auto kept = outbox_.tickets();
+    backlog_.assign(kept.begin(), kept.end());
+    post_backlog();
     post_calls();
     for (auto& [key, waiting] : waiting_) {
         ask(waiting);
@@ -109,6 +114,9 @@ void RemoteLink::on_end(const std::string& why) {
     session_.reset();
     by_id_.clear();
     posted_.clear();
+    posted_calls_.clear();
+    calls_due_ = false;
+    backlog_.clear();
     failed_snapshot_.clear();
     snapshot_.give_up();
     std::vector<std::uint64_t> keys;
@@ -175,7 +183,7 @@ void RemoteLink::settle_unavailable(std::uint64_t key) {
 void RemoteLink::learn(const Binding& binding) {
     const auto ticket = outbox_.add(binding, Steady::now());
     if (connected()) {
-        post(ticket);
+        post_later(ticket);
     } else if (settings_.on_loss == OnLoss::cache) {
         snapshot_.learn(binding, now());
     }
@@ -184,7 +192,7 @@ void RemoteLink::learn(const Binding& binding) {
 void RemoteLink::report(const StreamEnd& end) {
     const auto ticket = outbox_.add(end);
     if (connected()) {
-        post(ticket);
+        post_later(ticket);
     }
 }
 
@@ -193,7 +201,7 @@ void RemoteLink::follow(const CallEvent& event) {
         calls_.erase(event.call);
         const auto ticket = outbox_.add(event);
         if (connected()) {
-            post(ticket);
+            post_later(ticket);
         }
         return;
     }
@@ -209,7 +217,9 @@ void RemoteLink::post_calls() {
     channel::Calls part{.first = true};
     std::size_t octets = 0;
     const auto send = [&] {
-        session_->send(MessageType::calls, session_->fresh_id(), channel::to_body(part));
+        const auto id = session_->fresh_id();
+        posted_calls_.insert(id);
+        session_->send(MessageType::calls, id, channel::to_body(part));
         part = {};
         octets = 0;
     };
@@ -223,6 +233,20 @@ void RemoteLink::post_calls() {
     }
     part.last = true;
     send();
+}
+
+// In the order in which they came.
+void RemoteLink::post_later(Outbox::Ticket ticket) {
+    backlog_.push_back(ticket);
+    post_backlog();
+}
+
+void RemoteLink::post_backlog() {
+    while (!backlog_.empty() && posted_.size() < most_posted) {
+        const auto ticket = backlog_.front();
+        backlog_.pop_front();
+        post(ticket);
+    }
 }
 
 void RemoteLink::post(Outbox::Ticket ticket) {
@@ -294,12 +318,32 @@ void RemoteLink::on_refused(const channel::Envelope& message) {
     }
     spdlog::warn("Security Manager {} refused message {}: {}: {}", manager_, message.id, body->reason,
                  body->detail);
+    if (posted_calls_.contains(message.id)) { // the rest would say that its calls are over
+        session_->end("it has refused a part of the calls in progress");
+        return;
+    }
+    // It was underway for too long, as when one of us had something else to do. A moment later it is told
+    // again: what is wrong with the clock ends the connection before.
+    const bool late = body->reason == label_of(Refusal::stale) || body->reason == label_of(Refusal::ahead);
     if (const auto posted = posted_.find(message.id); posted != posted_.end()) {
-        ++counts_.not_taken;
-        outbox_.done(posted->second);
+        if (late && posted->second == 0) {
+            calls_due_ = true;
+        } else if (late) {
+            backlog_.push_back(posted->second);
+        } else {
+            ++counts_.not_taken;
+            outbox_.done(posted->second);
+        }
         posted_.erase(posted);
+        return;
     }
     if (const auto asked = by_id_.find(message.id); asked != by_id_.end()) {
+        if (auto& waiting = waiting_.at(asked->second); late) {
+            waiting.id.clear();
+            waiting.repeated = true;
+            by_id_.erase(asked);
+            return;
+        }
         ++counts_.refused;
         const auto key = asked->second;
         if (!settle_by_snapshot(key)) {
@@ -325,6 +369,7 @@ void RemoteLink::on_ack(const channel::Envelope& message) {
     }
     outbox_.done(posted->second);
     posted_.erase(posted);
+    post_backlog();
 }
 
 void RemoteLink::acknowledge(const channel::Envelope& message, const Result<>& done) {
@@ -448,8 +493,16 @@ void RemoteLink::tick() {
         if (at - session_->heard() > 2 * ping_interval) {
             session_->end("nothing came from it");
         }
-        for (const auto& [key, waiting] : waiting_) {
-            if (!waiting.id.empty() && at - waiting.asked > settings_.query_timeout) {
+        post_backlog();
+        if (std::exchange(calls_due_, false)) {
+            post_calls();
+        }
+        for (auto& [key, waiting] : waiting_) {
+            if (waiting.id.empty()) {
+                ask(waiting);
+                by_id_[waiting.id] = key;
+            }
+            if (at - waiting.asked > settings_.query_timeout) {
                 ++counts_.timeouts;
                 session_->end(
                     fmt::format("a query was not answered within {} ms", settings_.query_timeout.count()));

@@ -16,11 +16,13 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <random>
+#include <set>
 #include <string>
 
 namespace stem::smlink {
@@ -120,6 +122,8 @@ class RemoteLink final : public sm::Link, private SessionOwner {
     void tick();
     void look_at_list();
     void ask(Waiting& waiting);
+    void post_later(Outbox::Ticket ticket);
+    void post_backlog();
     void post(Outbox::Ticket ticket);
     void post_calls();
     // Without a Security Manager: by the snapshot, if that is the policy and it can; else nothing happens.
@@ -147,7 +151,10 @@ class RemoteLink final : public sm::Link, private SessionOwner {
     std::map<std::uint64_t, Waiting> waiting_; // in the order of asking, which is that of deadlines
     std::map<std::string, std::uint64_t> by_id_;
     Outbox outbox_;
+    std::deque<Outbox::Ticket> backlog_;           // to be posted on this connection
     std::map<std::string, Outbox::Ticket> posted_; // 0: nothing is kept of it
+    std::set<std::string> posted_calls_;           // ids of the parts of all calls in progress
+    bool calls_due_ = false;                       // they are to be told once more
     std::map<std::string, CallEvent> calls_;       // in progress
     SnapshotKeeper snapshot_;
     std::string failed_snapshot_; // its id

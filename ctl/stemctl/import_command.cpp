@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <map>
 #include <set>
 
@@ -192,6 +193,9 @@ Result<> set_location(const Session& session, const std::string& user, const sm:
         return std::unexpected(address.error());
     }
     json::object location{{"address", address->to_string()}, {"contact", row.contact}};
+    // Kamailio's -1: the phone gave none (usrloc, q.h: Q_UNSPECIFIED).
+    const auto q = QValue::from_thousandths(std::lround(row.q * QValue::most));
+    location["q"] = q.value_or(QValue()).to_string();
     if (row.expires) {
         location["expires_at"] = sm::to_timestamp(*row.expires);
     }
@@ -234,8 +238,7 @@ int import_locations(const Session& session, const ImportOptions& options) {
         }
         tally.added();
     }
-    return tally.finish(session,
-                        "they hold until they expire, beside what is learned; q values are not kept");
+    return tally.finish(session, "they hold until they expire, beside what is learned");
 }
 
 void add_options(CLI::App* command, const Options& options) {

@@ -25,6 +25,7 @@ struct UserOptions {
     std::vector<std::string> uris;
     std::string address;
     std::string contact;
+    std::string q;
     std::string lifetime;
 };
 using Options = std::shared_ptr<UserOptions>;
@@ -42,11 +43,11 @@ std::string uris_of(const json::value& user) {
 }
 
 std::string locations_of(const json::value& holder) {
-    Table table({{"ADDRESS"}, {"CONTACT"}, {"ORIGIN"}, {"EXPIRES"}});
+    Table table({{"ADDRESS"}, {"CONTACT"}, {"Q"}, {"ORIGIN"}, {"EXPIRES"}});
     for (const auto& location : members(holder, "locations")) {
         const std::string expires = member(location, "expires_at");
-        table.row({member(location, "address"), member(location, "contact"), member(location, "origin"),
-                   expires.empty() ? "never" : expires});
+        table.row({member(location, "address"), member(location, "contact"), member(location, "q"),
+                   member(location, "origin"), expires.empty() ? "never" : expires});
     }
     return table.empty() ? "no location is known\n" : table.to_string();
 }
@@ -131,6 +132,9 @@ int run_locate(const Session& session, const UserOptions& options) {
     json::object location{{"address", options.address}};
     if (!options.contact.empty()) {
         location["contact"] = options.contact;
+    }
+    if (!options.q.empty()) {
+        location["q"] = options.q;
     }
     if (!options.lifetime.empty()) {
         const auto lifetime = parse_duration(options.lifetime);
@@ -225,6 +229,8 @@ void add_location_commands(CLI::App& root, Session& session) {
     add_name(set, options);
     set->add_option("address", options->address, "IPv4 or IPv6")->required()->type_name("ADDRESS");
     set->add_option("--contact", options->contact, "Contact URI [sip:ADDRESS]")->type_name("URI");
+    set->add_option("--q", options->q, "How much it is preferred to the user's others: 0 to 1 [1]")
+        ->type_name("Q");
     set->add_option("--for", options->lifetime, "How long: 90s, 10m, 2h, 7d [for ever]")->type_name("TIME");
 
     auto* del = session.command(

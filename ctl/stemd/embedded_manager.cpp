@@ -2,12 +2,34 @@
 #include "ctl/stemd/embedded_manager.h"
 
 #include <boost/json/serialize.hpp>
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <array>
+#include <fstream>
+#include <random>
+#include <string>
 
 #include "sm/api.h"
 #include "sm/auth/announcement_api.h"
 
 namespace stem::stemd {
+namespace {
+
+// machine-id(5): tells machines apart that have the same name.
+std::string machine() {
+    std::string id;
+    std::ifstream file("/etc/machine-id");
+    if (!std::getline(file, id) || id.empty()) {
+        std::array<char, 256> host{};
+        ::gethostname(host.data(), host.size() - 1);
+        id = host.data();
+    }
+    return id;
+}
+
+} // namespace
 
 EmbeddedManager::EmbeddedManager(std::unique_ptr<sm::Directory> directory,
                                  std::unique_ptr<sm::audit::Trail> trail, const sm::Settings& policy)
@@ -42,6 +64,10 @@ EmbeddedManager::open(boost::asio::io_context& loop, const config::SecurityManag
     }
     std::unique_ptr<EmbeddedManager> manager(
         new EmbeddedManager(std::move(*directory), std::move(*trail), settings.policy));
+    if (address->shared()) {
+        const auto own = fmt::format("stemd {} {}", machine(), instance.name());
+        manager->admission_.share_counts_as(fmt::format("{} {:08x}", own, std::random_device()()), own);
+    }
     auto authenticator =
         auth::Authenticator::create(loop, *manager->directory_, settings.policy.realm, authentication);
     if (!authenticator) {

@@ -2,7 +2,8 @@
 #include "sm/audit/record.h"
 
 #include "sm/timestamp.h"
-#include "sm/utf8.h"
+
+#include <stem/utf8.h>
 
 #include <boost/json/serialize.hpp>
 

@@ -276,20 +276,25 @@ Result<sm::Decision> decision_from(const json::object& body) {
 }
 
 json::object to_body(const sm::Link::Binding& binding) {
-    return {{"address_of_record", binding.address_of_record},
-            {"contact", binding.contact},
-            {"address", binding.address.to_string()},
-            {"lifetime", binding.lifetime.count()},
-            {"all", binding.all}};
+    json::object body{{"address_of_record", binding.address_of_record},
+                      {"contact", binding.contact},
+                      {"address", binding.address.to_string()},
+                      {"lifetime", binding.lifetime.count()},
+                      {"all", binding.all}};
+    if (binding.q != QValue()) { // a Security Manager of before this field refuses it
+        body["q"] = binding.q.to_string();
+    }
+    return body;
 }
 
 Result<sm::Link::Binding> binding_from(const json::object& body) {
-    FieldReader fields(body, "learn", {"address_of_record", "contact", "address", "lifetime", "all"});
+    FieldReader fields(body, "learn", {"address_of_record", "contact", "address", "lifetime", "all", "q"});
     sm::Link::Binding binding{.address_of_record = text(fields, "address_of_record"),
                               .contact = optional_text(fields, "contact"),
                               .address = address_in(fields, "address", fields.required_text("address"))};
     binding.lifetime = std::chrono::seconds(number(fields, "lifetime", 0, longest_lifetime));
     binding.all = fields.boolean("all").value_or(false);
+    binding.q = fields.qvalue("q");
     return outcome(fields, std::move(binding));
 }
 

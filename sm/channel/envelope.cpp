@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sm/channel/envelope.h"
 
+#include <stem/utf8.h>
+
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/stream_parser.hpp>
@@ -104,7 +106,7 @@ std::string encode(std::int64_t time_ms, std::uint64_t sequence, std::string_vie
     text += fmt::format(R"(,"type":"{}","body":)", label_of(type));
     text += json::serialize(body);
     text += '}';
-    return text;
+    return is_utf8(text) ? text : valid_utf8(text);
 }
 
 std::expected<Envelope, Refused> decode(std::string_view text, std::size_t limit) {

@@ -33,6 +33,8 @@ struct Envelope {
     boost::json::object body;
 };
 
+// Octets that are no UTF-8, as a caller may have them in a URI, become U+FFFD: else who is to read it would
+// refuse all of it as malformed, and end the connection.
 std::string encode(std::int64_t time_ms, std::uint64_t sequence, std::string_view id, MessageType type,
                    const boost::json::object& body);
 // Looks at the form alone: oversized, truncated, malformed, version.

@@ -187,6 +187,7 @@ void FirewallSession::on_hello(const channel::Envelope& message) {
     hello_.software = printable(hello_.software);
     hello_.name = printable(hello_.name);
     spdlog::info("{}: {}, instance {}", who(), hello_.software, hello_.name);
+    service_.greet(*this);
     send(MessageType::hello, message.id,
          channel::to_body(
              channel::Hello{.software = fmt::format("stem-smd {}", STEM_VERSION), .name = service_.name()}));

@@ -13,6 +13,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <random>
 
 #include <unistd.h>
 
@@ -52,6 +53,10 @@ Service::Service(const Config& config, std::unique_ptr<sm::Directory> directory,
       admission_(*directory_, config.sm.policy, trail_.get()), credentials_(std::move(credentials)),
       name_(credentials_->certificate().identity().value_or(pki::Identity{}).name),
       audit_(config.log.refusals_per_second, *trail_), started_(std::chrono::steady_clock::now()) {
+    if (directory_->store().shared()) {
+        // Its certificate may be another's, too.
+        admission_.share_counts_as(fmt::format("stem-smd {} {:08x}", name_, std::random_device()()), name_);
+    }
     admission_.on_warning([](const std::string& text) { spdlog::warn("{}", text); });
     trail_->on_trouble([](const std::string& failure) {
         if (failure.empty()) {
@@ -328,6 +333,9 @@ void Service::review(const pki::Identity& firewall, const channel::Calls& calls)
 
 void Service::enter(FirewallSession& session) {
     sessions_.insert(&session);
+}
+
+void Service::greet(const FirewallSession& session) {
     admission_.came(session.identity().text());
 }
 
@@ -335,9 +343,9 @@ void Service::enter(FirewallSession& session) {
 void Service::leave(FirewallSession& session) {
     sessions_.erase(&session);
     const bool another = std::ranges::any_of(sessions_, [&](const FirewallSession* other) {
-        return other->identity().text() == session.identity().text();
+        return other->greeted() && other->identity().text() == session.identity().text();
     });
-    if (!another) {
+    if (session.greeted() && !another) {
         admission_.left(session.identity().text());
     }
 }

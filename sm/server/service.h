@@ -104,6 +104,7 @@ class Service {
     std::shared_ptr<const ReadySnapshot> snapshot();
 
     void enter(FirewallSession& session);
+    void greet(const FirewallSession& session); // its hello was taken
     void leave(FirewallSession& session);
 
     // Once a second.

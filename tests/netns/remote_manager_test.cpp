@@ -165,6 +165,40 @@ TEST_P(RemoteManager, CarriesACallOfWhichNobodyReadsAWord) {
     EXPECT_EQ(*tls, *hellos) << "TLS 1.3 alone";
 }
 
+// An octet that is no UTF-8 in a URI is no reason to lose the control channel, nor stemctl's answer.
+TEST_P(RemoteManager, ForeignOctetsOfACallerDoNoHarm) {
+    set_up({1}, "on_loss = \"cache\"\n");
+    ASSERT_TRUE(stage_);
+    auto erin = erin_phone(*stage_, GetParam());
+    ASSERT_OK(erin);
+    auto agent = lab::SipAgent::create(stage_->world().outside(), {.address = caller_address(), .port = 0});
+    ASSERT_OK(agent);
+    for (const char* callee : {"nobody", "erin"}) {
+        auto invite = agent->request("INVITE", "al\xff\xc3ice", lab::sip_uri(callee, proxy().address));
+        invite.body = lab::sdp({.address = caller_address(), .port = 25000});
+        ASSERT_OK(agent->send(proxy(), invite.text()));
+        if (callee == std::string("nobody")) {
+            const auto answer = agent->receive_final("INVITE", 5s);
+            ASSERT_TRUE(answer);
+            EXPECT_EQ(lab::status_of(answer->text), 404);
+        } else {
+            EXPECT_TRUE(erin->receive_request("INVITE", 5s));
+        }
+    }
+    const auto calls = stage_->stemctl({"calls", "--json"});
+    ASSERT_OK(calls);
+    EXPECT_THAT(*calls, HasSubstr("\xef\xbf\xbd"));
+    EXPECT_EQ(count("losses"), 0U);
+    EXPECT_EQ(count("answered"), 2U);
+    // And when it begins anew, all calls in progress are told.
+    host_->process(1).signal(SIGKILL);
+    ASSERT_TRUE(lab::eventually([&] { return !is_connected(); }, 10s));
+    ASSERT_OK(host_->start(1));
+    ASSERT_TRUE(connected());
+    EXPECT_TRUE(lab::eventually([&] { return host_->metrics(1).contains("stem_sm_calls 1\n"); }, 5s));
+    EXPECT_TRUE(is_connected());
+}
+
 TEST_P(RemoteManager, DiesDuringACallAndComesBack) {
     set_up({1}, "hold_ms = 1500\nretry_after_seconds = 7\nreconnect_max_ms = 500\n");
     ASSERT_TRUE(stage_);

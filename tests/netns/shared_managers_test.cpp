@@ -11,6 +11,7 @@
 #include <sstream>
 #include <thread>
 
+#include "demo/scripted_call.h"
 #include "demo/stage.h"
 #include "lab/enclosure.h"
 #include "lab/postgres.h"
@@ -36,7 +37,7 @@ Result<> without_words(const Result<std::string>& told) {
 class SharedManagers : public testing::TestWithParam<lab::Family> {
   protected:
     void SetUp() override {
-        auto postgres = lab::Postgres::create(secret);
+        auto postgres = lab::Postgres::create({.password = secret});
         ASSERT_OK(postgres);
         postgres_.emplace(std::move(*postgres));
         ASSERT_OK(postgres_->add_database("telephony"));
@@ -288,6 +289,35 @@ TEST_P(SharedManagers, OneDiesUnderLoadAndTheDatabaseComesAndGoes) {
               0);
 }
 
+TEST_P(SharedManagers, ABoundOfCallsHoldsOverBoth) {
+    ASSERT_EQ(manager_of_first(), "sm1");
+    ASSERT_OK(change(1, {"user", "set", "erin", "--max-calls", "1"}));
+    auto erin = erin_phone(*stage_, GetParam());
+    ASSERT_OK(erin);
+    auto call = ScriptedCall::establish(*stage_, {.family = GetParam()}, *erin);
+    ASSERT_OK(call);
+    const auto sm2_says = [&](const std::string& words) {
+        return lab::eventually(
+            [&] {
+                return host_
+                    ->stemctl(2, {"profile", "test", "--from", "sip:alice@example.org", "--to",
+                                  lab::sip_uri("erin", second_->proxy(GetParam()))})
+                    .value_or("")
+                    .contains(words);
+            },
+            5s);
+    };
+    EXPECT_TRUE(sm2_says("1 in progress (1 of them by other Security Managers), at most 1"));
+    EXPECT_EQ(second_answers("erin"), 486);
+
+    // The first firewall comes to the second manager with its call, which counts once.
+    host_->process(1).signal(SIGKILL);
+    ASSERT_TRUE(lab::eventually([&] { return manager_of_first() == "sm2"; }, 20s));
+    EXPECT_TRUE(sm2_says("1 in progress, at most 1"));
+    EXPECT_EQ(second_answers("erin"), 486);
+    ASSERT_OK(call->hang_up(*erin));
+}
+
 TEST_P(SharedManagers, AThresholdSetAtOneIsPushedByTheOther) {
     ASSERT_EQ(manager_of_first(), "sm1");
     ASSERT_EQ(manager_of_second(), "sm2");
@@ -331,6 +361,55 @@ TEST_P(SharedManagers, ThePasswordIsNowhereToBeSeen) {
     ASSERT_FALSE(refused);
     EXPECT_THAT(host_->process(1).errors(), HasSubstr("password authentication failed"));
     EXPECT_THAT(host_->process(1).errors(), Not(HasSubstr(secret)));
+}
+
+// The Security Manager inside stemd, over the same kind of database.
+TEST(EmbeddedManager, KeepsItsUsersInPostgresql) {
+    auto postgres = lab::Postgres::create();
+    ASSERT_OK(postgres);
+    ASSERT_OK(postgres->add_database("telephony"));
+    StageOptions options{.programs = {.stemctl = STEM_STEMCTL, .stemd = STEM_STEMD}};
+    options.database = postgres->uri("telephony");
+    auto stage = Stage::set_up(options);
+    ASSERT_OK(stage);
+    for (const auto family : {lab::Family::v4, lab::Family::v6}) {
+        auto erin = erin_phone(**stage, family);
+        ASSERT_OK(erin);
+        auto call = ScriptedCall::establish(**stage, {.family = family}, *erin);
+        ASSERT_OK(call);
+        EXPECT_TRUE(lab::eventually(
+            [&] {
+                return postgres
+                           ->sql("telephony", "SELECT counts FROM call_counts WHERE manager LIKE 'stemd %'")
+                           .value_or("")
+                           .find("connected") != std::string::npos;
+            },
+            5s))
+            << "it tells others of its calls";
+        // It goes on without the database, and says so.
+        postgres->stop();
+        ASSERT_TRUE(lab::eventually(
+            [&] {
+                const auto status = (*stage)->stemctl({"status", "--json"});
+                return status && !boost::json::parse(*status)
+                                      .at("security_manager")
+                                      .at("database")
+                                      .at("connected")
+                                      .as_bool();
+            },
+            10s));
+        ASSERT_OK(call->hang_up(*erin));
+        auto next = ScriptedCall::establish(**stage, {.family = family, .caller_media_port = 24200}, *erin);
+        ASSERT_OK(next);
+        ASSERT_OK(next->hang_up(*erin));
+        EXPECT_FALSE((*stage)->stemctl({"user", "add", "late"}));
+        ASSERT_OK(postgres->start());
+        const std::string user = family == lab::Family::v4 ? "later" : "latest";
+        EXPECT_TRUE(
+            lab::eventually([&] { return (*stage)->stemctl({"user", "add", user}).has_value(); }, 15s));
+        EXPECT_THAT(postgres->sql("telephony", "SELECT name FROM users").value_or(""),
+                    testing::AllOf(HasSubstr("erin"), HasSubstr(user)));
+    }
 }
 
 } // namespace

@@ -287,7 +287,8 @@ TEST_F(ChannelTest, MessagesFitTheSchema) {
          to_body(sm::Decision{sm::Drop{.spam = true}, "", "spam", 600s, "spam *@example.org"})},
         {false, MessageType::decision, to_body(sm::Decision{sm::Reject{}, "", "", 600s, ""})},
         {true, MessageType::learn,
-         to_body(sm::Link::Binding{"sip:bob@example.org", "sip:bob@[2001:db8::9]", v6, 60s, false})},
+         to_body(sm::Link::Binding{"sip:bob@example.org", "sip:bob@[2001:db8::9]", v6, 60s, false,
+                                   *QValue::parse("0.5")})},
         {true, MessageType::report,
          to_body(sm::Link::StreamEnd{"sip:a@example.org", "sip:b@example.org", "c", end, end,
                                      "flow_byte_rate", true})},
@@ -448,6 +449,18 @@ TEST(ChannelDocument, NamesAllReasonsAndTypes) {
     EXPECT_THAT(text.str(), HasSubstr(std::string("| `") + (label) + "` | "));
     STEM_MESSAGES(STEM_MESSAGE)
 #undef STEM_MESSAGE
+}
+
+// An octet of a caller's that is no UTF-8 must not end a connection: the form of a message is its sender's
+// affair.
+TEST(Envelope, ForeignOctetsAreReplaced) {
+    const auto text = encode(1, 1, "1", MessageType::ack,
+                             to_body(Ack{.ok = false, .detail = "caller sip:a\xff\xc3 and \xe2\x82\xac"}));
+    const auto read = decode(text, default_message_limit);
+    ASSERT_TRUE(read) << read.error().detail;
+    const auto ack = ack_from(read->body);
+    ASSERT_TRUE(ack);
+    EXPECT_EQ(ack->detail, "caller sip:a\xef\xbf\xbd\xef\xbf\xbd and \xe2\x82\xac");
 }
 
 } // namespace

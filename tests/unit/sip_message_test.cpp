@@ -293,19 +293,21 @@ TEST(SipMessage, AddressesPair) {
          {"<sip:alice@192.0.2.1", "sip:alice@192.0.2.1>", "\"Alice <sip:alice@192.0.2.1>",
           "<<sip:alice@192.0.2.1>>", "<sip:alice@192.0.2.1>,", ",<sip:alice@192.0.2.1>",
           "<sip:a@192.0.2.1><sip:b@192.0.2.1>", "<sip:alice@192.0.2.1:99999>", "<192.0.2.1>",
-          "<sip:alice@192.0.2.1>;expires=1;expires=2"}) {
+          "<sip:alice@192.0.2.1>;expires=1;expires=2", "<sip:alice@192.0.2.1>;q=1;q=0.5"}) {
         const auto message = parse(with(invite(), contact, bad), {});
         EXPECT_FALSE(message) << bad;
     }
-    const auto two =
-        parse(with(invite(), contact,
-                   "\"a \\\" , <\" <sip:a@192.0.2.1;x=1>;expires=1, <sip:b@[2001:db8::1]>;expires=soon"),
-              {});
+    const auto two = parse(with(invite(), contact,
+                                "\"a \\\" , <\" <sip:a@192.0.2.1;x=1>;expires=1;q=0.25, "
+                                "<sip:b@[2001:db8::1]>;expires=soon;q=1.5"),
+                           {});
     ASSERT_TRUE(two) << two.error().what;
     ASSERT_EQ(two->contacts.size(), 2U);
     EXPECT_EQ(two->contacts[0].expires, 1U);
     EXPECT_EQ(two->contacts[1].uri.host, "2001:db8::1");
     EXPECT_FALSE(two->contacts[1].expires);
+    EXPECT_EQ(two->contacts[0].q, stem::QValue::from_thousandths(250));
+    EXPECT_FALSE(two->contacts[1].q) << "no qvalue: as if it were not said";
     const auto all = parse(with(invite(), contact, "*"), {});
     ASSERT_TRUE(all) << all.error().what;
     EXPECT_TRUE(all->contacts.at(0).wildcard);

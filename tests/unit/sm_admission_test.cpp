@@ -130,6 +130,52 @@ TEST_F(SmAdmission, ADecisionThatNobodyActedOnCountsOnlyForAWhile) {
     EXPECT_EQ(in("3"), 486) << "what was told of goes on until its end is told";
 }
 
+TEST_F(SmAdmission, BoundsHoldTogetherWithOtherSecurityManagers) {
+    user("alice");
+    user("bob");
+    must(directory().change_user("alice", {.display_name = {}, .profile = {}, .max_calls = 2}));
+    admission_.share_counts_as("sm1 1234", "sm1");
+    const auto told = [&](bool connected, std::uint32_t calls) {
+        return std::vector<ToldCounts>{
+            {.counts = {{"firewall fw9",
+                         {.connected = connected, .counts = {{"user alice", calls}}, .left = {}}}},
+             .at = now_}};
+    };
+    admission_.take_counts(told(true, 1));
+    EXPECT_EQ(in("1"), 0);
+    EXPECT_EQ(in("2"), 486);
+    admission_.take_counts({});
+    EXPECT_EQ(in("2"), 0);
+    EXPECT_EQ(in("3"), 486) << "its own";
+    tell("2", State::ended);
+
+    // Of what is not bound nobody needs to know; and a process that is a firewall itself tells by its own
+    // name.
+    EXPECT_EQ(in("4", "bob"), 0);
+    EXPECT_EQ(admission_.counts_to_share(),
+              (SharedCounts{{"sm1", {.connected = true, .counts = {{"user alice", 1}}, .left = {}}}}));
+
+    // A firewall that comes to us counts here alone, from this moment.
+    admission_.take_counts(told(true, 1));
+    EXPECT_EQ(in("2"), 486);
+    admission_.came("firewall fw9");
+    EXPECT_EQ(in("2"), 0);
+    tell("2", State::ended);
+    EXPECT_EQ(admission_.counts_to_share().at("firewall fw9"), FirewallCounts());
+
+    // And one that has gone to another counts there, and not for the time of its absence here, too.
+    admission_.review({event("a", State::going), event("b", State::going)}, true, true, "firewall fw9");
+    EXPECT_EQ(in("2"), 486);
+    admission_.left("firewall fw9");
+    EXPECT_EQ(admission_.counts_to_share().at("firewall fw9"),
+              (FirewallCounts{.connected = false, .counts = {{"user alice", 2}}, .left = now_}));
+    EXPECT_EQ(in("2"), 486);
+    now_ += 10s;
+    admission_.take_counts(told(true, 0));
+    EXPECT_EQ(in("2"), 0);
+    EXPECT_EQ(admission_.counts().calls_forgotten, 0U) << "they are not over";
+}
+
 TEST_F(SmAdmission, AFirewallThatComesBackSaysWhatGoesOn) {
     user("alice");
     must(directory().change_user("alice", {.display_name = {}, .profile = {}, .max_calls = 2}));

@@ -107,14 +107,16 @@ TEST_F(SmApi, UrisAndLocations) {
 
     expect(201, "POST", "/v1/users/alice/locations", R"({"address":"2001:db8::7","expires_in":60})");
     expect(201, "POST", "/v1/users/alice/locations",
-           R"({"address":"192.0.2.7","contact":"sip:a@192.0.2.7:5070","expires_at":"2026-12-01T00:00:00Z"})");
+           R"({"address":"192.0.2.7","contact":"sip:a@192.0.2.7:5070","expires_at":"2026-12-01T00:00:00Z","q":"0.50"})");
     same(expect(200, "GET", "/v1/users/alice/locations"),
          R"({"locations":[
             {"contact":"sip:[2001:db8::7]","address":"2001:db8::7","origin":"set","uri":null,
-             "expires_at":"2026-11-23T09:01:00Z"},
+             "expires_at":"2026-11-23T09:01:00Z","q":"1"},
             {"contact":"sip:a@192.0.2.7:5070","address":"192.0.2.7","origin":"set","uri":null,
-             "expires_at":"2026-12-01T00:00:00Z"}]})");
+             "expires_at":"2026-12-01T00:00:00Z","q":"0.5"}]})");
     refuse(400, "'address'", "POST", "/v1/users/alice/locations", R"({"address":"here"})");
+    refuse(400, "'q'", "POST", "/v1/users/alice/locations", R"({"address":"192.0.2.1","q":"1.1"})");
+    refuse(400, "'q'", "POST", "/v1/users/alice/locations", R"({"address":"192.0.2.1","q":0.5})");
     refuse(400, "'expires_in'", "POST", "/v1/users/alice/locations",
            R"({"address":"192.0.2.1","expires_in":0})");
     refuse(400, "'expires_at'", "POST", "/v1/users/alice/locations",

@@ -2,6 +2,8 @@
 #include "sm/decider.h"
 #include "sm_fixture.h"
 
+#include <fmt/format.h>
+
 #include <cstdlib>
 #include <ctime>
 
@@ -153,6 +155,25 @@ TEST_F(SmDecider, TerminalsAreTheLivingLocationsOfBothFamilies) {
     const Decision later =
         ask("sip:x@example.com", "sip:alice@example.org", monday_nine + std::chrono::seconds(60));
     EXPECT_EQ(terminals_of(later), std::vector{address("192.0.2.7")});
+}
+
+// RFC 3261 16.6, 20.10.
+TEST_F(SmDecider, TerminalsComeFromTheHighestQToTheLowest) {
+    user("alice");
+    const auto learn = [&](std::string_view at, std::string_view q) {
+        must(directory().learn({"sip:alice@example.org", fmt::format("sip:alice@{}", at), address(at),
+                                std::chrono::seconds(60), false, *QValue::parse(q)},
+                               monday_nine));
+    };
+    learn("192.0.2.1", "0.1");
+    learn("192.0.2.2", "0.75");
+    learn("192.0.2.3", "1");
+    learn("192.0.2.4", "0.75");
+    EXPECT_EQ(terminals_of(call("alice")), (std::vector{address("192.0.2.3"), address("192.0.2.2"),
+                                                        address("192.0.2.4"), address("192.0.2.1")}));
+    learn("192.0.2.1", "0.9");
+    EXPECT_EQ(terminals_of(call("alice")), (std::vector{address("192.0.2.3"), address("192.0.2.1"),
+                                                        address("192.0.2.2"), address("192.0.2.4")}));
 }
 
 TEST_F(SmDecider, WithoutALocationThePolicyHolds) {

@@ -108,13 +108,15 @@ TEST_F(SmDirectory, LocationsAreSetAndRemoved) {
     must(directory().set_location("alice", "", address("192.0.2.7"), std::nullopt));
     must(directory().set_location("alice", "", address("2001:db8::7"), monday_nine + seconds(60)));
     must(directory().set_location("alice", "sip:desk@192.0.2.8:5070", address("192.0.2.8"), std::nullopt));
-    must(directory().set_location("alice", "sip:desk@192.0.2.8:5070", address("192.0.2.9"), std::nullopt));
+    must(directory().set_location("alice", "sip:desk@192.0.2.8:5070", address("192.0.2.9"), std::nullopt,
+                                  *QValue::parse("0.35")));
     reopen();
     EXPECT_THAT(contacts(), testing::UnorderedElementsAre("sip:192.0.2.7", "sip:[2001:db8::7]",
                                                           "sip:desk@192.0.2.8:5070"));
     const auto all = must(directory().locations("alice"));
-    EXPECT_TRUE(
-        std::ranges::any_of(all, [](const Location& l) { return l.address == address("192.0.2.9"); }));
+    EXPECT_TRUE(std::ranges::any_of(all, [](const Location& l) {
+        return l.address == address("192.0.2.9") && l.q.thousandths() == 350;
+    }));
     EXPECT_EQ(must(directory().remove_locations("alice", "sip:192.0.2.7")), 1U);
     EXPECT_EQ(must(directory().remove_locations("alice", "")), 2U);
     EXPECT_EQ(must(directory().remove_locations("alice", "")), 0U);

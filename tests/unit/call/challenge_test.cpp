@@ -47,7 +47,7 @@ TEST_P(ChallengeTest, IsAnsweredWith407AndDecidedAnew) {
     EXPECT_THAT(asked,
                 HasSubstr("\r\nProxy-Authenticate: " + sha256 + "\r\nProxy-Authenticate: " + md5 + "\r\n"));
     EXPECT_THAT(asked, HasSubstr(";tag=stem-"));
-    EXPECT_EQ(label(sent[1].reason), label(STEM_SM_REJECTED));
+    EXPECT_EQ(label(sent[1].reason), label(STEM_SM_CHALLENGED));
     EXPECT_EQ(monitor->totals().calls_challenged, 1U);
     EXPECT_EQ(monitor->totals().calls_refused, 0U);
 

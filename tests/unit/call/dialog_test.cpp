@@ -282,16 +282,22 @@ TEST_F(MonitorTest, RegistrationsAreLearnedFromTheir200) {
     expect_released(from_caller(registration("<sip:alice@192.0.2.11:5070>", 1)));
     expect_released(from_callee(answer(401, "", 1)));
     EXPECT_TRUE(sm.bindings.empty());
-    expect_released(from_caller(registration("<sip:alice@192.0.2.11:5070>", 2)));
+    expect_released(from_caller(registration("<sip:alice@192.0.2.11:5070>;q=0.7", 2)));
     expect_released(from_callee(answer(200, "Contact: <sip:alice@192.0.2.11:5070>;expires=120\r\n", 2)));
     ASSERT_EQ(sm.bindings.size(), 1U);
     EXPECT_EQ(sm.bindings[0].address_of_record, "sip:alice@example.org");
     EXPECT_EQ(sm.bindings[0].address, *Address::parse("192.0.2.11"));
     EXPECT_EQ(sm.bindings[0].lifetime.count(), 120);
+    EXPECT_EQ(sm.bindings[0].q.to_string(), "0.7")
+        << "as it was asked for, where the registrar says nothing of it";
     expect_released(from_caller(registration("<sip:alice@192.0.2.11:5070>;expires=0", 3)));
     expect_released(from_callee(answer(200, "", 3)));
     ASSERT_EQ(sm.bindings.size(), 2U);
     EXPECT_EQ(sm.bindings[1].lifetime.count(), 0);
+    expect_released(from_caller(registration("<sip:alice@192.0.2.11:5070>;q=0.7", 4)));
+    expect_released(from_callee(answer(200, "Contact: <sip:alice@192.0.2.11:5070>;expires=60;q=0.2\r\n", 4)));
+    ASSERT_EQ(sm.bindings.size(), 3U);
+    EXPECT_EQ(sm.bindings[2].q.to_string(), "0.2") << "the registrar's word is the last";
 }
 
 } // namespace

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "sm/utf8.h"
+#include <stem/utf8.h>
 
-namespace stem::sm {
+namespace stem {
 
 std::size_t utf8_sequence_length(std::string_view text) {
     const auto octet = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
@@ -46,4 +46,4 @@ std::string valid_utf8(std::string_view text) {
     return valid;
 }
 
-} // namespace stem::sm
+} // namespace stem

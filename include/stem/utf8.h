@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace stem::sm {
+namespace stem {
 
 // Length of the sequence that `text`, which is not empty, begins with; 0 = not one.
 std::size_t utf8_sequence_length(std::string_view text);
@@ -15,4 +15,4 @@ std::size_t utf8_sequence_length(std::string_view text);
 std::string valid_utf8(std::string_view text);
 bool is_utf8(std::string_view text);
 
-} // namespace stem::sm
+} // namespace stem
