@@ -63,7 +63,7 @@ bool MgcpParser::TransactionKey::operator<(const TransactionKey& other) const {
 
 MgcpParser::MgcpParser(const Settings& settings, const call::Settings& media, call::Egress& egress,
                        call::FlowStore& flows)
-    : settings_(settings), media_(media), egress_(egress), pinholes_(flows, egress),
+    : settings_(settings), media_(media), egress_(egress), flows_(flows), pinholes_(flows, egress),
       next_dialog_(random_start()) {
 }
 
@@ -209,7 +209,7 @@ void MgcpParser::answered(const call::Packet& packet, const Message& message,
     Connection& connection = place->second;
     connection.call = transaction.call;
     connection.to_gateway = opposite(packet.direction);
-    connection.changed_ns = now_ns_;
+    connection.sign_ns = now_ns_;
     if (!transaction.mode.empty()) {
         connection.mode = transaction.mode;
     }
@@ -249,16 +249,42 @@ void MgcpParser::erase(const std::string& gateway, const std::string& endpoint, 
     });
 }
 
-// Its DLCX was lost, or its call agent: no media for the interval is the end here as it is of a call.
+// Are media to come? On hold, and before the far end is known, neither end need send.
+bool MgcpParser::expects_media(const Connection& connection) {
+    bool open[STEM_DIRECTIONS] = {false, false};
+    for (const auto& key : pinholes_.keys_of(connection.dialog)) {
+        const auto flow = flows_.get(key);
+        open[key.direction] = open[key.direction] || (flow && flow->kind != STEM_FLOW_RTCP);
+    }
+    return open[STEM_INBOUND] && open[STEM_OUTBOUND];
+}
+
+// No media for the interval: the call may be over, its DLCX lost or its call agent. But the gateway may have
+// its connection still, and a later MDCX opens the pinholes again.
 void MgcpParser::close_silent() {
-    std::erase_if(connections_, [&](const auto& entry) {
-        const Connection& connection = entry.second;
-        const auto last = std::max(pinholes_.last_seen_ns(connection.dialog), connection.changed_ns);
-        const bool silent = last + ns_of(media_.silence) <= now_ns_ && connection.mode != "inactive";
-        if (silent) {
-            pinholes_.close(connection.dialog, now_ns_);
+    for (auto& [key, connection] : connections_) {
+        const auto last = std::max(pinholes_.last_seen_ns(connection.dialog), connection.sign_ns);
+        if (last + ns_of(media_.silence) <= now_ns_ && expects_media(connection)) {
+            connection.sign_ns = last; // the pinholes will not tell any more
+            pinholes_.replace(connection.dialog, call::Flows{}, now_ns_);
+            spdlog::info("MGCP connection {} of {}: no media for the silence interval", key.id, key.endpoint);
         }
-        return silent;
+    }
+}
+
+void MgcpParser::erase_idle() {
+    std::erase_if(connections_, [&](const auto& entry) {
+        const auto& [key, connection] = entry;
+        const std::uint64_t idle_ns = ns_of(media_.idle);
+        const bool idle = connection.sign_ns + idle_ns <= now_ns_ &&
+                          pinholes_.last_seen_ns(connection.dialog) + idle_ns <= now_ns_ &&
+                          !expects_media(connection);
+        if (idle) {
+            pinholes_.close(connection.dialog, now_ns_);
+            spdlog::info("MGCP connection {} of {}: no sign of life for the idle interval", key.id,
+                         key.endpoint);
+        }
+        return idle;
     });
 }
 
@@ -268,6 +294,7 @@ void MgcpParser::tick(std::uint64_t now_ns) {
         swept_ns_ = now_ns;
         std::erase_if(transactions_, [&](const auto& entry) { return entry.second.expires_ns <= now_ns; });
         close_silent();
+        erase_idle();
     }
     pinholes_.run(now_ns);
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // MGCP as a protocol parser (RFC 3435): gateways at the edge, whose calls somebody else's call agent makes.
 // Each response must answer a command that went by; a connection's pinholes open when its gateway has
-// answered CRCX or MDCX, before the answer leaves, and close on DLCX, RSIP, or when its media stay away.
+// answered CRCX or MDCX, before the answer leaves, and close on DLCX, RSIP, or when its media stay away (then
+// until its next MDCX).
 //
 // What it knows is lost with stemd: connections of an earlier one have no pinholes until their next MDCX.
 #pragma once
@@ -76,7 +77,7 @@ class MgcpParser final : public parser::ProtocolParser {
         std::string mode;
         std::vector<stem_media> remote; // where the gateway sends to
         std::vector<stem_media> local;  // where the gateway is
-        std::uint64_t changed_ns = 0;
+        std::uint64_t sign_ns = 0;      // of life, beside its media: answered, or silent since
     };
     // Why a message may not go on.
     struct Fault {
@@ -94,11 +95,14 @@ class MgcpParser final : public parser::ProtocolParser {
     void open(const ConnectionKey& key, Connection& connection);
     void erase(const std::string& gateway, const std::string& endpoint, const std::string& call,
                const std::string& id);
+    bool expects_media(const Connection& connection);
     void close_silent();
+    void erase_idle();
 
     Settings settings_;
     call::Settings media_;
     call::Egress& egress_;
+    call::FlowStore& flows_;
     call::Pinholes pinholes_;
     std::map<TransactionKey, Transaction> transactions_;
     std::map<ConnectionKey, Connection> connections_;

@@ -143,6 +143,9 @@ class Mgcp : public ::testing::TestWithParam<bool> {
                 "\r\n" + sdp(far(), 4000));
         response("200 " + std::to_string(transaction) + " OK\r\nI: 7\r\n" + sdp(gateway(), 5000));
     }
+    static std::uint64_t ns_of(std::chrono::nanoseconds duration) {
+        return static_cast<std::uint64_t>(duration.count());
+    }
     void pass_time(std::uint64_t ns) {
         now += ns;
         parser->tick(now);
@@ -233,7 +236,7 @@ TEST_P(Mgcp, AGatewayThatStartsAnewHasNoConnections) {
     EXPECT_TRUE(flows.map.empty());
 }
 
-TEST_P(Mgcp, SilenceIsTheEnd) {
+TEST_P(Mgcp, SilenceClosesPinholesUntilTheNextChange) {
     create();
     pass_time(59 * call::second);
     for (auto& [key, flow] : flows.map) {
@@ -243,6 +246,48 @@ TEST_P(Mgcp, SilenceIsTheEnd) {
     EXPECT_EQ(flows.map.size(), 4U);
     pass_time(31 * call::second);
     EXPECT_TRUE(flows.map.empty());
+    command("MDCX 2 aaln/1@gw MGCP 1.0\r\nC: A1\r\nI: 7\r\nM: sendrecv\r\n");
+    response("200 2 OK\r\n");
+    EXPECT_EQ(flows.map.size(), 4U) << "where both ends are is known still";
+    pass_time(61 * call::second);
+    EXPECT_TRUE(flows.map.empty());
+    EXPECT_EQ(parser->connections(), 1U);
+    pass_time(ns_of(media.idle) - 62 * call::second);
+    EXPECT_EQ(parser->connections(), 1U);
+    pass_time(2 * call::second);
+    EXPECT_EQ(parser->connections(), 0U) << "the idle interval counts from the last sign of life";
+}
+
+TEST_P(Mgcp, WhoseFarEndRingsIsNotSilent) {
+    command("CRCX 1 aaln/1@gw MGCP 1.0\r\nC: A1\r\nM: recvonly\r\n");
+    response("200 1 OK\r\nI: 7\r\n" + sdp(gateway(), 5000));
+    pass_time(120 * call::second);
+    command("MDCX 2 aaln/1@gw MGCP 1.0\r\nC: A1\r\nI: 7\r\nM: sendrecv\r\n" + sdp(far(), 4000));
+    response("200 2 OK\r\n");
+    EXPECT_EQ(flows.map.size(), 4U);
+}
+
+TEST_P(Mgcp, OnHoldNoMediaAreExpected) {
+    for (const char* mode : {"recvonly", "sendonly", "inactive"}) {
+        SCOPED_TRACE(mode);
+        parser = std::make_unique<MgcpParser>(settings, media, egress, flows);
+        flows.map.clear();
+        create(1, mode);
+        const std::size_t open = flows.map.size();
+        EXPECT_EQ(open, std::string(mode) == "inactive" ? 2U : 3U) << "RTCP, and RTP one way";
+        pass_time(120 * call::second);
+        EXPECT_EQ(flows.map.size(), open);
+        pass_time(ns_of(media.idle) - 121 * call::second);
+        EXPECT_EQ(parser->connections(), 1U);
+        for (auto& [key, flow] : flows.map) {
+            flow.last_seen_ns = now;
+        }
+        pass_time(ns_of(media.idle) - call::second);
+        EXPECT_EQ(parser->connections(), 1U) << "RTCP is a sign of life";
+        pass_time(2 * call::second);
+        EXPECT_EQ(parser->connections(), 0U) << "its DLCX may be lost";
+        EXPECT_TRUE(flows.map.empty());
+    }
 }
 
 TEST_P(Mgcp, CountsAreBounded) {
