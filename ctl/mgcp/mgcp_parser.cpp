@@ -30,8 +30,19 @@ std::uint64_t random_start() {
     return ours | (std::uint64_t{device()} << 16U ^ device());
 }
 
+// RFC 3435 2.4; 000 acknowledges a response.
+bool is_provisional(int code) {
+    return code >= 100 && code < 200;
+}
 bool is_success(int code) {
     return code >= 200 && code < 300;
+}
+bool is_final(int code) {
+    return code >= 200;
+}
+
+bool connects(Verb verb) {
+    return verb == Verb::create || verb == Verb::modify;
 }
 
 // RFC 3435 3.2.2.6: what the gateway does with its connection, beside what the descriptions say.
@@ -129,9 +140,10 @@ MgcpParser::Verdict MgcpParser::judge_command(const call::Packet& packet, const 
                             .connection = message.connection,
                             .mode = message.mode,
                             .remote = {},
+                            .answer = {},
                             .expires_ns = now_ns_ + ns_of(settings_.transaction_time)};
     std::string fault;
-    if (message.verb == Verb::create || message.verb == Verb::modify) {
+    if (connects(message.verb)) {
         if (message.call.empty() || (message.verb == Verb::modify && message.connection.empty())) {
             return Fault{STEM_SIP_MALFORMED, "a connection without C, or a change of one without I"};
         }
@@ -171,38 +183,75 @@ MgcpParser::Verdict MgcpParser::judge_response(const call::Packet& packet, const
         return Fault{STEM_SIP_NO_TRANSACTION,
                      fmt::format("{} {} answers no command seen", message.code, message.transaction)};
     }
-    found->second.expires_ns = now_ns_ + ns_of(settings_.transaction_time);
-    if (is_success(message.code)) {
-        answered(packet, message, found->second);
+    Transaction& transaction = found->second;
+    if (is_final(message.code)) {
+        return judge_final(packet, message, transaction);
+    }
+    if (is_provisional(message.code) && !transaction.answer) {
+        transaction.expires_ns = now_ns_ + ns_of(settings_.transaction_time);
     }
     return std::nullopt;
 }
 
-void MgcpParser::answered(const call::Packet& packet, const Message& message,
-                          const Transaction& transaction) {
-    const std::string gateway = packet.source.address.to_string();
-    const std::string& endpoint =
-        message.specific_endpoint.empty() ? transaction.endpoint : message.specific_endpoint;
-    switch (transaction.verb) {
-    case Verb::create:
-    case Verb::modify:
-        break;
-    case Verb::erase: // by the call agent; or by the gateway, which sent the command
-        erase(gateway, transaction.endpoint, transaction.call, transaction.connection);
-        erase(packet.destination.address.to_string(), transaction.endpoint, transaction.call,
-              transaction.connection);
-        return;
-    default:
-        return;
+// A command has one final response, and what follows is that one again (RFC 3435 3.5.1): it passes, changes
+// nothing, and makes nothing last longer. Else its answerer could have any number of connections.
+MgcpParser::Verdict MgcpParser::judge_final(const call::Packet& packet, const Message& message,
+                                            Transaction& transaction) {
+    const bool success = is_success(message.code);
+    Answer answer{
+        .success = success, .endpoint = message.specific_endpoint, .connection = message.connection};
+    if (transaction.answer) {
+        if (success && connects(transaction.verb) && *transaction.answer != answer) {
+            return Fault{STEM_SIP_NO_TRANSACTION, fmt::format("{} {} answers otherwise than before",
+                                                              message.code, message.transaction)};
+        }
+        return std::nullopt;
     }
-    const std::string& id = message.connection.empty() ? transaction.connection : message.connection;
-    const ConnectionKey key{.gateway = gateway, .endpoint = endpoint, .id = id};
+    if (success) {
+        if (auto fault = answered(packet, message, transaction)) {
+            return fault;
+        }
+    }
+    transaction.answer = std::move(answer);
+    transaction.expires_ns = now_ns_ + ns_of(settings_.transaction_time); // for as long as it may be repeated
+    return std::nullopt;
+}
+
+MgcpParser::Verdict MgcpParser::answered(const call::Packet& packet, const Message& message,
+                                         const Transaction& transaction) {
+    if (connects(transaction.verb)) {
+        return agree(packet, message, transaction);
+    }
+    if (transaction.verb == Verb::erase) { // by the call agent; or by the gateway, which sent the command
+        for (const Address& gateway : {packet.source.address, packet.destination.address}) {
+            erase(gateway.to_string(), transaction.endpoint, transaction.call, transaction.connection);
+        }
+    }
+    return std::nullopt;
+}
+
+MgcpParser::Verdict MgcpParser::agree(const call::Packet& packet, const Message& message,
+                                      const Transaction& transaction) {
+    ConnectionKey key{.gateway = packet.source.address.to_string(),
+                      .endpoint = transaction.endpoint,
+                      .id = transaction.connection};
+    if (transaction.verb == Verb::create) { // only this one's answer names anything (RFC 3435 2.3.5, 2.3.6)
+        key.endpoint = message.specific_endpoint.empty() ? key.endpoint : message.specific_endpoint;
+        key.id = message.connection.empty() ? key.id : message.connection;
+    } else if (!message.connection.empty() && message.connection != key.id) {
+        return Fault{STEM_SIP_NO_TRANSACTION,
+                     fmt::format("{} {} is of connection {}, and the command of {}", message.code,
+                                 message.transaction, message.connection, key.id)};
+    }
     auto place = connections_.find(key);
-    if (id.empty() ||
+    if (key.id.empty() ||
         (place == connections_.end() && transaction.verb == Verb::modify && message.description.empty())) {
-        return; // nothing that could be opened
+        return std::nullopt; // nothing that could be opened
     }
     if (place == connections_.end()) {
+        if (connections_.size() >= settings_.connections) { // since the command went by
+            return Fault{STEM_CALL_LIMIT, "as many connections as [parsers] mgcp_connections allows"};
+        }
         place = connections_.try_emplace(key).first;
         place->second.dialog = ++next_dialog_ | ours;
     }
@@ -222,9 +271,10 @@ void MgcpParser::answered(const call::Packet& packet, const Message& message,
     } else if (!fault.empty()) {
         connection.local.clear();
         egress_.count(STEM_MEDIA_ADDRESS, packet.direction);
-        spdlog::warn("MGCP connection {} of {}: no pinhole: {}", id, endpoint, fault);
+        spdlog::warn("MGCP connection {} of {}: no pinhole: {}", key.id, key.endpoint, fault);
     }
     open(key, connection);
+    return std::nullopt;
 }
 
 void MgcpParser::open(const ConnectionKey& key, Connection& connection) {

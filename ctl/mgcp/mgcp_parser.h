@@ -53,6 +53,14 @@ class MgcpParser final : public parser::ProtocolParser {
 
         bool operator<(const TransactionKey& other) const;
     };
+    // What the final response said of a connection.
+    struct Answer {
+        bool success = false;
+        std::string endpoint; // the specific one
+        std::string connection;
+
+        bool operator==(const Answer&) const = default;
+    };
     struct Transaction {
         Verb verb = Verb::other;
         std::string endpoint;
@@ -60,6 +68,7 @@ class MgcpParser final : public parser::ProtocolParser {
         std::string connection;
         std::string mode;
         std::vector<stem_media> remote; // what the command's description says; empty = none
+        std::optional<Answer> answer;   // the first that is final
         std::uint64_t expires_ns = 0;
     };
     // Connection identifiers are unique in an endpoint, endpoints in a gateway.
@@ -91,7 +100,9 @@ class MgcpParser final : public parser::ProtocolParser {
     Verdict judge_response(const call::Packet& packet, const Message& message);
     std::optional<std::vector<stem_media>> describe(const call::Packet& packet, const Message& message,
                                                     std::string& fault) const;
-    void answered(const call::Packet& packet, const Message& message, const Transaction& transaction);
+    Verdict judge_final(const call::Packet& packet, const Message& message, Transaction& transaction);
+    Verdict answered(const call::Packet& packet, const Message& message, const Transaction& transaction);
+    Verdict agree(const call::Packet& packet, const Message& message, const Transaction& transaction);
     void open(const ConnectionKey& key, Connection& connection);
     void erase(const std::string& gateway, const std::string& endpoint, const std::string& call,
                const std::string& id);

@@ -307,6 +307,79 @@ TEST_P(Mgcp, CountsAreBounded) {
     EXPECT_EQ(send(STEM_INBOUND, "NTFY 99 aaln/1@gw MGCP 1.0\r\n").reason, STEM_CALL_LIMIT);
 }
 
+TEST_P(Mgcp, ACommandIsAnsweredOnce) {
+    create();
+    for (int n = 8; n < 12; n++) {
+        EXPECT_EQ(
+            send(STEM_OUTBOUND, "200 1 OK\r\nI: " + std::to_string(n) + "\r\n" + sdp(gateway(), 6000 + 2 * n))
+                .reason,
+            STEM_SIP_NO_TRANSACTION);
+    }
+    EXPECT_EQ(send(STEM_OUTBOUND, "200 1 OK\r\nI: 7\r\nZ: aaln/2@gw\r\n" + sdp(gateway(), 6000)).reason,
+              STEM_SIP_NO_TRANSACTION);
+    EXPECT_EQ(parser->connections(), 1U);
+    response("200 1 OK\r\nI: 7\r\n" + sdp(gateway(), 5000)); // repeated
+    response("200 1 OK\r\nI: 7\r\n" + sdp(gateway(), 7000));
+    EXPECT_EQ(flows.map.size(), 4U) << "what is said later opens nothing";
+    command("DLCX 2 aaln/1@gw MGCP 1.0\r\nC: A1\r\nI: 7\r\n");
+    response("250 2 OK\r\n");
+    response("200 1 OK\r\nI: 7\r\n" + sdp(gateway(), 5000));
+    EXPECT_EQ(parser->connections(), 0U) << "an answer that comes late makes no new one";
+    for (int n = 0; n < 3; n++) {
+        pass_time(9 * call::second);
+        response("200 1 OK\r\nI: 7\r\n" + sdp(gateway(), 5000));
+    }
+    pass_time(4 * call::second);
+    EXPECT_EQ(send(STEM_OUTBOUND, "200 1 OK\r\nI: 7\r\n" + sdp(gateway(), 5000)).reason,
+              STEM_SIP_NO_TRANSACTION)
+        << "repeating does not make it last";
+}
+
+TEST_P(Mgcp, AFailedCommandMakesNoConnectionLater) {
+    command("CRCX 1 aaln/1@gw MGCP 1.0\r\nC: A1\r\nM: sendrecv\r\n" + sdp(far(), 4000));
+    for (int n = 0; n < 3; n++) {
+        response("100 1 wait\r\n");
+        pass_time(20 * call::second);
+    }
+    response("400 1 not now\r\n");
+    response("400 1 not now\r\n");
+    EXPECT_EQ(send(STEM_OUTBOUND, "200 1 OK\r\nI: 7\r\n" + sdp(gateway(), 5000)).reason,
+              STEM_SIP_NO_TRANSACTION);
+    EXPECT_EQ(parser->connections(), 0U);
+}
+
+TEST_P(Mgcp, AChangeIsOfTheConnectionThatItNames) {
+    create();
+    command("MDCX 2 aaln/1@gw MGCP 1.0\r\nC: A1\r\nI: 7\r\n");
+    EXPECT_EQ(send(STEM_OUTBOUND, "200 2 OK\r\nI: 8\r\n" + sdp(gateway(), 6000)).reason,
+              STEM_SIP_NO_TRANSACTION);
+    EXPECT_EQ(parser->connections(), 1U);
+    response("200 2 OK\r\nI: 7\r\n" + sdp(gateway(), 6000)); // RFC 3435 has no I here; some say it
+    pass_time(3 * call::second);
+    EXPECT_EQ(flows.map.size(), 4U);
+    EXPECT_EQ(parser->connections(), 1U);
+    EXPECT_EQ(send(STEM_OUTBOUND, "200 2 OK\r\nI: 9\r\n" + sdp(gateway(), 6000)).reason,
+              STEM_SIP_NO_TRANSACTION);
+}
+
+TEST_P(Mgcp, AnswersKeepToTheLimitToo) {
+    settings.connections = 1;
+    parser = std::make_unique<MgcpParser>(settings, media, egress, flows);
+    command("CRCX 1 aaln/1@gw MGCP 1.0\r\nC: A1\r\nM: sendrecv\r\n" + sdp(far(), 4000));
+    command("CRCX 2 aaln/2@gw MGCP 1.0\r\nC: A1\r\nM: sendrecv\r\n" + sdp(far(), 4100));
+    command("MDCX 3 aaln/3@gw MGCP 1.0\r\nC: A2\r\nI: 9\r\nM: sendrecv\r\n" + sdp(far(), 4200));
+    response("200 1 OK\r\nI: 7\r\n" + sdp(gateway(), 5000));
+    const std::string second = "200 2 OK\r\nI: 8\r\n" + sdp(gateway(), 5100);
+    EXPECT_EQ(send(STEM_OUTBOUND, second).reason, STEM_CALL_LIMIT);
+    EXPECT_EQ(send(STEM_OUTBOUND, "200 3 OK\r\n" + sdp(gateway(), 5200)).reason, STEM_CALL_LIMIT);
+    EXPECT_EQ(parser->connections(), 1U);
+    EXPECT_EQ(flows.map.size(), 4U);
+    command("DLCX 4 aaln/1@gw MGCP 1.0\r\nC: A1\r\nI: 7\r\n");
+    response("250 4 OK\r\n");
+    response(second); // asked again, there is room
+    EXPECT_EQ(parser->connections(), 1U);
+}
+
 class Named final : public parser::ProtocolParser {
   public:
     explicit Named(std::string_view name) : name_(name) {}
