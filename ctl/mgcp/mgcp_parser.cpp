@@ -9,6 +9,7 @@
 #include <random>
 #include <utility>
 
+#include "ctl/sdp/bundle.h"
 #include "ctl/sdp/session.h"
 
 namespace stem::mgcp {
@@ -106,7 +107,7 @@ MgcpParser::describe(const call::Packet& packet, const Message& message, std::st
     if (message.description.find_first_not_of("\r\n \t") == std::string_view::npos) {
         return std::nullopt;
     }
-    const auto session = sdp::parse(message.description, media_.sdp);
+    auto session = sdp::parse(message.description, media_.sdp);
     if (!session) {
         fault = session.error().what;
         return std::nullopt;
@@ -120,6 +121,7 @@ MgcpParser::describe(const call::Packet& packet, const Message& message, std::st
         fault = *refusal;
         return std::nullopt;
     }
+    call::drop_candidates(*session, bounds, media_);
     return call::media_of(*session);
 }
 
@@ -264,10 +266,12 @@ MgcpParser::Verdict MgcpParser::agree(const call::Packet& packet, const Message&
     }
     if (!transaction.remote.empty()) {
         connection.remote = transaction.remote;
+        connection.gateway_offered = true; // unless it describes anew
     }
     std::string fault;
     if (auto local = describe(packet, message, fault); local) {
         connection.local = std::move(*local);
+        connection.gateway_offered = false;
     } else if (!fault.empty()) {
         connection.local.clear();
         egress_.count(STEM_MEDIA_ADDRESS, packet.direction);
@@ -278,10 +282,15 @@ MgcpParser::Verdict MgcpParser::agree(const call::Packet& packet, const Message&
 }
 
 void MgcpParser::open(const ConnectionKey& key, Connection& connection) {
+    auto remote = connection.remote;
     auto local = connection.local;
+    if (connection.gateway_offered) {
+        sdp::share_bundles(local, remote);
+    } else {
+        sdp::share_bundles(remote, local);
+    }
     apply_mode(connection.mode, local);
-    const auto flows =
-        call::flows_between(connection.remote, local, connection.to_gateway, connection.dialog, now_ns_);
+    const auto flows = call::flows_between(remote, local, connection.to_gateway, connection.dialog, now_ns_);
     pinholes_.replace(connection.dialog, flows, now_ns_ + ns_of(media_.change_grace));
     spdlog::info("MGCP connection {} of {}: {} pinholes", key.id, key.endpoint, flows.size());
 }

@@ -86,6 +86,7 @@ class MgcpParser final : public parser::ProtocolParser {
         std::string mode;
         std::vector<stem_media> remote; // where the gateway sends to
         std::vector<stem_media> local;  // where the gateway is
+        bool gateway_offered = false;   // else it answered (RFC 3264): `remote` was there first
         std::uint64_t sign_ns = 0;      // of life, beside its media: answered, or silent since
     };
     // Why a message may not go on.

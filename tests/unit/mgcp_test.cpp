@@ -380,6 +380,47 @@ TEST_P(Mgcp, AnswersKeepToTheLimitToo) {
     EXPECT_EQ(parser->connections(), 1U);
 }
 
+TEST_P(Mgcp, CandidatesKeepToThePolicyToo) {
+    const std::string forbidden = GetParam() ? "2001:db8:66::1" : "203.0.113.66";
+    media.forbidden_media = {*Cidr::parse(forbidden)};
+    parser = std::make_unique<MgcpParser>(settings, media, egress, flows);
+    const auto ice = [&](const std::string& good) {
+        return "a=ice-ufrag:8hhY\r\na=candidate:1 1 UDP 90 " + good +
+               " 9000 typ host\r\na=candidate:2 1 UDP 80 " + (GetParam() ? "::1" : "127.0.0.1") +
+               " 9000 typ host\r\na=candidate:3 1 UDP 70 " + forbidden +
+               " 9000 typ host\r\na=candidate:4 1 UDP 60 " + good + " 53 typ host\r\n";
+    };
+    command("CRCX 1 aaln/1@gw MGCP 1.0\r\nC: A1\r\nM: sendrecv\r\n" + sdp(far(), 4000) + ice(far()));
+    response("200 1 OK\r\nI: 7\r\n" + sdp(gateway(), 5000) + ice(gateway()));
+    EXPECT_EQ(flows.map.size(), 6U) << "the connection's own four, and one pair";
+    for (const auto& [key, flow] : flows.map) {
+        for (const Address& end : {Address(key.src), Address(key.dst)}) {
+            EXPECT_TRUE(end.to_string() == far() || end.to_string() == gateway()) << end.to_string();
+        }
+        EXPECT_TRUE(key.sport >= 4000 && key.dport >= 4000) << key.sport << " to " << key.dport;
+    }
+}
+
+TEST_P(Mgcp, ABundleHasOnePinhole) { // RFC 9143
+    const auto bundled = [&](const std::string& ip, int audio, int video) {
+        std::string text = sdp(ip, audio) + "a=mid:a\r\na=rtcp-mux\r\nm=video " + std::to_string(video) +
+                           " RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\na=mid:v\r\na=rtcp-mux\r\n";
+        return text.replace(text.find("t=0 0"), 5, "t=0 0\r\na=group:BUNDLE a v");
+    };
+    command("CRCX 1 aaln/1@gw MGCP 1.0\r\nC: A1\r\nM: sendrecv\r\n" + bundled(far(), 4000, 4002));
+    response("200 1 OK\r\nI: 7\r\n" + bundled(gateway(), 5000, 5000));
+    ASSERT_EQ(flows.map.size(), 2U);
+    EXPECT_EQ(flows.map.begin()->second.payload_types[1], 1ULL << 32) << "the picture, too";
+    // The far end's answer refuses the sound: the bundle is where the picture is (RFC 9143 7.3.1).
+    command("CRCX 2 aaln/1@gw MGCP 1.0\r\nC: A2\r\nM: recvonly\r\n");
+    response("200 2 OK\r\nI: 8\r\n" + bundled(gateway(), 6000, 6002));
+    command("MDCX 3 aaln/1@gw MGCP 1.0\r\nC: A2\r\nI: 8\r\nM: sendrecv\r\n" + bundled(far(), 0, 4100));
+    response("200 3 OK\r\n");
+    ASSERT_EQ(flows.map.size(), 4U);
+    EXPECT_TRUE(std::ranges::any_of(
+        flows.map, [](const auto& entry) { return entry.first.sport == 4100 && entry.first.dport == 6002; }));
+}
+
 class Named final : public parser::ProtocolParser {
   public:
     explicit Named(std::string_view name) : name_(name) {}
