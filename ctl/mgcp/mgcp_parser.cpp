@@ -42,6 +42,12 @@ bool is_final(int code) {
     return code >= 200;
 }
 
+// Nothing is learned here: [media] elsewhere lets no address off because it would be.
+call::Settings without_learning(call::Settings settings) {
+    settings.nat = call::Nat::never;
+    return settings;
+}
+
 bool connects(Verb verb) {
     return verb == Verb::create || verb == Verb::modify;
 }
@@ -75,8 +81,8 @@ bool MgcpParser::TransactionKey::operator<(const TransactionKey& other) const {
 
 MgcpParser::MgcpParser(const Settings& settings, const call::Settings& media, call::Egress& egress,
                        call::FlowStore& flows)
-    : settings_(settings), media_(media), egress_(egress), flows_(flows), pinholes_(flows, egress),
-      next_dialog_(random_start()) {
+    : settings_(settings), media_(without_learning(media)), egress_(egress), flows_(flows),
+      pinholes_(flows, egress), next_dialog_(random_start()) {
 }
 
 void MgcpParser::receive(call::Packet packet, std::uint64_t now_ns) {

@@ -421,6 +421,39 @@ TEST_P(Mgcp, ABundleHasOnePinhole) { // RFC 9143
         flows.map, [](const auto& entry) { return entry.first.sport == 4100 && entry.first.dport == 6002; }));
 }
 
+// A call agent inside, and its gateway outside: nobody learns where that one's media come from.
+TEST_P(Mgcp, AGatewayOutsideHasItsMediaAtItsOwnAddress) {
+    const std::string relay = GetParam() ? "2001:db8:3::3" : "203.0.113.3";
+    media.elsewhere = call::Elsewhere::refuse;
+    media.media_relays = {*Cidr::parse(relay)};
+    int transaction = 1;
+    for (const auto nat : {call::Nat::never, call::Nat::automatic, call::Nat::always}) {
+        media.nat = nat;
+        parser = std::make_unique<MgcpParser>(settings, media, egress, flows);
+        const auto pinholes_to = [&](const std::string& ip, const std::string& more = "") {
+            flows.map.clear();
+            const std::string number = std::to_string(transaction++);
+            EXPECT_EQ(send(STEM_OUTBOUND, "CRCX " + number +
+                                              " aaln/1@gw MGCP 1.0\r\nC: A1\r\nM: sendrecv\r\n" +
+                                              sdp(gateway(), 5000) + more)
+                          .how,
+                      call::Sent::How::released);
+            command("200 " + number + " OK\r\nI: " + number + "\r\n" + sdp(ip, 4000) + more);
+            return flows.map.size();
+        };
+        EXPECT_EQ(pinholes_to(agent()), 4U);
+        EXPECT_EQ(pinholes_to(relay), 4U);
+        egress.counted.clear();
+        EXPECT_EQ(pinholes_to(far()), 0U);
+        EXPECT_EQ(pinholes_to(GetParam() ? "fd00::5" : "192.168.1.5"), 0U);
+        EXPECT_EQ(pinholes_to(GetParam() ? "fd00::6" : "100.64.0.6"), 0U);
+        EXPECT_EQ(egress.counted[STEM_MEDIA_ADDRESS], 3);
+        const std::string ice = "a=ice-ufrag:8hhY\r\na=candidate:1 1 UDP 90 " +
+                                std::string(GetParam() ? "fd00::5" : "192.168.1.5") + " 9000 typ host\r\n";
+        EXPECT_EQ(pinholes_to(agent(), ice), 4U) << "nor candidates";
+    }
+}
+
 class Named final : public parser::ProtocolParser {
   public:
     explicit Named(std::string_view name) : name_(name) {}
