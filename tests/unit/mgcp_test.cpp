@@ -481,5 +481,33 @@ TEST(Parsers, AreFoundByPort) {
     EXPECT_EQ(parsers.parser_of(packet)->name(), "sip");
 }
 
+TEST(Parsers, SipPortsGoFirst) {
+    const std::uint16_t mgcp[] = {2427, 2727};
+    const std::uint16_t sip[] = {5060, 5080};
+    for (const bool loaded : {true, false}) {
+        parser::Parsers parsers;
+        parsers.load(std::make_unique<Named>("mgcp"), mgcp);
+        parsers.keep_for_default(sip);
+        if (loaded) {
+            parsers.load_default(std::make_unique<Named>("sip"));
+        }
+        const auto parser_between = [&](std::uint16_t from, std::uint16_t to) {
+            call::Packet packet;
+            packet.source.port = from;
+            packet.destination.port = to;
+            const parser::ProtocolParser* parser = parsers.parser_of(packet);
+            return parser == nullptr ? std::string_view("nobody") : parser->name();
+        };
+        const std::string_view default_one = loaded ? "sip" : "nobody";
+        for (const std::uint16_t client : mgcp) {
+            EXPECT_EQ(parser_between(client, 5060), default_one) << "SIP, from " << client;
+            EXPECT_EQ(parser_between(5080, client), default_one) << "and its answers to " << client;
+            EXPECT_EQ(parser_between(client, 40000), "mgcp");
+            EXPECT_EQ(parser_between(40000, client), "mgcp");
+        }
+        EXPECT_EQ(parser_between(2427, 2727), "mgcp");
+    }
+}
+
 } // namespace
 } // namespace stem::mgcp
