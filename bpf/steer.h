@@ -33,15 +33,20 @@ static __always_inline int is_sip_port(__u16 port) {
     return parser && *parser == PORT_OF_SIP;
 }
 
-/* Whose datagram is it, by the port that it goes to, or comes from? 0: nobody's. */
+/* Whose datagram is it, by the ports that it goes to and comes from? 0: nobody's. SIP's go first: its clients
+ * may send from any port, another protocol's too. */
 static __always_inline __u8 parser_of(const struct packet* packet) {
     const __u16 to = packet->key.dport;
     const __u16 from = packet->key.sport;
-    const __u8* parser = bpf_map_lookup_elem(&sip_ports, &to);
-    if (!parser) {
-        parser = bpf_map_lookup_elem(&sip_ports, &from);
+    const __u8* by_to = bpf_map_lookup_elem(&sip_ports, &to);
+    if (by_to && *by_to == PORT_OF_SIP) {
+        return PORT_OF_SIP;
     }
-    return parser ? *parser : 0;
+    const __u8* by_from = bpf_map_lookup_elem(&sip_ports, &from);
+    if (by_from && *by_from == PORT_OF_SIP) {
+        return PORT_OF_SIP;
+    }
+    return by_to ? *by_to : by_from ? *by_from : 0;
 }
 
 /* RFC 5626 3.5.1 has CRLF CRLF and CRLF; phones also send up to four zero octets, or nothing. */

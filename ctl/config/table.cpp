@@ -392,8 +392,9 @@ const std::array parameter_table{
     Parameter{"parsers", "mgcp_ports",
               text_list<STEM_FIELD(parsers.mgcp_ports)>("a UDP port, such as \"2427\"", is_port),
               "Ports of MGCP. They are given to stemd as SIP's are, and so have no other rules."},
-    Parameter{"parsers", "mgcp_connections", integer<STEM_FIELD(parsers.mgcp.connections)>("", 1, 1048576),
-              "MGCP connections at once. A command that makes one more is dropped as `call_limit`."},
+    Parameter{
+        "parsers", "mgcp_connections", integer<STEM_FIELD(parsers.mgcp.connections)>("", 1, 1048576),
+        "MGCP connections at once. A command or an answer that makes one more is dropped as `call_limit`."},
     Parameter{"parsers", "mgcp_transactions", integer<STEM_FIELD(parsers.mgcp.transactions)>("", 16, 4194304),
               "MGCP commands that wait for responses, or may be repeated."},
     Parameter{"parsers", "mgcp_datagram",

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // MGCP as a protocol parser (RFC 3435): gateways at the edge, whose calls somebody else's call agent makes.
 // Each response must answer a command that went by; a connection's pinholes open when its gateway has
-// answered CRCX or MDCX, before the answer leaves, and close on DLCX, RSIP, or when its media stay away.
+// answered CRCX or MDCX, before the answer leaves, and close on DLCX, RSIP, or when its media stay away (then
+// until its next MDCX).
 //
 // What it knows is lost with stemd: connections of an earlier one have no pinholes until their next MDCX.
 #pragma once
@@ -52,6 +53,14 @@ class MgcpParser final : public parser::ProtocolParser {
 
         bool operator<(const TransactionKey& other) const;
     };
+    // What the final response said of a connection.
+    struct Answer {
+        bool success = false;
+        std::string endpoint; // the specific one
+        std::string connection;
+
+        bool operator==(const Answer&) const = default;
+    };
     struct Transaction {
         Verb verb = Verb::other;
         std::string endpoint;
@@ -59,6 +68,7 @@ class MgcpParser final : public parser::ProtocolParser {
         std::string connection;
         std::string mode;
         std::vector<stem_media> remote; // what the command's description says; empty = none
+        std::optional<Answer> answer;   // the first that is final
         std::uint64_t expires_ns = 0;
     };
     // Connection identifiers are unique in an endpoint, endpoints in a gateway.
@@ -76,7 +86,8 @@ class MgcpParser final : public parser::ProtocolParser {
         std::string mode;
         std::vector<stem_media> remote; // where the gateway sends to
         std::vector<stem_media> local;  // where the gateway is
-        std::uint64_t changed_ns = 0;
+        bool gateway_offered = false;   // else it answered (RFC 3264): `remote` was there first
+        std::uint64_t sign_ns = 0;      // of life, beside its media: answered, or silent since
     };
     // Why a message may not go on.
     struct Fault {
@@ -90,15 +101,20 @@ class MgcpParser final : public parser::ProtocolParser {
     Verdict judge_response(const call::Packet& packet, const Message& message);
     std::optional<std::vector<stem_media>> describe(const call::Packet& packet, const Message& message,
                                                     std::string& fault) const;
-    void answered(const call::Packet& packet, const Message& message, const Transaction& transaction);
+    Verdict judge_final(const call::Packet& packet, const Message& message, Transaction& transaction);
+    Verdict answered(const call::Packet& packet, const Message& message, const Transaction& transaction);
+    Verdict agree(const call::Packet& packet, const Message& message, const Transaction& transaction);
     void open(const ConnectionKey& key, Connection& connection);
     void erase(const std::string& gateway, const std::string& endpoint, const std::string& call,
                const std::string& id);
+    bool expects_media(const Connection& connection);
     void close_silent();
+    void erase_idle();
 
     Settings settings_;
     call::Settings media_;
     call::Egress& egress_;
+    call::FlowStore& flows_;
     call::Pinholes pinholes_;
     std::map<TransactionKey, Transaction> transactions_;
     std::map<ConnectionKey, Connection> connections_;

@@ -18,8 +18,15 @@ void Parsers::load_default(std::unique_ptr<ProtocolParser> parser) {
     parsers_.push_back(std::move(parser));
 }
 
+void Parsers::keep_for_default(std::span<const std::uint16_t> ports) {
+    default_ports_.insert(ports.begin(), ports.end());
+}
+
 // By whom it is sent to, and else by who answers.
 ProtocolParser* Parsers::parser_of(const call::Packet& packet) const {
+    if (default_ports_.contains(packet.destination.port) || default_ports_.contains(packet.source.port)) {
+        return default_;
+    }
     for (const std::uint16_t port : {packet.destination.port, packet.source.port}) {
         if (const auto found = by_port_.find(port); found != by_port_.end()) {
             return found->second;

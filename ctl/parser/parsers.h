@@ -7,6 +7,7 @@
 #include <span>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "ctl/parser/protocol_parser.h"
@@ -15,10 +16,14 @@ namespace stem::parser {
 
 class Parsers {
   public:
-    // `ports`: of UDP, at either end. Those that another parser has already stay its own.
+    // `ports`: of UDP, at either end, where neither is the default's. Those that another parser has already
+    // stay its own.
     void load(std::unique_ptr<ProtocolParser> parser, std::span<const std::uint16_t> ports);
-    // The parser of everything on no port of a named one's: SIP's ports are those of the data plane.
+    // The parser of everything on no port of a named one's: SIP's.
     void load_default(std::unique_ptr<ProtocolParser> parser);
+    // Its ports, as the data plane has them (bpf/steer.h): at either end they go before a named one's,
+    // whether it is loaded or not. A SIP client may send from any port, another protocol's too.
+    void keep_for_default(std::span<const std::uint16_t> ports);
 
     // Null: nobody is loaded for that datagram.
     [[nodiscard]] ProtocolParser* parser_of(const call::Packet& packet) const;
@@ -29,6 +34,7 @@ class Parsers {
     std::vector<std::unique_ptr<ProtocolParser>> parsers_;
     std::unordered_map<std::uint16_t, ProtocolParser*> by_port_;
     ProtocolParser* default_ = nullptr;
+    std::unordered_set<std::uint16_t> default_ports_;
 };
 
 // What [parsers] load may name.

@@ -22,6 +22,9 @@ constexpr int bursts_per_turn = 8;
 constexpr unsigned looks_per_expiry = 10; // of calls that went through the proxy
 // Of the unknown, in one turn: then the rings are looked at again.
 constexpr std::size_t unknown_per_turn = 32;
+// Whose a port is, in the map sip_ports (bpf/steer.h).
+constexpr std::uint8_t of_sip = 1;
+constexpr std::uint8_t of_other_parsers = 2;
 
 // The data plane's media of peers that are only monitored: as this stemd is told, and no earlier one.
 Result<> watch(const kernel::MonitoredMap& map, const call::Settings& settings) {
@@ -110,10 +113,27 @@ std::vector<std::uint16_t> ports_of(const std::vector<std::string>& texts) {
     return ports;
 }
 
+// Those of the data plane, which has them from when it was attached.
+Result<std::vector<std::uint16_t>> sip_ports_of(const kernel::Instance& instance) {
+    const auto map = instance.sip_ports();
+    if (!map) {
+        return std::unexpected(map.error());
+    }
+    std::vector<std::uint16_t> ports;
+    auto walked = map->for_each([&](const std::uint16_t& port, const std::uint8_t& parser) {
+        if (parser == of_sip) {
+            ports.push_back(port);
+        }
+    });
+    if (!walked) {
+        return std::unexpected(walked.error());
+    }
+    return ports;
+}
+
 // Has the data plane give us the ports of parsers other than SIP's, and no longer those of parsers that are
 // gone.
 Result<> steer_ports(const kernel::Instance& instance, const config::Parsers& parsers) {
-    constexpr std::uint8_t other_parsers = 2; // bpf/steer.h: 1 is SIP's
     const auto map = instance.sip_ports();
     if (!map) {
         return std::unexpected(map.error());
@@ -121,7 +141,7 @@ Result<> steer_ports(const kernel::Instance& instance, const config::Parsers& pa
     const auto wanted = parsers.loads("mgcp") ? ports_of(parsers.mgcp_ports) : std::vector<std::uint16_t>{};
     std::vector<std::uint16_t> stale;
     auto walked = map->for_each([&](const std::uint16_t& port, const std::uint8_t& parser) {
-        if (parser == other_parsers && std::ranges::find(wanted, port) == wanted.end()) {
+        if (parser == of_other_parsers && std::ranges::find(wanted, port) == wanted.end()) {
             stale.push_back(port);
         }
     });
@@ -132,11 +152,11 @@ Result<> steer_ports(const kernel::Instance& instance, const config::Parsers& pa
     }
     for (const std::uint16_t port : wanted) {
         const auto there = map->get(port);
-        if (there && *there && **there != other_parsers) {
+        if (there && *there && **there != of_other_parsers) {
             return fail(fmt::format("give port {} to MGCP ([parsers] mgcp_ports)", port), "it is a SIP port",
                         "name other ports, or attach without --sip-port " + std::to_string(port));
         }
-        if (auto put = map->put(port, other_parsers); !put) {
+        if (auto put = map->put(port, of_other_parsers); !put) {
             return put;
         }
     }
@@ -168,6 +188,10 @@ Result<std::unique_ptr<Signalling>> Signalling::open(Attachment& attachment, con
     if (auto steered = steer_ports(attachment.instance, config.parsers); !steered) {
         return std::unexpected(steered.error());
     }
+    auto sip_ports = sip_ports_of(attachment.instance);
+    if (!sip_ports) {
+        return std::unexpected(sip_ports.error());
+    }
     auto proxy = ProxyView::open(attachment.instance);
     if (!proxy) {
         return std::unexpected(proxy.error());
@@ -180,7 +204,8 @@ Result<std::unique_ptr<Signalling>> Signalling::open(Attachment& attachment, con
                                                       {.ports = std::move(*ports),
                                                        .links = std::move(*links),
                                                        .proxy = std::move(*proxy),
-                                                       .thresholds = std::move(*thresholds)},
+                                                       .thresholds = std::move(*thresholds),
+                                                       .sip_ports = std::move(*sip_ports)},
                                                       config, sm, observer));
 }
 
@@ -200,6 +225,7 @@ Signalling::Signalling(Attachment& attachment, Parts parts, const config::Config
       monitor_(std::make_unique<call::Monitor>(call_settings(config, attachment.instance), egress_, flows_,
                                                records_, sm)) {
     streams_.read_with(*monitor_);
+    parsers_.keep_for_default(parts.sip_ports);
     load_parsers(config, call_settings(config, attachment.instance));
     monitor_->watch_with(observer);
     monitor_->adopt(kernel::monotonic_ns());

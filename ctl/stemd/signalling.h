@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "ctl/call/monitor.h"
 #include "ctl/config/config.h"
@@ -70,6 +71,7 @@ class Signalling {
         Links::Setup links;
         ProxyView proxy;
         kernel::ThresholdMap thresholds;
+        std::vector<std::uint16_t> sip_ports;
     };
     Signalling(Attachment& attachment, Parts parts, const config::Config& config, sm::Link& sm,
                call::Observer& observer);

@@ -98,6 +98,11 @@ TEST_P(Proxy, MarksSipForStemd) {
     expect(data_plane, STEM_OUTBOUND,
            from_proxy(path().back() / (Udp{.sport = proxy_port, .dport = 5099} / Sip{})),
            steered(STEM_STEER_SIP).for_proxy());
+    // So is what it says to a client on another protocol's port.
+    data_plane.add_sip_port(2427, 2);
+    expect(data_plane, STEM_OUTBOUND,
+           from_proxy(path().back() / (Udp{.sport = proxy_port, .dport = 2427} / Sip{})),
+           steered(STEM_STEER_SIP).for_proxy());
     // An inside phone's own is not.
     expect(data_plane, STEM_OUTBOUND, path().back() / (Udp{.sport = 5060, .dport = 5062} / Sip{}),
            steered(STEM_STEER_SIP));

@@ -105,6 +105,15 @@ TEST_P(SteerEveryPath, GivesOtherParsersTheirs) {
            to_stemd);
     expect(plane, path().direction, path() / (Tcp{.sport = 2727, .dport = 2427} / command),
            dropped(STEM_POLICY_DROP));
+    // A SIP port at either end goes first: a client of SIP's may send from any port. So it has keep-alives.
+    const Packet crlf_from = path() / (Udp{.sport = 5060, .dport = 2427} / octets("\r\n\r\n"));
+    const Packet crlf_to = path() / (Udp{.sport = 2427, .dport = 5060} / octets("\r\n\r\n"));
+    const bool in = path().direction == STEM_INBOUND;
+    expect(plane, path().direction, crlf_to, forwarded(STEM_KEEPALIVE_CRLF));
+    expect(plane, path().direction, crlf_from,
+           in ? dropped(STEM_NO_PINHOLE) : forwarded(STEM_KEEPALIVE_CRLF));
+    expect(plane, path().direction, path() / (Udp{.sport = 5060, .dport = 2427} / Sip{}), to_stemd);
+    expect(plane, path().direction, path() / (Udp{.sport = 2427, .dport = 5060} / Sip{}), to_stemd);
     plane.remove_sip_port(2427);
     expect(plane, path().direction, path() / (Udp{.sport = 2727, .dport = 2427} / command),
            dropped(STEM_NO_PINHOLE));

@@ -143,6 +143,9 @@ class Mgcp : public ::testing::TestWithParam<bool> {
                 "\r\n" + sdp(far(), 4000));
         response("200 " + std::to_string(transaction) + " OK\r\nI: 7\r\n" + sdp(gateway(), 5000));
     }
+    static std::uint64_t ns_of(std::chrono::nanoseconds duration) {
+        return static_cast<std::uint64_t>(duration.count());
+    }
     void pass_time(std::uint64_t ns) {
         now += ns;
         parser->tick(now);
@@ -233,7 +236,7 @@ TEST_P(Mgcp, AGatewayThatStartsAnewHasNoConnections) {
     EXPECT_TRUE(flows.map.empty());
 }
 
-TEST_P(Mgcp, SilenceIsTheEnd) {
+TEST_P(Mgcp, SilenceClosesPinholesUntilTheNextChange) {
     create();
     pass_time(59 * call::second);
     for (auto& [key, flow] : flows.map) {
@@ -243,6 +246,48 @@ TEST_P(Mgcp, SilenceIsTheEnd) {
     EXPECT_EQ(flows.map.size(), 4U);
     pass_time(31 * call::second);
     EXPECT_TRUE(flows.map.empty());
+    command("MDCX 2 aaln/1@gw MGCP 1.0\r\nC: A1\r\nI: 7\r\nM: sendrecv\r\n");
+    response("200 2 OK\r\n");
+    EXPECT_EQ(flows.map.size(), 4U) << "where both ends are is known still";
+    pass_time(61 * call::second);
+    EXPECT_TRUE(flows.map.empty());
+    EXPECT_EQ(parser->connections(), 1U);
+    pass_time(ns_of(media.idle) - 62 * call::second);
+    EXPECT_EQ(parser->connections(), 1U);
+    pass_time(2 * call::second);
+    EXPECT_EQ(parser->connections(), 0U) << "the idle interval counts from the last sign of life";
+}
+
+TEST_P(Mgcp, WhoseFarEndRingsIsNotSilent) {
+    command("CRCX 1 aaln/1@gw MGCP 1.0\r\nC: A1\r\nM: recvonly\r\n");
+    response("200 1 OK\r\nI: 7\r\n" + sdp(gateway(), 5000));
+    pass_time(120 * call::second);
+    command("MDCX 2 aaln/1@gw MGCP 1.0\r\nC: A1\r\nI: 7\r\nM: sendrecv\r\n" + sdp(far(), 4000));
+    response("200 2 OK\r\n");
+    EXPECT_EQ(flows.map.size(), 4U);
+}
+
+TEST_P(Mgcp, OnHoldNoMediaAreExpected) {
+    for (const char* mode : {"recvonly", "sendonly", "inactive"}) {
+        SCOPED_TRACE(mode);
+        parser = std::make_unique<MgcpParser>(settings, media, egress, flows);
+        flows.map.clear();
+        create(1, mode);
+        const std::size_t open = flows.map.size();
+        EXPECT_EQ(open, std::string(mode) == "inactive" ? 2U : 3U) << "RTCP, and RTP one way";
+        pass_time(120 * call::second);
+        EXPECT_EQ(flows.map.size(), open);
+        pass_time(ns_of(media.idle) - 121 * call::second);
+        EXPECT_EQ(parser->connections(), 1U);
+        for (auto& [key, flow] : flows.map) {
+            flow.last_seen_ns = now;
+        }
+        pass_time(ns_of(media.idle) - call::second);
+        EXPECT_EQ(parser->connections(), 1U) << "RTCP is a sign of life";
+        pass_time(2 * call::second);
+        EXPECT_EQ(parser->connections(), 0U) << "its DLCX may be lost";
+        EXPECT_TRUE(flows.map.empty());
+    }
 }
 
 TEST_P(Mgcp, CountsAreBounded) {
@@ -260,6 +305,153 @@ TEST_P(Mgcp, CountsAreBounded) {
         command("NTFY " + std::to_string(n) + " aaln/1@gw MGCP 1.0\r\n");
     }
     EXPECT_EQ(send(STEM_INBOUND, "NTFY 99 aaln/1@gw MGCP 1.0\r\n").reason, STEM_CALL_LIMIT);
+}
+
+TEST_P(Mgcp, ACommandIsAnsweredOnce) {
+    create();
+    for (int n = 8; n < 12; n++) {
+        EXPECT_EQ(
+            send(STEM_OUTBOUND, "200 1 OK\r\nI: " + std::to_string(n) + "\r\n" + sdp(gateway(), 6000 + 2 * n))
+                .reason,
+            STEM_SIP_NO_TRANSACTION);
+    }
+    EXPECT_EQ(send(STEM_OUTBOUND, "200 1 OK\r\nI: 7\r\nZ: aaln/2@gw\r\n" + sdp(gateway(), 6000)).reason,
+              STEM_SIP_NO_TRANSACTION);
+    EXPECT_EQ(parser->connections(), 1U);
+    response("200 1 OK\r\nI: 7\r\n" + sdp(gateway(), 5000)); // repeated
+    response("200 1 OK\r\nI: 7\r\n" + sdp(gateway(), 7000));
+    EXPECT_EQ(flows.map.size(), 4U) << "what is said later opens nothing";
+    command("DLCX 2 aaln/1@gw MGCP 1.0\r\nC: A1\r\nI: 7\r\n");
+    response("250 2 OK\r\n");
+    response("200 1 OK\r\nI: 7\r\n" + sdp(gateway(), 5000));
+    EXPECT_EQ(parser->connections(), 0U) << "an answer that comes late makes no new one";
+    for (int n = 0; n < 3; n++) {
+        pass_time(9 * call::second);
+        response("200 1 OK\r\nI: 7\r\n" + sdp(gateway(), 5000));
+    }
+    pass_time(4 * call::second);
+    EXPECT_EQ(send(STEM_OUTBOUND, "200 1 OK\r\nI: 7\r\n" + sdp(gateway(), 5000)).reason,
+              STEM_SIP_NO_TRANSACTION)
+        << "repeating does not make it last";
+}
+
+TEST_P(Mgcp, AFailedCommandMakesNoConnectionLater) {
+    command("CRCX 1 aaln/1@gw MGCP 1.0\r\nC: A1\r\nM: sendrecv\r\n" + sdp(far(), 4000));
+    for (int n = 0; n < 3; n++) {
+        response("100 1 wait\r\n");
+        pass_time(20 * call::second);
+    }
+    response("400 1 not now\r\n");
+    response("400 1 not now\r\n");
+    EXPECT_EQ(send(STEM_OUTBOUND, "200 1 OK\r\nI: 7\r\n" + sdp(gateway(), 5000)).reason,
+              STEM_SIP_NO_TRANSACTION);
+    EXPECT_EQ(parser->connections(), 0U);
+}
+
+TEST_P(Mgcp, AChangeIsOfTheConnectionThatItNames) {
+    create();
+    command("MDCX 2 aaln/1@gw MGCP 1.0\r\nC: A1\r\nI: 7\r\n");
+    EXPECT_EQ(send(STEM_OUTBOUND, "200 2 OK\r\nI: 8\r\n" + sdp(gateway(), 6000)).reason,
+              STEM_SIP_NO_TRANSACTION);
+    EXPECT_EQ(parser->connections(), 1U);
+    response("200 2 OK\r\nI: 7\r\n" + sdp(gateway(), 6000)); // RFC 3435 has no I here; some say it
+    pass_time(3 * call::second);
+    EXPECT_EQ(flows.map.size(), 4U);
+    EXPECT_EQ(parser->connections(), 1U);
+    EXPECT_EQ(send(STEM_OUTBOUND, "200 2 OK\r\nI: 9\r\n" + sdp(gateway(), 6000)).reason,
+              STEM_SIP_NO_TRANSACTION);
+}
+
+TEST_P(Mgcp, AnswersKeepToTheLimitToo) {
+    settings.connections = 1;
+    parser = std::make_unique<MgcpParser>(settings, media, egress, flows);
+    command("CRCX 1 aaln/1@gw MGCP 1.0\r\nC: A1\r\nM: sendrecv\r\n" + sdp(far(), 4000));
+    command("CRCX 2 aaln/2@gw MGCP 1.0\r\nC: A1\r\nM: sendrecv\r\n" + sdp(far(), 4100));
+    command("MDCX 3 aaln/3@gw MGCP 1.0\r\nC: A2\r\nI: 9\r\nM: sendrecv\r\n" + sdp(far(), 4200));
+    response("200 1 OK\r\nI: 7\r\n" + sdp(gateway(), 5000));
+    const std::string second = "200 2 OK\r\nI: 8\r\n" + sdp(gateway(), 5100);
+    EXPECT_EQ(send(STEM_OUTBOUND, second).reason, STEM_CALL_LIMIT);
+    EXPECT_EQ(send(STEM_OUTBOUND, "200 3 OK\r\n" + sdp(gateway(), 5200)).reason, STEM_CALL_LIMIT);
+    EXPECT_EQ(parser->connections(), 1U);
+    EXPECT_EQ(flows.map.size(), 4U);
+    command("DLCX 4 aaln/1@gw MGCP 1.0\r\nC: A1\r\nI: 7\r\n");
+    response("250 4 OK\r\n");
+    response(second); // asked again, there is room
+    EXPECT_EQ(parser->connections(), 1U);
+}
+
+TEST_P(Mgcp, CandidatesKeepToThePolicyToo) {
+    const std::string forbidden = GetParam() ? "2001:db8:66::1" : "203.0.113.66";
+    media.forbidden_media = {*Cidr::parse(forbidden)};
+    parser = std::make_unique<MgcpParser>(settings, media, egress, flows);
+    const auto ice = [&](const std::string& good) {
+        return "a=ice-ufrag:8hhY\r\na=candidate:1 1 UDP 90 " + good +
+               " 9000 typ host\r\na=candidate:2 1 UDP 80 " + (GetParam() ? "::1" : "127.0.0.1") +
+               " 9000 typ host\r\na=candidate:3 1 UDP 70 " + forbidden +
+               " 9000 typ host\r\na=candidate:4 1 UDP 60 " + good + " 53 typ host\r\n";
+    };
+    command("CRCX 1 aaln/1@gw MGCP 1.0\r\nC: A1\r\nM: sendrecv\r\n" + sdp(far(), 4000) + ice(far()));
+    response("200 1 OK\r\nI: 7\r\n" + sdp(gateway(), 5000) + ice(gateway()));
+    EXPECT_EQ(flows.map.size(), 6U) << "the connection's own four, and one pair";
+    for (const auto& [key, flow] : flows.map) {
+        for (const Address& end : {Address(key.src), Address(key.dst)}) {
+            EXPECT_TRUE(end.to_string() == far() || end.to_string() == gateway()) << end.to_string();
+        }
+        EXPECT_TRUE(key.sport >= 4000 && key.dport >= 4000) << key.sport << " to " << key.dport;
+    }
+}
+
+TEST_P(Mgcp, ABundleHasOnePinhole) { // RFC 9143
+    const auto bundled = [&](const std::string& ip, int audio, int video) {
+        std::string text = sdp(ip, audio) + "a=mid:a\r\na=rtcp-mux\r\nm=video " + std::to_string(video) +
+                           " RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\na=mid:v\r\na=rtcp-mux\r\n";
+        return text.replace(text.find("t=0 0"), 5, "t=0 0\r\na=group:BUNDLE a v");
+    };
+    command("CRCX 1 aaln/1@gw MGCP 1.0\r\nC: A1\r\nM: sendrecv\r\n" + bundled(far(), 4000, 4002));
+    response("200 1 OK\r\nI: 7\r\n" + bundled(gateway(), 5000, 5000));
+    ASSERT_EQ(flows.map.size(), 2U);
+    EXPECT_EQ(flows.map.begin()->second.payload_types[1], 1ULL << 32) << "the picture, too";
+    // The far end's answer refuses the sound: the bundle is where the picture is (RFC 9143 7.3.1).
+    command("CRCX 2 aaln/1@gw MGCP 1.0\r\nC: A2\r\nM: recvonly\r\n");
+    response("200 2 OK\r\nI: 8\r\n" + bundled(gateway(), 6000, 6002));
+    command("MDCX 3 aaln/1@gw MGCP 1.0\r\nC: A2\r\nI: 8\r\nM: sendrecv\r\n" + bundled(far(), 0, 4100));
+    response("200 3 OK\r\n");
+    ASSERT_EQ(flows.map.size(), 4U);
+    EXPECT_TRUE(std::ranges::any_of(
+        flows.map, [](const auto& entry) { return entry.first.sport == 4100 && entry.first.dport == 6002; }));
+}
+
+// A call agent inside, and its gateway outside: nobody learns where that one's media come from.
+TEST_P(Mgcp, AGatewayOutsideHasItsMediaAtItsOwnAddress) {
+    const std::string relay = GetParam() ? "2001:db8:3::3" : "203.0.113.3";
+    media.elsewhere = call::Elsewhere::refuse;
+    media.media_relays = {*Cidr::parse(relay)};
+    int transaction = 1;
+    for (const auto nat : {call::Nat::never, call::Nat::automatic, call::Nat::always}) {
+        media.nat = nat;
+        parser = std::make_unique<MgcpParser>(settings, media, egress, flows);
+        const auto pinholes_to = [&](const std::string& ip, const std::string& more = "") {
+            flows.map.clear();
+            const std::string number = std::to_string(transaction++);
+            EXPECT_EQ(send(STEM_OUTBOUND, "CRCX " + number +
+                                              " aaln/1@gw MGCP 1.0\r\nC: A1\r\nM: sendrecv\r\n" +
+                                              sdp(gateway(), 5000) + more)
+                          .how,
+                      call::Sent::How::released);
+            command("200 " + number + " OK\r\nI: " + number + "\r\n" + sdp(ip, 4000) + more);
+            return flows.map.size();
+        };
+        EXPECT_EQ(pinholes_to(agent()), 4U);
+        EXPECT_EQ(pinholes_to(relay), 4U);
+        egress.counted.clear();
+        EXPECT_EQ(pinholes_to(far()), 0U);
+        EXPECT_EQ(pinholes_to(GetParam() ? "fd00::5" : "192.168.1.5"), 0U);
+        EXPECT_EQ(pinholes_to(GetParam() ? "fd00::6" : "100.64.0.6"), 0U);
+        EXPECT_EQ(egress.counted[STEM_MEDIA_ADDRESS], 3);
+        const std::string ice = "a=ice-ufrag:8hhY\r\na=candidate:1 1 UDP 90 " +
+                                std::string(GetParam() ? "fd00::5" : "192.168.1.5") + " 9000 typ host\r\n";
+        EXPECT_EQ(pinholes_to(agent(), ice), 4U) << "nor candidates";
+    }
 }
 
 class Named final : public parser::ProtocolParser {
@@ -287,6 +479,34 @@ TEST(Parsers, AreFoundByPort) {
     EXPECT_EQ(parsers.parser_of(packet)->name(), "mgcp") << "its answers, too";
     packet.source.port = 5060;
     EXPECT_EQ(parsers.parser_of(packet)->name(), "sip");
+}
+
+TEST(Parsers, SipPortsGoFirst) {
+    const std::uint16_t mgcp[] = {2427, 2727};
+    const std::uint16_t sip[] = {5060, 5080};
+    for (const bool loaded : {true, false}) {
+        parser::Parsers parsers;
+        parsers.load(std::make_unique<Named>("mgcp"), mgcp);
+        parsers.keep_for_default(sip);
+        if (loaded) {
+            parsers.load_default(std::make_unique<Named>("sip"));
+        }
+        const auto parser_between = [&](std::uint16_t from, std::uint16_t to) {
+            call::Packet packet;
+            packet.source.port = from;
+            packet.destination.port = to;
+            const parser::ProtocolParser* parser = parsers.parser_of(packet);
+            return parser == nullptr ? std::string_view("nobody") : parser->name();
+        };
+        const std::string_view default_one = loaded ? "sip" : "nobody";
+        for (const std::uint16_t client : mgcp) {
+            EXPECT_EQ(parser_between(client, 5060), default_one) << "SIP, from " << client;
+            EXPECT_EQ(parser_between(5080, client), default_one) << "and its answers to " << client;
+            EXPECT_EQ(parser_between(client, 40000), "mgcp");
+            EXPECT_EQ(parser_between(40000, client), "mgcp");
+        }
+        EXPECT_EQ(parser_between(2427, 2727), "mgcp");
+    }
 }
 
 } // namespace
