@@ -370,6 +370,7 @@ TEST(EmbeddedManager, KeepsItsUsersInPostgresql) {
     ASSERT_OK(postgres->add_database("telephony"));
     StageOptions options{.programs = {.stemctl = STEM_STEMCTL, .stemd = STEM_STEMD}};
     options.database = postgres->uri("telephony");
+    options.config = fmt::format("[audit]\nfile = \"{}\"\n", (lab::scratch() / "audit.jsonl").string());
     auto stage = Stage::set_up(options);
     ASSERT_OK(stage);
     for (const auto family : {lab::Family::v4, lab::Family::v6}) {
