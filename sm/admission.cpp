@@ -198,8 +198,10 @@ Admission::Explanation Admission::explain(const Query& query) const {
 Decision Admission::decide(const Query& query, const std::string& firewall) {
     ++counts_.decisions;
     const Calls::Key key(firewall, query.call);
-    if (!query.call.empty()) {
-        calls_.erase(key); // asked anew, as after a 401: it is not two
+    if (calls_.erase(key)) { // asked anew, as after a link that broke: it is not two
+        limits_.take_back(key);
+    } else {
+        limits_.settle(key);
     }
     Decision decision = decider_.decide(query);
     Bounded bounded = bound(query, decision, nullptr);
@@ -211,7 +213,7 @@ Decision Admission::decide(const Query& query, const std::string& firewall) {
         if (bounded.outgoing && bounded.outgoing->user != any_caller) {
             decision.user = bounded.outgoing->user;
         }
-        take_in(bounded, query);
+        take_in(bounded, key);
         if (!query.call.empty()) {
             calls_.expect(key, event_of(query, decision), std::move(bounded.counters), clock_());
         }
@@ -229,9 +231,9 @@ void Admission::refused(const Query& query, const Decision& refusal, const std::
     }
 }
 
-void Admission::take_in(const Bounded& bounded, const Query& /*query*/) {
+void Admission::take_in(const Bounded& bounded, const Calls::Key& key) {
     for (const Limit* limit : bounded.limits) {
-        limits_.count(*limit, *bounded.outgoing, clock_());
+        limits_.count(key, *limit, *bounded.outgoing, clock_());
     }
 }
 
@@ -330,6 +332,11 @@ void Admission::follow(const Link::CallEvent& event, const std::string& firewall
     record(audit::call_record(told, firewall));
     if (event.state == State::ended) {
         calls_.erase(key);
+        if (Limits::is_to_come_again(event.cause)) {
+            limits_.take_back(key);
+        } else {
+            limits_.settle(key);
+        }
         return;
     }
     const bool was_answered = known != nullptr && known->answered != TimePoint();
@@ -355,6 +362,7 @@ void Admission::review(const std::vector<Link::CallEvent>& calls, bool first, bo
     }
     if (last) {
         for (const auto& call : calls_.end_review(firewall)) {
+            limits_.settle({firewall, call.event.call});
             end(call, firewall, "its firewall came back without it");
         }
     }
@@ -441,6 +449,7 @@ void Admission::tick() {
         share_counts(now);
     }
     for (const auto& [key, call] : calls_.expire(now)) {
+        limits_.settle(key);
         end(call, key.first, "its firewall stays away");
     }
     while (!durations_.empty() && durations_.begin()->first <= now) {

@@ -97,7 +97,7 @@ class Admission {
     Bounded bound_inbound(const Decision& decision, Steps* steps) const;
     Bounded bound_outbound(const Query& query, const Decision& decision, Steps* steps) const;
     Bounded bound(const Query& query, const Decision& decision, Steps* steps) const;
-    void take_in(const Bounded& bounded, const Query& query);
+    void take_in(const Bounded& bounded, const Calls::Key& key);
     void act_on(const Bounded& bounded, const Query& query, const std::string& firewall);
     [[nodiscard]] Calls::Counters counters_of(const Link::CallEvent& event) const;
     [[nodiscard]] bool is_bound(std::string_view counter) const;

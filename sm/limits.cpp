@@ -64,7 +64,7 @@ std::vector<Finding> Limits::judge(const Limit& limit, const Outgoing& call, con
     const auto found = usage_.find({limit.name, call.user});
     const Usage* usage = found == usage_.end() ? nullptr : &found->second;
     const auto begun = usage == nullptr ? 0 : usage->sum(second_of(now));
-    const auto in_a_row = usage == nullptr || usage->callee != call.callee ? 0 : usage->in_a_row;
+    const auto in_a_row = usage == nullptr || usage->row.callee != call.callee ? 0 : usage->row.calls;
     look_at(findings, limit, call.user, "calls_per_minute", limit.calls_per_minute, begun + 1);
     look_at(findings, limit, call.user, "concurrent", limit.concurrent,
             calls.count(counter(limit, call.user)) + 1);
@@ -72,13 +72,75 @@ std::vector<Finding> Limits::judge(const Limit& limit, const Outgoing& call, con
     return findings;
 }
 
-void Limits::count(const Limit& limit, const Outgoing& call, TimePoint now) {
-    Usage& usage = usage_[{limit.name, call.user}];
+void Limits::count(const Calls::Key& key, const Limit& limit, const Outgoing& call, TimePoint now) {
+    UsageKey whose(limit.name, call.user);
+    Usage& usage = usage_[whose];
     const std::int64_t second = second_of(now);
     usage.move_to(second);
     ++usage.begun[static_cast<std::size_t>(second % window)];
-    usage.in_a_row = usage.callee == call.callee ? usage.in_a_row + 1 : 1;
-    usage.callee = call.callee;
+    usage.add_to_row(call.callee);
+    if (!key.second.empty()) {
+        note(key, {.usage = std::move(whose), .second = second, .row_id = usage.row.id});
+    }
+}
+
+void Limits::note(const Calls::Key& key, Counted counted) {
+    auto found = open_.find(key);
+    if (found == open_.end()) {
+        if (open_.size() >= most_open) {
+            settle(Calls::Key(ages_.front()));
+        }
+        found = open_.emplace(key, Open{.counted = {}, .age = ages_.insert(ages_.end(), key)}).first;
+    }
+    found->second.counted.push_back(std::move(counted));
+}
+
+void Limits::take_back(const Calls::Key& key) {
+    const auto found = open_.find(key);
+    if (found == open_.end()) {
+        return;
+    }
+    for (const Counted& counted : found->second.counted) {
+        if (const auto usage = usage_.find(counted.usage); usage != usage_.end()) {
+            usage->second.take_back(counted.second, counted.row_id);
+        }
+    }
+    settle(key);
+}
+
+void Limits::settle(const Calls::Key& key) {
+    if (const auto found = open_.find(key); found != open_.end()) {
+        ages_.erase(found->second.age);
+        open_.erase(found);
+    }
+}
+
+bool Limits::is_to_come_again(std::string_view cause) {
+    return cause == "failed with 401" || cause == "failed with 407";
+}
+
+void Limits::Usage::add_to_row(const std::string& callee) {
+    if (row.calls == 0 || row.callee != callee) {
+        if (row.calls > 0) {
+            before = std::move(row);
+        }
+        row = {.id = ++rows, .callee = callee, .calls = 0};
+    }
+    ++row.calls;
+}
+
+void Limits::Usage::take_back(std::int64_t second, std::uint64_t row_id) {
+    if (second <= newest && second > newest - window) {
+        auto& count = begun[static_cast<std::size_t>(second % window)];
+        count -= count > 0 ? 1U : 0U; // 0: the clock was set back between
+    }
+    if (row_id == row.id && row.calls > 0) {
+        if (--row.calls == 0 && before.calls > 0) {
+            row = std::exchange(before, {});
+        }
+    } else if (row_id == before.id && before.calls > 0) {
+        --before.calls;
+    }
 }
 
 void Limits::Usage::move_to(std::int64_t second) {

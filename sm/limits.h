@@ -2,7 +2,11 @@
 // How far each user has gone towards the limits of outgoing calls (Limit): what was begun within a minute,
 // and what went to one number in a row. How many are in progress, Calls knows.
 //
-// Memory: some 300 octets for each user and limit that were used within an hour.
+// A call counts once, however often it is attempted: what an attempt counted is kept until the call is over,
+// so that it can be taken back.
+//
+// Memory: some 400 octets for each user and limit that were used within an hour, and some 300 for each call
+// and limit, of 65,536 calls at most.
 #pragma once
 
 #include "sm/calls.h"
@@ -10,8 +14,10 @@
 
 #include <array>
 #include <cstdint>
+#include <list>
 #include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -46,27 +52,58 @@ class Limits {
     // What one more call would come to: findings of warning, and of critical level. Changes nothing.
     [[nodiscard]] std::vector<Finding> judge(const Limit& limit, const Outgoing& call, const Calls& calls,
                                              TimePoint now) const;
-    // The call was let in.
-    void count(const Limit& limit, const Outgoing& call, TimePoint now);
+    // The call was let in. take_back() undoes it, until settle(); one without a name stays.
+    void count(const Calls::Key& key, const Limit& limit, const Outgoing& call, TimePoint now);
+    // The attempt does not count: the call is asked for anew, or will be.
+    void take_back(const Calls::Key& key);
+    // The call is over, and counts.
+    void settle(const Calls::Key& key);
+    static constexpr std::size_t most_open = 65536; // one more, and the oldest counts for good
+    // Whoever asks for credentials has called nobody yet (RFC 3261 22.2, 22.3). `cause`: of a call that has
+    // ended.
+    [[nodiscard]] static bool is_to_come_again(std::string_view cause);
     // Forgets what nobody has used for an hour.
     void expire(TimePoint now);
     [[nodiscard]] std::size_t size() const noexcept { return usage_.size(); }
+    [[nodiscard]] std::size_t open() const noexcept { return open_.size(); } // calls that can be taken back
     [[nodiscard]] std::uint32_t calls_in_minute(const std::string& limit, const std::string& user,
                                                 TimePoint now) const;
 
   private:
     static constexpr std::int64_t window = 60; // s
+    struct Row {                               // calls to one number
+        std::uint64_t id = 0;
+        std::string callee;
+        std::uint32_t calls = 0;
+    };
     struct Usage {
         std::array<std::uint32_t, window> begun{}; // by second, modulo the window
         std::int64_t newest = 0;                   // second, since 1970
-        std::string callee;                        // of the last call
-        std::uint32_t in_a_row = 0;
+        Row row;                                   // to which the last call belongs
+        Row before;                                // goes on where all of it is taken back
+        std::uint64_t rows = 0;                    // that there have been
 
         void move_to(std::int64_t second);
+        void add_to_row(const std::string& callee);
+        void take_back(std::int64_t second, std::uint64_t row_id);
         [[nodiscard]] std::uint32_t sum(std::int64_t second) const;
     };
 
-    std::map<std::pair<std::string, std::string>, Usage> usage_; // by limit and user
+    using UsageKey = std::pair<std::string, std::string>; // limit and user
+    struct Counted {
+        UsageKey usage;
+        std::int64_t second;
+        std::uint64_t row_id;
+    };
+    struct Open {
+        std::vector<Counted> counted;
+        std::list<Calls::Key>::iterator age;
+    };
+    void note(const Calls::Key& key, Counted counted);
+
+    std::map<UsageKey, Usage> usage_;
+    std::map<Calls::Key, Open> open_;
+    std::list<Calls::Key> ages_; // of open_, the oldest first
 };
 
 } // namespace stem::sm

@@ -61,6 +61,11 @@ class SmAdmission : public DirectoryTest {
               stem_direction direction = STEM_INBOUND) {
         admission_.follow(event(call, state, user, direction), fw_);
     }
+    void end(const std::string& call, const std::string& cause) {
+        auto ended = event(call, State::ended, "alice", STEM_OUTBOUND);
+        ended.cause = cause;
+        admission_.follow(ended, fw_);
+    }
     std::vector<std::string> recorded(const audit::Filter& filter, const char* member = "why") {
         std::vector<std::string> list;
         for (const auto& record :
@@ -279,6 +284,78 @@ TEST_F(SmAdmission, CallsInARowToOneNumberAreBounded) {
     EXPECT_EQ(out("3", "+881"), 403);
     EXPECT_EQ(out("4", "+49"), 0);
     EXPECT_EQ(out("5", "+881"), 0) << "not in a row any more";
+}
+
+TEST_F(SmAdmission, AnAttemptThatCredentialsAreAskedForDoesNotCount) {
+    user("alice");
+    limit({.name = "row", .user = {}, .prefix = {}, .when = {}, .sequential = {{}, 1}, .block_seconds = 600});
+    limit({.name = "rate", .user = {}, .prefix = {}, .when = {}, .calls_per_minute = {{}, 2}});
+    for (const char* cause : {"failed with 401", "failed with 407"}) { // of two proxies, one behind the other
+        EXPECT_EQ(out("1", "+881"), 0);
+        tell("1", State::going, "alice", STEM_OUTBOUND);
+        end("1", cause);
+        EXPECT_EQ(admission_.limits().calls_in_minute("rate", "alice", now_), 0U);
+        now_ += 1s;
+    }
+    EXPECT_EQ(out("1", "+881"), 0);
+    EXPECT_EQ(admission_.limits().calls_in_minute("rate", "alice", now_), 1U);
+    end("1", "failed with 486");
+    EXPECT_TRUE(directory().blocks().empty());
+    EXPECT_EQ(admission_.limits().open(), 0U);
+    // Whoever was called counts, also where the caller goes on with the same call.
+    EXPECT_EQ(out("1", "+49"), 0);
+    end("1", "failed with 486");
+    EXPECT_EQ(out("1", "+33"), 403);
+    EXPECT_THAT(last_.why, HasSubstr("calls_per_minute 3"));
+}
+
+TEST_F(SmAdmission, WhatIsAskedAgainWhileItIsKnownCountsOnce) {
+    user("alice");
+    limit({.name = "row", .user = {}, .prefix = {}, .when = {}, .sequential = {{}, 2}});
+    limit({.name = "rate", .user = {}, .prefix = {}, .when = {}, .calls_per_minute = {{}, 3}});
+    for (int i = 0; i < 4; ++i) { // its link broke before the answer came
+        EXPECT_EQ(out("1", "+881"), 0);
+    }
+    EXPECT_EQ(admission_.limits().calls_in_minute("rate", "alice", now_), 1U);
+    EXPECT_EQ(out("", "+882"), 0) << "without a name it is another each time";
+    EXPECT_EQ(out("", "+882"), 0);
+    EXPECT_EQ(out("", "+882"), 403);
+    fw_ = "firewall fw2";
+    EXPECT_EQ(out("1", "+881"), 403) << "another firewall's";
+}
+
+TEST_F(SmAdmission, WhatIsTakenBackLeavesTheRowAsItWas) {
+    user("alice");
+    limit({.name = "row", .user = {}, .prefix = {}, .when = {}, .sequential = {{}, 2}});
+    EXPECT_EQ(out("1", "+881"), 0);
+    EXPECT_EQ(out("2", "+881"), 0);
+    EXPECT_EQ(out("3", "+49"), 0);
+    end("3", "failed with 407");
+    EXPECT_EQ(out("4", "+881"), 403) << "nothing was between";
+    EXPECT_EQ(out("5", "+49"), 0);
+    end("1", "failed with 407"); // late, of the row before
+    EXPECT_EQ(out("6", "+49"), 0);
+    EXPECT_EQ(out("7", "+49"), 403);
+    end("5", "failed with 401");
+    end("6", "failed with 401");
+    EXPECT_EQ(out("8", "+881"), 0) << "one is left of it";
+    EXPECT_EQ(out("9", "+881"), 403);
+}
+
+TEST_F(SmAdmission, AttemptsThatCanBeTakenBackAreBounded) {
+    user("alice");
+    limit({.name = "rate", .user = {}, .prefix = {}, .when = {}, .calls_per_minute = {{}, 1'000'000}});
+    const Limit& rate = directory().limits().at("rate");
+    Limits limits;
+    const Outgoing call{.user = "alice", .callee = "+881", .number = "+881"};
+    for (std::size_t i = 0; i <= Limits::most_open; ++i) {
+        limits.count({fw_, std::to_string(i)}, rate, call, now_);
+    }
+    EXPECT_EQ(limits.open(), Limits::most_open);
+    limits.take_back({fw_, "0"});
+    EXPECT_EQ(limits.calls_in_minute("rate", "alice", now_), Limits::most_open + 1);
+    limits.take_back({fw_, "1"});
+    EXPECT_EQ(limits.calls_in_minute("rate", "alice", now_), Limits::most_open);
 }
 
 TEST_F(SmAdmission, HoursOfTheWeekMayForbidCalls) {
