@@ -132,7 +132,7 @@ class Directory {
     Result<> unblock(std::string_view user);
     // What several Security Managers need that share a database (sm/store_follower.h). A verb may then fail
     // with ESTALE: catch_up(), and try again; settled() does. And with EAGAIN while the database is lost:
-    // decisions go on, and what learn() was told is kept here until it is back.
+    // decisions go on, and what learn() and block() were told is kept here until it is back.
     [[nodiscard]] const Store& store() const noexcept { return store_; }
     bool heard() { return store_.heard(); }
     [[nodiscard]] Store::Turn turn() { return Store::Turn(store_); }
@@ -145,10 +145,11 @@ class Directory {
     };
     static Result<Fresh> read(const StoreAddress& address, TimePoint now);
     void adopt(Fresh fresh);
-    // Bindings that could not be written when they were learned: writes them; those that still cannot be
+    // Bindings and blocks that could not be written when they came: writes them; those that still cannot be
     // stay.
     void write_waiting(TimePoint now);
-    [[nodiscard]] std::size_t waiting() const noexcept { return waiting_.size(); }
+    [[nodiscard]] std::size_t waiting() const noexcept { return waiting_.size(); } // bindings
+    [[nodiscard]] std::size_t waiting_blocks() const noexcept { return waiting_blocks_.size(); }
 
     // As Store::exchange_call_counts().
     Result<std::vector<Store::CallCountsRow>> exchange_call_counts(const std::string& manager,
@@ -171,6 +172,8 @@ class Directory {
     void drop_spam(std::string_view user);
     Result<Learned> learn_once(const Link::Binding& binding, TimePoint now);
     void wait_with(const Link::Binding& binding, TimePoint now);
+    void hold_waiting_blocks();
+    void write_waiting_blocks(TimePoint now);
     void index_uri(const std::string& uri, const std::string& user);
     static std::string credentials_key(std::string_view username, std::string_view realm);
     void unindex_uri(const std::string& uri, const std::string& user);
@@ -202,6 +205,7 @@ class Directory {
     bool memory_only_ = false; // learn(), while the database is lost
     // By address of record and contact; "" of one that removes all, which goes first.
     std::map<std::pair<std::string, std::string>, Waiting> waiting_;
+    std::map<std::string, Block, std::less<>> waiting_blocks_; // by user; they are in blocks_, too
 };
 
 // A change of what several Security Managers may change: `verb` again where another was quicker, in its turn

@@ -50,6 +50,10 @@ Result<> Directory::block(const Block& block) {
         return written;
     }
     blocks_.insert_or_assign(block.user, block); // it holds here, though a restart may lift it
+    waiting_blocks_.erase(block.user);
+    if (!written && written.error().code == EAGAIN && store_.shared()) {
+        waiting_blocks_.emplace(block.user, block);
+    }
     return written;
 }
 
@@ -63,6 +67,9 @@ Result<> Directory::unblock(std::string_view user) {
         return written;
     }
     blocks_.erase(found);
+    if (const auto waiting = waiting_blocks_.find(user); waiting != waiting_blocks_.end()) {
+        waiting_blocks_.erase(waiting);
+    }
     return {};
 }
 

@@ -58,6 +58,7 @@ void Directory::take_over(Store::News news) {
         blocks_.clear();
     }
     fill(std::move(news.contents));
+    hold_waiting_blocks();
     std::erase_if(limits_, [&](const auto& item) { // of a user who is gone
         return !item.second.user.empty() && !users_.contains(item.second.user);
     });
@@ -80,6 +81,7 @@ void Directory::refill(Store::Contents contents) {
     thresholds_.fill(std::move(contents.thresholds), contents.threshold_version);
     thresholds_.fill_groups(contents.groups);
     fill(std::move(contents));
+    hold_waiting_blocks();
     thresholds_.changed_elsewhere();
 }
 
@@ -143,7 +145,35 @@ void Directory::wait_with(const Link::Binding& binding, TimePoint now) {
     }
 }
 
+// What was read does not have them yet. One that somebody else has written, and that holds longer, stays.
+void Directory::hold_waiting_blocks() {
+    std::erase_if(waiting_blocks_, [&](const auto& item) {
+        const auto& [user, block] = item;
+        if (user != any_caller && !users_.contains(user)) {
+            return true; // he is gone
+        }
+        const auto there = blocks_.find(user);
+        if (there != blocks_.end() && there->second.until > block.until) {
+            return true;
+        }
+        blocks_.insert_or_assign(user, block);
+        return false;
+    });
+}
+
+void Directory::write_waiting_blocks(TimePoint now) {
+    const auto held = std::exchange(waiting_blocks_, {});
+    for (const auto& [user, block] : held) {
+        const bool gone = user != any_caller && !users_.contains(user);
+        if (!gone && block.until > now) {
+            // As with bindings.
+            static_cast<void>(settled(*this, [&] { return this->block(block); }));
+        }
+    }
+}
+
 void Directory::write_waiting(TimePoint now) {
+    write_waiting_blocks(now);
     const auto held = std::exchange(waiting_, {});
     for (const auto& [key, waiting] : held) {
         Link::Binding binding = waiting.binding;

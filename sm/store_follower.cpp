@@ -89,7 +89,7 @@ void StoreFollower::look() {
         if (!losing_) {
             lose();
         }
-    } else if (directory_.waiting() > 0) {
+    } else if (directory_.waiting() > 0 || directory_.waiting_blocks() > 0) {
         directory_.write_waiting(std::chrono::system_clock::now());
     }
 }

@@ -465,6 +465,45 @@ TEST_F(TwoDirectories, ALostDatabaseIsDoneWithoutAndReadAgain) {
     EXPECT_TRUE(soon([&] { return a().find_user("bob") != nullptr; }));
 }
 
+TEST_F(TwoDirectories, ABlockOutlivesALostDatabase) {
+    const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+    for (const char* name : {"alice", "bob", "carol", "dave"}) {
+        ASSERT_OK(a().add_user(user(name)));
+    }
+    ASSERT_OK(a().block({"dave", now + 60s, "before"}));
+    ASSERT_TRUE(soon([&] { return b().blocks().contains("dave"); }));
+    postgres_->stop();
+    ASSERT_TRUE(soon([&] { return !a_.follower->connected() && !b_.follower->connected(); }));
+    for (const char* name : {"alice", "bob", "carol", "dave", "*"}) {
+        const auto block = [&] { return a().block({name, now + 600s, "a row of calls"}); };
+        const auto blocked = settled(a(), block);
+        ASSERT_FALSE(blocked);
+        EXPECT_EQ(blocked.error().code, EAGAIN);
+    }
+    EXPECT_EQ(a().blocks().size(), 5U);
+    EXPECT_EQ(a().waiting_blocks(), 5U);
+
+    ASSERT_OK(postgres_->start());
+    // Somebody else's hand, while we were away.
+    static_cast<void>(sql("DELETE FROM users WHERE name = 'bob'"));
+    const auto later = (now + 1200s).time_since_epoch().count();
+    static_cast<void>(sql(fmt::format("INSERT INTO blocks VALUES ('carol', {}, 'by another')", later)));
+    ASSERT_TRUE(soon([&] { return a_.follower->connected() && b_.follower->connected(); }, 20s));
+    EXPECT_EQ(a().blocks().at("alice").until, now + 600s) << "at once, before it is written";
+    EXPECT_TRUE(soon([&] { return a().waiting_blocks() == 0; }));
+    EXPECT_TRUE(soon([&] { return b().blocks().size() == 4 && b().blocks().contains("alice"); }));
+    for (const Directory* directory : {&a(), &b()}) {
+        ASSERT_EQ(directory->blocks().size(), 4U);
+        EXPECT_EQ(directory->blocks().at("alice").why, "a row of calls");
+        EXPECT_EQ(directory->blocks().at("carol").why, "by another");
+        EXPECT_EQ(directory->blocks().at("dave").until, now + 600s);
+        EXPECT_TRUE(directory->blocks().contains("*"));
+    }
+    EXPECT_EQ(sql("SELECT count(*) FROM blocks"), "4\n");
+    ASSERT_OK(settled(b(), [&] { return b().unblock("alice"); }));
+    EXPECT_TRUE(soon([&] { return !a().blocks().contains("alice"); })) << "not written again";
+}
+
 TEST_F(TwoDirectories, AServerThatHangsHoldsUpNothingForLong) {
     ASSERT_OK(a().add_user(user("alice")));
     postgres_->freeze();
