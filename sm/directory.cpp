@@ -243,6 +243,7 @@ Result<> Directory::remove_user(std::string_view name) {
     std::erase_if(spam_, [&](const SpamEntry& spam) { return spam.user == key; });
     std::erase_if(limits_, [&](const auto& item) { return item.second.user == key; });
     blocks_.erase(key);
+    waiting_blocks_.erase(key);
     users_.erase(key);
     return {};
 }

@@ -143,8 +143,8 @@ Result<> Store::change_user(const User& user) {
 }
 
 Result<> Store::remove_user(std::string_view name) {
-    return session_->write(fmt::format("remove user {}", name), {StoreChange::Kind::user, std::string(name)},
-                           [&] {
+    return session_->write(fmt::format("remove user {}", name),
+                           {StoreChange::Kind::removed_user, std::string(name)}, [&] {
                                const std::string key(name);
                                session_->sql << "DELETE FROM users WHERE name = :name", use(key);
                                session_->sql << "DELETE FROM limits WHERE user_name = :name", use(key);

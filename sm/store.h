@@ -102,7 +102,7 @@ class Store {
     Result<> add_user(const User& user);
     // Display name, profile and bound of calls; URIs have verbs of their own.
     Result<> change_user(const User& user);
-    Result<> remove_user(std::string_view name); // with URIs, locations and spam list
+    Result<> remove_user(std::string_view name); // with all that is the user's alone
     Result<> add_uri(std::string_view user, std::string_view uri);
     Result<> remove_uri(std::string_view user, std::string_view uri);
 

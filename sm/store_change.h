@@ -13,6 +13,7 @@ namespace stem::sm {
 // X(KIND, what is read again; `name` says of whom)
 #define STEM_STORE_CHANGES(X)                                                                                \
     X(user, "a user with URIs, locations, credentials and spam list")                                        \
+    X(removed_user, "the same, and all limits and blocks: those of the user went with him")                  \
     X(locations, "a user's locations")                                                                       \
     X(profile, "a profile with its rules")                                                                   \
     X(spam, "a user's spam list; without a name that of all users")                                          \

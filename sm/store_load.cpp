@@ -344,6 +344,10 @@ bool note(Store::News& news, const StoreChange& change) {
     case StoreChange::Kind::user:
         news.users.insert(change.name);
         return true;
+    case StoreChange::Kind::removed_user: // who may be there again
+        news.users.insert(change.name);
+        news.limits = true;
+        return true;
     case StoreChange::Kind::locations:
         news.located.insert(change.name);
         return true;

@@ -359,6 +359,30 @@ TEST_F(TwoDirectories, LimitsBlocksGroupsAndLongListsAreShared) {
     EXPECT_EQ(anew->thresholds().group_of("fw1"), "branches");
 }
 
+TEST_F(TwoDirectories, WithAUserGoLimitsAndBlocksOnTheOtherToo) {
+    for (const char* name : {"alice", "bob"}) {
+        ASSERT_OK(a().add_user(user(name)));
+        ASSERT_OK(a().put_limit({.name = fmt::format("of-{}", name),
+                                 .user = name,
+                                 .prefix = {},
+                                 .when = {},
+                                 .concurrent = {{}, 1}}));
+        ASSERT_OK(a().block({name, monday_nine + 60s, "a row of calls"}));
+    }
+    ASSERT_OK(b().catch_up());
+    ASSERT_EQ(b().blocks().size(), 2U);
+    ASSERT_EQ(b().limits().size(), 2U);
+    ASSERT_OK(a().remove_user("alice"));
+    // Another person of that name, before the other has heard.
+    ASSERT_OK(a().remove_user("bob"));
+    ASSERT_OK(a().add_user(user("bob")));
+    ASSERT_OK(b().catch_up());
+    EXPECT_EQ(b().find_user("alice"), nullptr);
+    EXPECT_NE(b().find_user("bob"), nullptr);
+    EXPECT_TRUE(b().blocks().empty());
+    EXPECT_TRUE(b().limits().empty());
+}
+
 // The loop is not turned between: neither has heard of the other's change when it makes its own.
 TEST_F(TwoDirectories, WhoWasOvertakenLooksAgain) {
     ASSERT_OK(a().add_user(user("alice")));
