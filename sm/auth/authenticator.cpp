@@ -261,6 +261,7 @@ void Authenticator::prove(const std::shared_ptr<Case>& open) {
                        fmt::format("too many wrong passwords from {}", query.source->to_string()), wait));
         return;
     }
+    throttle_.begin(*query.source, read.username, Throttle::Clock::now());
     ask_backend(open, 0);
     if (open->closed) { // as by what is in memory
         return;
@@ -276,9 +277,9 @@ void Authenticator::prove(const std::shared_ptr<Case>& open) {
 
 void Authenticator::ask_backend(const std::shared_ptr<Case>& open, std::size_t which) {
     if (which == backends_.size()) {
-        judged(open, open->unavailable.empty()
-                         ? Answer{.verdict = Answer::Verdict::unknown}
-                         : Answer{.verdict = Answer::Verdict::unavailable, .why = open->unavailable});
+        asked(open, open->unavailable.empty()
+                        ? Answer{.verdict = Answer::Verdict::unknown}
+                        : Answer{.verdict = Answer::Verdict::unavailable, .why = open->unavailable});
         return;
     }
     backends_[which]->verify(open->attempt, [this, open, which,
@@ -286,11 +287,8 @@ void Authenticator::ask_backend(const std::shared_ptr<Case>& open, std::size_t w
         if (alive.expired()) {
             return;
         }
-        if (open->closed) { // too late for the call, and not for who guesses
-            if (answer.verdict == Answer::Verdict::wrong) {
-                ++counts_.wrong;
-                throttle_.failed(*open->query.source, open->attempt.given.username, Throttle::Clock::now());
-            }
+        if (open->closed) {
+            asked(open, answer);
             return;
         }
         if (answer.verdict == Answer::Verdict::unavailable) {
@@ -299,9 +297,22 @@ void Authenticator::ask_backend(const std::shared_ptr<Case>& open, std::size_t w
         if (answer.verdict == Answer::Verdict::unknown || answer.verdict == Answer::Verdict::unavailable) {
             ask_backend(open, which + 1);
         } else {
-            judged(open, answer);
+            asked(open, answer);
         }
     });
+}
+
+// The last answer of the backends; a call that has not waited for it is closed.
+void Authenticator::asked(const std::shared_ptr<Case>& open, const Answer& answer) {
+    const Address& source = *open->query.source;
+    const std::string& username = open->attempt.given.username;
+    throttle_.end(source, username);
+    if (!open->closed) {
+        judged(open, answer);
+    } else if (answer.verdict == Answer::Verdict::wrong) { // too late for the call, and not for who guesses
+        ++counts_.wrong;
+        throttle_.failed(source, username, Throttle::Clock::now());
+    }
 }
 
 void Authenticator::judged(const std::shared_ptr<Case>& open, const Answer& answer) {
@@ -388,12 +399,13 @@ void Authenticator::log_in(const std::string& name, const std::string& password,
         open->done(Login::throttled);
         return;
     }
+    throttle_.begin(source, open->pair(), Throttle::Clock::now());
     const auto* administrator = directory_.find_administrator(name);
     if (administrator != nullptr && administrator->password.empty()) {
         open->timer = std::make_unique<boost::asio::steady_timer>(loop_, settings_.timeout);
         open->timer->async_wait([this, open, alive = std::weak_ptr(alive_)](boost::system::error_code error) {
-            if (!error && !alive.expired()) {
-                logged_in(open, Answer::Verdict::unavailable);
+            if (!error && !alive.expired()) { // it is being judged all the same
+                answer_login(open, Login::unavailable);
             }
         });
         ask_backend_of_login(open, 0);
@@ -439,20 +451,29 @@ void Authenticator::ask_backend_of_login(const std::shared_ptr<LoginCase>& open,
 }
 
 void Authenticator::logged_in(const std::shared_ptr<LoginCase>& open, Answer::Verdict verdict) {
-    open->timer.reset();
-    const bool wrong = verdict == Answer::Verdict::wrong || verdict == Answer::Verdict::unknown;
-    if (wrong) { // counted, too, where it comes too late
-        throttle_.failed(open->source, open->pair(), Throttle::Clock::now());
-    }
-    const auto done = std::exchange(open->done, nullptr);
-    if (!done) {
+    throttle_.end(open->source, open->pair());
+    switch (verdict) {
+    case Answer::Verdict::right:
+        if (open->done) {
+            throttle_.succeeded(open->source, open->pair());
+        }
+        answer_login(open, Login::right);
         return;
+    case Answer::Verdict::unavailable:
+        answer_login(open, Login::unavailable);
+        return;
+    case Answer::Verdict::wrong:
+    case Answer::Verdict::unknown:
+        break;
     }
-    if (verdict == Answer::Verdict::right) {
-        throttle_.succeeded(open->source, open->pair());
-        done(Login::right);
-    } else {
-        done(wrong ? Login::wrong : Login::unavailable);
+    throttle_.failed(open->source, open->pair(), Throttle::Clock::now()); // also where it comes too late
+    answer_login(open, Login::wrong);
+}
+
+void Authenticator::answer_login(const std::shared_ptr<LoginCase>& open, Login login) {
+    open->timer.reset();
+    if (const auto done = std::exchange(open->done, nullptr)) {
+        done(login);
     }
 }
 

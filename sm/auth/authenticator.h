@@ -84,10 +84,12 @@ class Authenticator {
     struct LoginCase;
     void ask_backend_of_login(const std::shared_ptr<LoginCase>& open, std::size_t which);
     void logged_in(const std::shared_ptr<LoginCase>& open, Answer::Verdict verdict);
+    static void answer_login(const std::shared_ptr<LoginCase>& open, Login login);
     Result<> add_backend(const std::string& name);
     void prove(const std::shared_ptr<Case>& open);
     bool is_announced(const sm::Query& query, std::string& user);
     void ask_backend(const std::shared_ptr<Case>& open, std::size_t which);
+    void asked(const std::shared_ptr<Case>& open, const Answer& answer);
     void judged(const std::shared_ptr<Case>& open, const Answer& answer);
     void right(const std::shared_ptr<Case>& open, const std::string& user);
     void admit(const std::shared_ptr<Case>& open, const std::string& user, const std::string& how);

@@ -5,6 +5,10 @@
 // One IPv6 host has a whole /64 of addresses, and so have all phones of a LAN together: there failures are
 // counted for the network, too, which has ten times as many free. Bounded: what failed longest ago is
 // forgotten first.
+//
+// What is being judged elsewhere may fail: many guesses at once would all be looked at before the first has
+// failed. So each counts like a failure meanwhile. Of a pair that has not failed as many may be judged at
+// once as are free for a source: a trunk makes many calls at once, with one name.
 #pragma once
 
 #include <stem/address.h>
@@ -15,6 +19,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 namespace stem::auth {
 
@@ -33,9 +38,11 @@ class Throttle {
 
     explicit Throttle(Settings settings) : settings_(settings) {}
 
-    // How long that source may not try that user; 0 = it may.
+    // How long that source may not try that user; 0 = it may, by begin() and end() around it.
     [[nodiscard]] std::chrono::seconds wait(const Address& source, std::string_view user,
-                                            Clock::time_point now) const;
+                                            Clock::time_point now);
+    void begin(const Address& source, std::string_view user, Clock::time_point now);
+    void end(const Address& source, std::string_view user);
     void failed(const Address& source, std::string_view user, Clock::time_point now);
     // The pair starts anew; the source does not: it may have a password of its own and guess at others.
     void succeeded(const Address& source, std::string_view user);
@@ -50,6 +57,7 @@ class Throttle {
     struct Entry {
         std::string key;
         std::uint32_t failures = 0;
+        std::uint32_t pending = 0; // begun, and not ended
         Clock::time_point last;
         Clock::time_point until;
     };
@@ -57,9 +65,17 @@ class Throttle {
         std::list<Entry> entries;
         std::unordered_map<std::string, std::list<Entry>::iterator> by_key;
     };
-    void count(Table& table, const std::string& key, std::uint32_t free, Clock::time_point now) const;
-    [[nodiscard]] static std::chrono::seconds wait(const Table& table, const std::string& key,
-                                                   Clock::time_point now);
+    // What an attempt counts for.
+    struct Place {
+        Table* table;
+        std::string key;
+        std::uint32_t free;            // failures that cost nothing
+        std::uint32_t free_of_pending; // while nothing has failed
+    };
+    [[nodiscard]] std::vector<Place> places(const Address& source, std::string_view user);
+    Entry& entry(Table& table, const std::string& key, Clock::time_point now) const;
+    [[nodiscard]] std::chrono::seconds wait(const Place& place, Clock::time_point now) const;
+    void count(const Place& place, Clock::time_point now) const;
 
     Settings settings_;
     Table sources_; // addresses and networks

@@ -207,6 +207,45 @@ TEST(Throttle, OneHostHasAWholeNetwork) {
     EXPECT_EQ(throttle.wait(address("2001:db8:7:2::1"), "alice", now), 0s) << "another network";
 }
 
+TEST(Throttle, WhatIsBeingJudgedCountsUntilItIsKnown) {
+    Throttle throttle({.free_of_pair = 3, .free_of_source = 10, .first_delay = 2s, .max_delay = 60s});
+    const auto now = Throttle::Clock::now();
+    const auto at_once = [&](const Address& source, std::string_view user) {
+        int begun = 0;
+        while (throttle.wait(source, user, now) == 0s) {
+            throttle.begin(source, user, now);
+            ++begun;
+        }
+        for (int i = 0; i < begun; ++i) {
+            throttle.end(source, user);
+        }
+        return begun;
+    };
+    for (const char* text : {"192.0.2.7", "2001:db8::7"}) {
+        const Address source = *Address::parse(text);
+        EXPECT_EQ(at_once(source, "alice"), 11) << "as many as could fail one after the other";
+        EXPECT_EQ(at_once(source, "alice"), 11) << "none of them has failed";
+        throttle.failed(source, "alice", now);
+        EXPECT_EQ(at_once(source, "alice"), 3);
+        EXPECT_EQ(at_once(source, "bob"), 10);
+        throttle.begin(source, "alice", now);
+        throttle.begin(source, "alice", now);
+        throttle.succeeded(source, "alice");
+        throttle.end(source, "alice");
+        throttle.end(source, "alice");
+        throttle.end(source, "alice"); // of one that was pushed out
+        EXPECT_EQ(throttle.wait(source, "alice", now), 0s);
+        for (int i = 0; i < 4; ++i) {
+            throttle.failed(source, "alice", now);
+        }
+        EXPECT_EQ(throttle.wait(source, "alice", now), 2s);
+        throttle.begin(source, "alice", now);
+        EXPECT_EQ(throttle.wait(source, "alice", now + 2s), 1s) << "one guess for each delay";
+        throttle.end(source, "alice");
+        EXPECT_EQ(throttle.wait(source, "alice", now + 2s), 0s);
+    }
+}
+
 TEST(Throttle, IsBounded) {
     Throttle throttle({.entries = 100});
     const auto now = Throttle::Clock::now();

@@ -2,6 +2,7 @@
 // Who makes an outgoing call: challenges, their answers, announcements, and what is refused.
 #include "sm/auth/announcement_api.h"
 #include "sm/auth/authenticator.h"
+#include "sm/auth/password.h"
 #include "sm/decider.h"
 #include "tests/unit/sm_fixture.h"
 
@@ -172,6 +173,82 @@ TEST_P(AuthenticatorTest, GuessingIsSlowedAndTheUserElsewhereIsNot) {
     elsewhere.source = host(8);
     EXPECT_EQ(status(call({}, elsewhere)), 200);
     EXPECT_EQ(authenticator_->counts().throttled, 1U);
+}
+
+// Those that are begun before the first is judged.
+TEST_P(AuthenticatorTest, ManyGuessesAtOnceGainNothing) {
+    must(directory().set_administrator("ann", must(hash_password("staple battery"))));
+    using Login = Authenticator::Login;
+    const auto at_once = [&](int many, const char* secret, unsigned from) {
+        std::map<Login, int> logins;
+        for (int i = 0; i < many; ++i) {
+            authenticator_->log_in("ann", secret, host(from), [&](Login login) { ++logins[login]; });
+        }
+        const auto end = std::chrono::steady_clock::now() + 60s;
+        const auto told = [&] {
+            int sum = 0;
+            for (const auto& [login, count] : logins) {
+                sum += count;
+            }
+            return sum;
+        };
+        while (told() < many && std::chrono::steady_clock::now() < end) {
+            loop_.restart();
+            loop_.run_for(10ms);
+        }
+        return logins;
+    };
+    EXPECT_EQ(at_once(10, "staple battery", 7)[Login::right], 10) << "who is right may come often";
+    settings_.free_failures_of_source = 5;
+    restart();
+    const auto guesses = at_once(30, "guess", 7);
+    EXPECT_EQ(guesses.at(Login::wrong), 6);
+    EXPECT_EQ(guesses.at(Login::throttled), 24);
+    EXPECT_EQ(at_once(1, "staple battery", 7)[Login::throttled], 1);
+    EXPECT_EQ(at_once(1, "staple battery", 8)[Login::right], 1) << "from another place";
+}
+
+TEST_P(AuthenticatorTest, CallsThatABackendJudgesAreBoundedAndCountForNothingWhereItCannot) {
+    settings_.backends = {"local", "ldap"};
+    settings_.ldap.uri = "ldaps://127.0.0.1:1"; // nobody listens
+    settings_.ldap.base = "dc=example,dc=org";
+    settings_.ldap.sha256_attribute = "sipHA1";
+    settings_.free_failures_of_source = 5;
+    settings_.timeout = 60s;
+    restart();
+    std::map<int, int> statuses;
+    const auto at_once = [&](int many) {
+        statuses.clear();
+        std::vector<sm::Query> asked;
+        for (int i = 0; i < many; ++i) {
+            asked.push_back(query("call-" + std::to_string(i)));
+            const auto first = decide(asked.back());
+            asked.back().authorization = {answer(nonce_of(first), {.username = "bob"})};
+        }
+        int told = 0;
+        for (const auto& query : asked) {
+            authenticator_->decide(
+                query,
+                [this](const sm::Query& again, const Authenticator::Done& done) {
+                    done(decider_->decide(again));
+                },
+                [&](const sm::Decision& decision) {
+                    ++statuses[status(decision)];
+                    ++told;
+                });
+        }
+        const auto end = std::chrono::steady_clock::now() + 60s;
+        while (told < many && std::chrono::steady_clock::now() < end) {
+            loop_.restart();
+            loop_.run_for(10ms);
+        }
+    };
+    for (int round = 0; round < 2; ++round) {
+        at_once(20);
+        EXPECT_EQ(statuses[503], 6);
+        EXPECT_EQ(statuses[480], 14);
+    }
+    EXPECT_EQ(status(call({}, query())), 200) << "alice, from the same place";
 }
 
 TEST_P(AuthenticatorTest, AReplayIsNotTaken) {
