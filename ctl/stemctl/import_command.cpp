@@ -120,16 +120,40 @@ Result<> add_user(const Session& session, const std::string& name, const std::st
     return added ? Result<>() : std::unexpected(added.error());
 }
 
-// The hashes of the row's password, if it has them; gives whether it does.
+using Credentials = std::vector<sm::Credentials>;
+
+// Takes off those that the user has. One who has others has a password of his own: nothing is left then.
+Result<> leave_what_is_missing(const Session& session, const std::string& name, Credentials& all) {
+    const auto answer = ask_stemd(session, "GET", "/v1/users/" + escaped(name) + "/credentials");
+    if (!answer) {
+        return std::unexpected(answer.error());
+    }
+    for (const auto& there : members(*answer, "credentials")) {
+        const auto taken = std::erase_if(all, [&](const sm::Credentials& each) {
+            return each.username == member(there, "username") && each.realm == member(there, "realm");
+        });
+        if (taken == 0) {
+            all.clear();
+            break;
+        }
+    }
+    return {};
+}
+
+// The hashes of the row's password, if it has them; gives whether it does. Of a user who was `present` those
+// that an import before could not set.
 Result<bool> set_credentials(const Session& session, const std::string& name,
-                             const sm::KamailioSubscriber& row, const ImportOptions& options) {
+                             const sm::KamailioSubscriber& row, const ImportOptions& options, bool present) {
     if (row.ha1.empty() && row.ha1b.empty()) {
         return false;
     }
     const std::string& realm = row.domain.empty() ? options.domain : row.domain;
-    const auto all = auth::credentials_of_subscriber(row.username, realm, row.ha1, row.ha1b);
+    auto all = auth::credentials_of_subscriber(row.username, realm, row.ha1, row.ha1b);
     if (!all) {
         return std::unexpected(all.error());
+    }
+    if (auto left = present ? leave_what_is_missing(session, name, *all) : Result<>(); !left) {
+        return std::unexpected(left.error());
     }
     for (const sm::Credentials& credentials : *all) {
         json::object body{{"username", credentials.username}, {"realm", credentials.realm}};
@@ -139,7 +163,28 @@ Result<bool> set_credentials(const Session& session, const std::string& name,
             return std::unexpected(set.error());
         }
     }
-    return true;
+    return !all->empty();
+}
+
+// The user of that row, added if nobody is there.
+struct Imported {
+    std::string name;
+    bool present = false;
+};
+Result<Imported> import_user(const Session& session, const sm::KamailioSubscriber& row,
+                             const std::string& uri, const ImportOptions& options, Known& known) {
+    if (const auto there = known.user_of_uri.find(uri); there != known.user_of_uri.end()) {
+        return Imported{.name = there->second, .present = true};
+    }
+    // The same name in another domain is another person.
+    std::string name = known.names.contains(row.username) ? row.username + "@" + row.domain : row.username;
+    std::ranges::replace(name, '@', '.');
+    if (const auto added = add_user(session, name, uri, options); !added) {
+        return std::unexpected(added.error());
+    }
+    known.names.insert(name);
+    known.user_of_uri.emplace(uri, name);
+    return Imported{.name = name};
 }
 
 int import_users(const Session& session, const ImportOptions& options) {
@@ -159,22 +204,13 @@ int import_users(const Session& session, const ImportOptions& options) {
             tally.failed(row.id, whose, uri.error());
             continue;
         }
-        if (known->user_of_uri.contains(*uri)) {
-            tally.present();
+        const auto user = import_user(session, row, *uri, options, *known);
+        if (!user) {
+            tally.failed(row.id, whose, user.error());
             continue;
         }
-        // The same name in another domain is another person.
-        const std::string name = known->names.contains(row.username) ? whose : row.username;
-        std::string plain = name;
-        std::ranges::replace(plain, '@', '.');
-        if (const auto added = add_user(session, plain, *uri, options); !added) {
-            tally.failed(row.id, whose, added.error());
-            continue;
-        }
-        tally.added();
-        known->names.insert(plain);
-        known->user_of_uri.emplace(*uri, plain);
-        const auto password = set_credentials(session, plain, row, options);
+        user->present ? tally.present() : tally.added();
+        const auto password = set_credentials(session, user->name, row, options, user->present);
         if (!password) {
             tally.failed(row.id, whose, password.error());
         } else if (*password) {
@@ -257,7 +293,8 @@ void add_user_import_command(CLI::App& user, Session& session) {
         session.command(user, "import",
                         "Take over the users of a Kamailio: its table subscriber.\n"
                         "Each becomes a user with one URI; those that are there already stay as "
-                        "they are. Passwords come along where Kamailio keeps them as hashes (ha1).",
+                        "they are, but for passwords that an import before could not set. Passwords come "
+                        "along\nwhere Kamailio keeps them as hashes (ha1).",
                         "  stemctl user import /var/lib/kamailio/kamailio.db --profile office",
                         [&session, options] { return import_users(session, *options); });
     add_options(command, options);

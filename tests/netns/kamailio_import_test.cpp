@@ -141,6 +141,50 @@ TEST_P(KamailioImport, TakesOverWhatItCanAndNamesTheRest) {
     EXPECT_THAT(*other, HasSubstr("198.51.100.7")) << "where it was received from";
 }
 
+TEST_P(KamailioImport, DoneAgainItBringsThePasswordsThatAreMissing) {
+    const auto add_hash = [&](const std::string& hash) {
+        const std::string statement = fmt::format(
+            "UPDATE subscriber SET ha1b = '{}' WHERE domain = 'example.org' AND username = 'alice';", hash);
+        if (GetParam()) {
+            ASSERT_OK(postgres_->sql("kamailio", statement));
+        } else {
+            ASSERT_OK(lab::run_command({.name = "sqlite3", .argv = {"sqlite3", place_}, .input = statement}));
+        }
+    };
+    const auto brought = [](const boost::json::value& users) {
+        return std::string(users.at("note").as_string()).substr(0, 9);
+    };
+    const auto listed = [&] {
+        const auto list = host_->stemctl(1, {"user", "password", "alice", "--list", "--json"});
+        EXPECT_OK(list);
+        return list ? *list : "";
+    };
+    // As where the API is gone between the user and the password.
+    ASSERT_OK(host_->stemctl(1, {"user", "add", "alice", "--uri", "sip:alice@example.org"}));
+    EXPECT_EQ(brought(import("user", 1)), "1 brought");
+    EXPECT_THAT(listed(), HasSubstr("\"alice\""));
+    EXPECT_EQ(brought(import("user", 1)), "0 brought");
+
+    add_hash("0123456789abcdef0123456789abcdef");
+    EXPECT_EQ(brought(import("user", 1)), "1 brought") << "a part was there";
+    EXPECT_THAT(listed(), testing::AllOf(HasSubstr("\"alice\""), HasSubstr("\"alice@example.org\"")));
+    EXPECT_EQ(brought(import("user", 1)), "0 brought");
+
+    // A password of his own: it stays alone.
+    for (const char* username : {"alice", "alice@example.org"}) {
+        ASSERT_OK(host_->stemctl(
+            1, {"user", "password", "alice", "--remove", "--username", username, "--realm", "example.org"}));
+    }
+    ASSERT_OK(lab::run_command(
+        {.name = "stemctl",
+         .argv = {STEM_STEMCTL, "user", "password", "alice", "--stdin", "--realm", "another-realm"},
+         .netns = &*netns_,
+         .input = "correct horse\n",
+         .environment = host_->environment(1)}));
+    EXPECT_EQ(brought(import("user", 1)), "0 brought");
+    EXPECT_THAT(listed(), testing::AllOf(HasSubstr("another-realm"), testing::Not(HasSubstr("example.org"))));
+}
+
 TEST_P(KamailioImport, ADatabaseThatIsNoneIsNamed) {
     for (const char* what : {"user", "location"}) {
         const auto refused = host_->stemctl(1, {what, "import", host_->folder() / "missing.db"});
