@@ -94,6 +94,24 @@ TEST_F(SmApi, BadUserBodiesNameTheField) {
     refuse(400, "not JSON", "POST", "/v1/users", std::string(1000, '['));
 }
 
+// As docs/openapi.json says in its description.
+TEST_F(SmApi, NullCountsAsLeftAway) {
+    expect(201, "POST", "/v1/users",
+           R"({"name":"alice","display_name":null,"profile":null,"uris":null,"max_calls":null})");
+    same(expect(200, "GET", "/v1/users/alice"),
+         R"({"name":"alice","display_name":"","profile":null,"uris":[],"locations":[]})");
+    expect(201, "POST", "/v1/users/alice/locations",
+           R"({"address":"192.0.2.7","contact":null,"expires_at":null,"expires_in":null,"q":null})");
+    same(expect(200, "GET", "/v1/users/alice/locations"),
+         R"({"locations":[{"contact":"sip:192.0.2.7","address":"192.0.2.7","origin":"set","uri":null,
+             "expires_at":null,"q":"1"}]})");
+    expect(201, "POST", "/v1/spam", R"({"caller":"*@spam.example","note":null,"deny_seconds":null})");
+    refuse(400, "'name'", "POST", "/v1/users", R"({"name":null})");
+    refuse(400, "'address'", "POST", "/v1/users/alice/locations", R"({"address":null})");
+    EXPECT_NE(expect(200, "GET", "/v1/openapi.json").find("null counts as a field that is left away"),
+              std::string::npos);
+}
+
 TEST_F(SmApi, UrisAndLocations) {
     user("alice");
     expect(201, "POST", "/v1/users/alice/uris", R"({"uri":"tel:+49-301"})");
@@ -106,8 +124,9 @@ TEST_F(SmApi, UrisAndLocations) {
     refuse(404, "nobody", "GET", "/v1/users/nobody/uris");
 
     expect(201, "POST", "/v1/users/alice/locations", R"({"address":"2001:db8::7","expires_in":60})");
-    expect(201, "POST", "/v1/users/alice/locations",
-           R"({"address":"192.0.2.7","contact":"sip:a@192.0.2.7:5070","expires_at":"2026-12-01T00:00:00Z","q":"0.50"})");
+    expect(
+        201, "POST", "/v1/users/alice/locations",
+        R"({"address":"192.0.2.7","contact":"sip:a@192.0.2.7:5070","expires_at":"2026-12-01T00:00:00Z","q":"0.50"})");
     same(expect(200, "GET", "/v1/users/alice/locations"),
          R"({"locations":[
             {"contact":"sip:[2001:db8::7]","address":"2001:db8::7","origin":"set","uri":null,
