@@ -57,6 +57,13 @@ std::optional<std::string> refuse_address(const Address& address, const MediaBou
     return std::nullopt;
 }
 
+// Where RTCP would get a pinhole of its own whatever the other side says. "a=rtcp:9 IN IP4 0.0.0.0" is what
+// an agent must write that has no place for it yet (RFC 8829 5.2.1), and with rtcp-mux it may have none at
+// all.
+std::uint16_t insisted_rtcp_port(const sdp::Media& media) {
+    return media.rtcp_mux ? std::uint16_t{0} : sdp::policed(media).rtcp_port;
+}
+
 bool is_behind_nat(const stem_media& line, const Address& source, const Settings& settings) {
     const Address address(line.address);
     if (line.rtp_port == 0 || address.is_unspecified() || within(settings.media_relays, address)) {
@@ -89,8 +96,12 @@ std::optional<std::string> refuse_media(const sdp::Session& session, const Media
                 return refusal;
             }
         }
-        if (media.port < lowest_media_port || (media.rtcp_port != 0 && media.rtcp_port < lowest_media_port)) {
-            return "media port " + std::to_string(std::min(media.port, media.rtcp_port)) + " is below 1024";
+        if (media.port < lowest_media_port) {
+            return "media port " + std::to_string(media.port) + " is below 1024";
+        }
+        if (const auto rtcp_port = insisted_rtcp_port(media);
+            rtcp_port != 0 && rtcp_port < lowest_media_port) {
+            return "RTCP port " + std::to_string(rtcp_port) + " is below 1024";
         }
     }
     return std::nullopt;
@@ -111,7 +122,11 @@ std::vector<stem_media> media_of(const sdp::Session& session) {
         if (lines.size() == STEM_MEDIA_MAX) {
             break;
         }
-        lines.push_back(sdp::policed(media));
+        stem_media line = sdp::policed(media);
+        if (line.rtcp_port < lowest_media_port) {
+            line.rtcp_port = 0; // beside rtcp-mux: the other side may not want to share, and has no RTCP then
+        }
+        lines.push_back(line);
     }
     return lines;
 }

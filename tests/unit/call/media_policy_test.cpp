@@ -33,6 +33,31 @@ TEST_P(MediaPolicy, LowPortsAreRefused) {
     expect_refused(script.caller_sdp("a=rtcp:53\r\n"));
 }
 
+// What a browser writes before it has a candidate for RTCP (RFC 8829 5.2.1).
+TEST_P(MediaPolicy, RtcpThatHasNoPlaceYetIsNoLowPort) {
+    const std::string nowhere = script.v6 ? "a=rtcp:9 IN IP6 ::\r\n" : "a=rtcp:9 IN IP4 0.0.0.0\r\n";
+    int number = 0;
+    for (const std::string& more :
+         {nowhere + "a=rtcp-mux\r\n", nowhere, std::string("a=rtcp:9\r\na=rtcp-mux\r\n")}) {
+        script.call_id = "jsep-" + std::to_string(number++);
+        script.branch = "z9hG4bK-" + script.call_id;
+        script.caller_media_port = std::to_string(54320 + number);
+        std::string body = script.caller_sdp(more);
+        body.replace(body.find("RTP/AVP 0 8"), 11, "UDP/TLS/RTP/SAVPF 0");
+        expect_released(from_caller(script.request("INVITE", 1, body)));
+        // The other side does not want to share a port: no pinhole leads to the low one.
+        std::string answer = script.callee_sdp();
+        answer.replace(answer.find("RTP/AVP 0 8"), 11, "UDP/TLS/RTP/SAVPF 0");
+        expect_released(from_callee(script.response(200, "INVITE", 1, script.callee_tag, answer)));
+        EXPECT_TRUE(flows.map.contains(
+            key(script.caller_ip(), script.caller_media_port, script.callee_ip(), "20000", STEM_INBOUND)));
+        for (const auto& [flow_key, flow] : flows.map) {
+            EXPECT_GE(flow_key.sport, 1024) << more;
+            EXPECT_GE(flow_key.dport, 1024) << more;
+        }
+    }
+}
+
 TEST_P(MediaPolicy, FaxIsBoundByTheSameRules) {
     expect_refused("v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN " +
                    std::string(script.v6 ? "IP6 ::1" : "IP4 127.0.0.1") +
