@@ -11,10 +11,22 @@
 namespace stem::call {
 namespace {
 
-bool is_relay(const stem_media& media, const Settings& settings) {
-    return std::ranges::any_of(settings.media_relays, [address = Address(media.address)](const Cidr& relays) {
+bool is_relay(const stem_addr& place, const Settings& settings) {
+    return std::ranges::any_of(settings.media_relays, [address = Address(place)](const Cidr& relays) {
         return relays.contains(address);
     });
+}
+
+// Of a line only what leads to a relay.
+void keep_relays(stem_media& line, const Settings& settings) {
+    if (!is_relay(line.address, settings)) {
+        line.rtp_port = 0;
+    }
+    auto* const end = line.candidate + line.candidate_count;
+    auto* const kept = std::remove_if(
+        line.candidate, end, [&](const stem_candidate& each) { return !is_relay(each.address, settings); });
+    std::fill(kept, end, stem_candidate{});
+    line.candidate_count = static_cast<std::uint8_t>(kept - line.candidate);
 }
 
 // Both parties' requests give the same one.
@@ -87,9 +99,7 @@ void Monitor::Machine::agree(Call& call, Dialog& dialog, stem_party offerer,
     if (is_image(call, dialog)) {
         const stem_party inside = call.direction == STEM_INBOUND ? STEM_CALLEE : STEM_CALLER;
         for (auto& line : dialog.media[inside]) {
-            if (!is_relay(line, settings_)) {
-                line.rtp_port = 0;
-            }
+            keep_relays(line, settings_);
         }
     }
     give_back(call);
