@@ -25,7 +25,23 @@ bool is_private(const Address& address) {
     return within(networks, address);
 }
 
-std::optional<std::string> refuse_address(const Address& address, const MediaBounds& bounds,
+// Is a place of a peer outside learned, so that what it says opens nothing?
+bool is_learned(const Address& address, const Address& source, const Settings& settings) {
+    switch (settings.nat) {
+    case Nat::never:
+        return false;
+    case Nat::automatic:
+        return address != source && is_private(address) && !is_private(source);
+    case Nat::always:
+        return true;
+    }
+    return false;
+}
+
+// Pairs of candidates open as they are said: only the line's own place can be learned.
+enum class Said : std::uint8_t { line, candidate };
+
+std::optional<std::string> refuse_address(const Address& address, Said said, const MediaBounds& bounds,
                                           const Settings& settings) {
     if (address.is_unspecified()) {
         return std::nullopt; // on hold, the old way (RFC 3264 8.4): no pinhole comes of it
@@ -47,10 +63,9 @@ std::optional<std::string> refuse_address(const Address& address, const MediaBou
         return "media at " + address.to_string() + ", but the called terminal is at " +
                bounds.terminals[0].to_string();
     }
-    const bool learned =
-        settings.nat == Nat::always || (settings.nat == Nat::automatic && is_private(address));
     if (bounds.signalled != nullptr && settings.elsewhere == Elsewhere::refuse &&
-        address != *bounds.signalled && !learned) {
+        address != *bounds.signalled &&
+        (said == Said::candidate || !is_learned(address, *bounds.signalled, settings))) {
         return "media at " + address.to_string() + ", but the signalling comes from " +
                bounds.signalled->to_string() + " ([media] elsewhere)";
     }
@@ -69,15 +84,7 @@ bool is_behind_nat(const stem_media& line, const Address& source, const Settings
     if (line.rtp_port == 0 || address.is_unspecified() || within(settings.media_relays, address)) {
         return false;
     }
-    switch (settings.nat) {
-    case Nat::never:
-        return false;
-    case Nat::automatic:
-        return address != source && is_private(address) && !is_private(source);
-    case Nat::always:
-        return true;
-    }
-    return false;
+    return is_learned(address, source, settings);
 }
 
 } // namespace
@@ -88,11 +95,11 @@ std::optional<std::string> refuse_media(const sdp::Session& session, const Media
         if (!media.is_opened() || media.port == 0 || media.has_no_place_yet()) {
             continue;
         }
-        if (auto refusal = refuse_address(media.address, bounds, settings); refusal) {
+        if (auto refusal = refuse_address(media.address, Said::line, bounds, settings); refusal) {
             return refusal;
         }
         if (media.rtcp_address) {
-            if (auto refusal = refuse_address(*media.rtcp_address, bounds, settings); refusal) {
+            if (auto refusal = refuse_address(*media.rtcp_address, Said::line, bounds, settings); refusal) {
                 return refusal;
             }
         }
@@ -111,7 +118,7 @@ void drop_candidates(sdp::Session& session, const MediaBounds& bounds, const Set
     for (auto& media : session.media) {
         std::erase_if(media.candidates, [&](const sdp::Candidate& candidate) {
             return candidate.port < lowest_media_port ||
-                   refuse_address(candidate.address, bounds, settings).has_value();
+                   refuse_address(candidate.address, Said::candidate, bounds, settings).has_value();
         });
     }
 }

@@ -98,6 +98,35 @@ TEST_P(MediaPolicy, ElsewhereIsAMatterOfPolicy) {
     expect_released(from_caller(script.request("INVITE", 1, script.sdp(elsewhere(), "10000"))));
 }
 
+// A private address is learned only of a peer that signals from a public one, and candidates never are.
+TEST_P(MediaPolicy, ElsewhereHoldsForPrivateAddressesThatNobodyLearns) {
+    settings.elsewhere = Elsewhere::refuse;
+    restart();
+    const std::string near = script.v6 ? "fd00::11" : "10.0.0.11";
+    const std::string far = script.v6 ? "fd00::5" : "10.0.0.5";
+    const auto sent = feed(STEM_INBOUND, script.request("INVITE", 1, script.sdp(far, "10000")), near);
+    ASSERT_EQ(sent.size(), 2U);
+    EXPECT_TRUE(sent[0].text.starts_with("SIP/2.0 488")) << sent[0].text;
+    EXPECT_EQ(label(sent[1].reason), label(STEM_MEDIA_ADDRESS));
+    for (const auto nat : {Nat::automatic, Nat::always}) {
+        settings.nat = nat;
+        restart();
+        flows.map.clear();
+        script.call_id = "candidates-" + std::to_string(static_cast<int>(nat));
+        const std::string ice = "a=ice-ufrag:8hhY\r\na=candidate:1 1 UDP 90 ";
+        expect_released(from_caller(
+            script.request("INVITE", 1,
+                           script.caller_sdp(ice + far + " 61000 typ host\r\na=candidate:2 1 UDP 80 " +
+                                             script.caller_ip() + " 61002 typ srflx\r\n"))));
+        expect_released(from_callee(
+            script.response(200, "INVITE", 1, script.callee_tag,
+                            script.callee_sdp(ice + script.callee_ip() + " 20000 typ host\r\n"))));
+        EXPECT_FALSE(flows.map.contains(key(far, "61000", script.callee_ip(), "20000", STEM_INBOUND)));
+        EXPECT_TRUE(
+            flows.map.contains(key(script.caller_ip(), "61002", script.callee_ip(), "20000", STEM_INBOUND)));
+    }
+}
+
 TEST_P(MediaPolicy, CandidatesOfNoHostAreLeftOut) {
     const auto ice = [](const std::string& good, const std::string& port) {
         return "a=ice-ufrag:8hhY\r\na=candidate:1 1 UDP 90 " + good + " " + port +
