@@ -152,6 +152,15 @@ bool is_same_place(const stem_media& a, const stem_media& b) {
     return Address(a.address) == Address(b.address) && a.rtp_port == b.rtp_port && same_rtcp;
 }
 
+bool share_pinhole(std::span<const stem_media> caller, std::span<const stem_media> callee, std::size_t line,
+                   std::size_t other) {
+    const auto is_one = [&](std::span<const stem_media> lines) {
+        return lines[line].rtp_port == lines[other].rtp_port &&
+               Address(lines[line].address) == Address(lines[other].address);
+    };
+    return is_one(caller) && is_one(callee);
+}
+
 std::uint64_t announced_rate(std::span<const stem_media> lines) {
     std::uint64_t sum = 0;
     for (const auto& line : lines) {

@@ -157,6 +157,14 @@ class Unanswered : public MonitorFamilyTest {
     [[nodiscard]] stem_flow_key rtcp_to_caller() const {
         return key(script.callee_ip(), "20001", script.caller_ip(), "10001", STEM_OUTBOUND);
     }
+    void establish_bundle(const std::string& caller_video = "", const std::string& callee_video = "") {
+        expect_released(from_caller(script.request(
+            "INVITE", 1, script.bundle(script.caller_ip(), script.caller_media_port, "", caller_video))));
+        expect_released(from_callee(
+            script.response(200, "INVITE", 1, script.callee_tag,
+                            script.bundle(script.callee_ip(), script.callee_media_port, "", callee_video))));
+        expect_released(from_caller(script.request("ACK", 1, "", script.callee_tag, "z9hG4bK-ack")));
+    }
     void send(const stem_flow_key& key, std::uint64_t packets = 50) {
         flows.map.at(key).packets += packets;
         flows.map.at(key).last_seen_ns = now;
@@ -182,6 +190,38 @@ TEST_P(Unanswered, MediaAreCutAndComeBack) {
     send(to_caller(), 1);
     pass_time(21 * second);
     EXPECT_TRUE(flows.map.contains(to_callee()));
+}
+
+TEST_P(Unanswered, ABundleIsCutAndComesBackAsOne) {
+    establish_bundle();
+    ASSERT_EQ(flows.map.size(), 2U);
+    send(to_callee(), 900);
+    pass_time(21 * second);
+    EXPECT_FALSE(flows.map.contains(to_callee()));
+    EXPECT_EQ(egress.counted[STEM_MEDIA_UNANSWERED], 1);
+    pass_time(5 * second);
+    EXPECT_FALSE(flows.map.contains(to_callee()));
+    EXPECT_EQ(egress.counted[STEM_MEDIA_UNANSWERED], 1) << "once, not each second";
+    send(to_caller(), 1);
+    pass_time(2 * second);
+    ASSERT_TRUE(flows.map.contains(to_callee()));
+    EXPECT_EQ(flows.map.at(to_callee()).payload_types[0], 0x101U);
+    EXPECT_EQ(flows.map.at(to_callee()).payload_types[1], std::uint64_t{1} << (96 - 64)) << "pictures, too";
+    for (const auto& [id, record] : records.map) {
+        for (const auto& line : record.media[STEM_CALLEE]) {
+            EXPECT_EQ(line.flags & STEM_MEDIA_CUT, 0);
+        }
+    }
+}
+
+TEST_P(Unanswered, AOneWayLineOfABundleDoesNotOpenItAgain) {
+    establish_bundle("a=sendonly\r\n", "a=recvonly\r\n");
+    send(to_callee(), 900);
+    pass_time(21 * second);
+    EXPECT_FALSE(flows.map.contains(to_callee()));
+    pass_time(5 * second);
+    EXPECT_FALSE(flows.map.contains(to_callee()));
+    EXPECT_EQ(egress.counted[STEM_MEDIA_UNANSWERED], 1);
 }
 
 TEST_P(Unanswered, OneReportIsAnAnswer) {
