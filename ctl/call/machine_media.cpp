@@ -29,6 +29,12 @@ void keep_relays(stem_media& line, const Settings& settings) {
     line.candidate_count = static_cast<std::uint8_t>(kept - line.candidate);
 }
 
+// Where an offer or an answer can be (RFC 3264, 3311, 3262). What other messages carry is theirs.
+bool may_carry_session(sip::Method method) {
+    return method == sip::Method::invite || method == sip::Method::ack || method == sip::Method::prack ||
+           method == sip::Method::update;
+}
+
 // Both parties' requests give the same one.
 std::string cut_key(std::string_view call_id, std::string_view tag, std::string_view other_tag) {
     return fmt::format("{}\n{}\n{}", call_id, std::min(tag, other_tag), std::max(tag, other_tag));
@@ -40,7 +46,7 @@ std::string cut_key(std::string_view call_id, std::string_view tag, std::string_
 // forbidden to all is refused.
 Monitor::Machine::Described Monitor::Machine::describe(const Packet& packet, const sip::Message& message,
                                                        const Call* call, stem_party party) {
-    if (!message.has_sdp()) {
+    if (!may_carry_session(message.method) || !message.has_sdp()) {
         return {};
     }
     if (!message.sdp_fault.empty()) {
