@@ -11,10 +11,28 @@
 namespace stem::call {
 namespace {
 
-bool is_relay(const stem_media& media, const Settings& settings) {
-    return std::ranges::any_of(settings.media_relays, [address = Address(media.address)](const Cidr& relays) {
+bool is_relay(const stem_addr& place, const Settings& settings) {
+    return std::ranges::any_of(settings.media_relays, [address = Address(place)](const Cidr& relays) {
         return relays.contains(address);
     });
+}
+
+// Of a line only what leads to a relay.
+void keep_relays(stem_media& line, const Settings& settings) {
+    if (!is_relay(line.address, settings)) {
+        line.rtp_port = 0;
+    }
+    auto* const end = line.candidate + line.candidate_count;
+    auto* const kept = std::remove_if(
+        line.candidate, end, [&](const stem_candidate& each) { return !is_relay(each.address, settings); });
+    std::fill(kept, end, stem_candidate{});
+    line.candidate_count = static_cast<std::uint8_t>(kept - line.candidate);
+}
+
+// Where an offer or an answer can be (RFC 3264, 3311, 3262). What other messages carry is theirs.
+bool may_carry_session(sip::Method method) {
+    return method == sip::Method::invite || method == sip::Method::ack || method == sip::Method::prack ||
+           method == sip::Method::update;
 }
 
 // Both parties' requests give the same one.
@@ -28,7 +46,7 @@ std::string cut_key(std::string_view call_id, std::string_view tag, std::string_
 // forbidden to all is refused.
 Monitor::Machine::Described Monitor::Machine::describe(const Packet& packet, const sip::Message& message,
                                                        const Call* call, stem_party party) {
-    if (!message.has_sdp()) {
+    if (!may_carry_session(message.method) || !message.has_sdp()) {
         return {};
     }
     if (!message.sdp_fault.empty()) {
@@ -87,9 +105,7 @@ void Monitor::Machine::agree(Call& call, Dialog& dialog, stem_party offerer,
     if (is_image(call, dialog)) {
         const stem_party inside = call.direction == STEM_INBOUND ? STEM_CALLEE : STEM_CALLER;
         for (auto& line : dialog.media[inside]) {
-            if (!is_relay(line, settings_)) {
-                line.rtp_port = 0;
-            }
+            keep_relays(line, settings_);
         }
     }
     give_back(call);

@@ -4,6 +4,8 @@
 #include <spdlog/spdlog.h>
 #include <stem/reason.h>
 
+#include <algorithm>
+
 #include "ctl/call/machine.h"
 #include "ctl/call/media_policy.h"
 
@@ -162,9 +164,16 @@ void Monitor::Machine::ended(const stem_notice& notice) {
         return;
     }
     const bool to_callee = static_cast<stem_direction>(notice.key.direction) == call->direction;
+    const auto& caller = dialog->media[STEM_CALLER];
+    const auto& callee = dialog->media[STEM_CALLEE];
     auto& receivers = dialog->media[to_callee ? STEM_CALLEE : STEM_CALLER];
-    if (const auto flow = flows_.get(notice.key); flow && flow->media_index < receivers.size()) {
-        receivers[flow->media_index].flags |= STEM_MEDIA_ENDED;
+    const std::size_t lines = std::min(caller.size(), callee.size());
+    if (const auto flow = flows_.get(notice.key); flow && flow->media_index < lines) {
+        for (std::size_t line = 0; line < lines; line++) { // another would open it again
+            if (share_pinhole(caller, callee, line, flow->media_index)) {
+                receivers[line].flags |= STEM_MEDIA_ENDED;
+            }
+        }
         open_media(*call, *dialog, now_ns_);
         remember(*call, *dialog);
     }

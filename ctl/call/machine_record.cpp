@@ -35,6 +35,10 @@ std::vector<stem_media> read_media(const stem_media (&from)[N], std::uint32_t co
     return {from, from + std::min<std::size_t>(count, N)};
 }
 
+bool is_unanswered(std::uint32_t state) {
+    return state == STEM_DIALOG_CALLING || state == STEM_DIALOG_EARLY;
+}
+
 } // namespace
 
 void Monitor::Machine::remember(const Call& call, const Dialog& dialog) {
@@ -62,7 +66,7 @@ void Monitor::Machine::remember(const Call& call, const Dialog& dialog) {
     }
     record.session_seconds = dialog.session_seconds;
     record.refreshed_ns = dialog.refreshed_ns;
-    record.ends_ns = dialog.ends_ns;
+    record.ends_ns = is_unanswered(dialog.state) ? ns_of(call.max_duration) : dialog.ends_ns;
     record.offerer = STEM_PARTIES;
     if (dialog.response_offer) {
         record.offerer = static_cast<std::uint8_t>(dialog.response_offer->by);
@@ -163,12 +167,17 @@ std::size_t Monitor::Machine::adopt(std::uint64_t now_ns) {
         dialog.adopted = true;
         dialog.session_seconds = record.session_seconds;
         dialog.refreshed_ns = record.refreshed_ns;
-        dialog.ends_ns = record.ends_ns;
+        const bool unanswered = is_unanswered(dialog.state);
+        if (unanswered) { // it counts from the answer on
+            call.max_duration =
+                std::chrono::duration_cast<std::chrono::seconds>(std::chrono::nanoseconds(record.ends_ns));
+        } else {
+            dialog.ends_ns = record.ends_ns;
+        }
         if (dialog.ends_ns != 0) {
             set_timer(std::chrono::nanoseconds(dialog.ends_ns > now_ns ? dialog.ends_ns - now_ns : 0),
                       Alarm::duration, call.id, id);
         }
-        const bool unanswered = dialog.state == STEM_DIALOG_CALLING || dialog.state == STEM_DIALOG_EARLY;
         if (record.offerer == STEM_CALLER && unanswered) {
             call.offer = read_media(record.offer, record.offer_count);
         } else if (record.offerer < STEM_PARTIES) {

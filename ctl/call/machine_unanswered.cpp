@@ -28,7 +28,7 @@ void Monitor::Machine::watch_answers(const Call& call, Dialog& dialog) {
     set_timer(settings_.unanswered, Alarm::answers, call.id, dialog.id);
 }
 
-// What went to and fro on each line, and since when it might.
+// What went to and fro on each line and those that share its pinholes, and since when it might.
 std::vector<Monitor::Machine::Exchange> Monitor::Machine::exchanges(const Call& call, const Dialog& dialog) {
     std::vector<Exchange> lines(std::min(dialog.media[STEM_CALLER].size(), dialog.media[STEM_CALLEE].size()));
     for (const auto& key : pinholes_.keys_of(dialog.id)) {
@@ -43,19 +43,50 @@ std::vector<Monitor::Machine::Exchange> Monitor::Machine::exchanges(const Call& 
             line.open_since_ns[sender] = std::max<std::uint64_t>(line.open_since_ns[sender], flow->opened_ns);
         }
     }
-    return lines;
+    auto together = lines;
+    for (std::size_t line = 0; line < lines.size(); line++) {
+        for (std::size_t other = 0; other < lines.size(); other++) {
+            if (other == line ||
+                !share_pinhole(dialog.media[STEM_CALLER], dialog.media[STEM_CALLEE], line, other)) {
+                continue;
+            }
+            for (const auto party : {STEM_CALLER, STEM_CALLEE}) {
+                together[line].packets[party] += lines[other].packets[party];
+                together[line].open_since_ns[party] =
+                    std::max(together[line].open_since_ns[party], lines[other].open_since_ns[party]);
+            }
+        }
+    }
+    return together;
 }
 
 // A line is one-way by its attributes, or nothing was sent, or something came back: all is well. Gives
-// whether the answer is still awaited.
+// whether the answer is still awaited. Lines that share a pinhole are judged as one, at the first of them.
 bool Monitor::Machine::judge_answer(const Call& call, Dialog& dialog, std::size_t line, stem_party receiver,
                                     const Exchange& exchange) {
     const stem_party sender = other_party(receiver);
-    stem_media& to = dialog.media[receiver][line];
+    const stem_media& to = dialog.media[receiver][line];
     const stem_media& from = dialog.media[sender][line];
-    if (to.rtp_port == 0 || from.rtp_port == 0 || !speaks(from, to) || !speaks(to, from) ||
+    std::vector<std::size_t> lines;
+    for (std::size_t each = 0; each < std::min(dialog.media[sender].size(), dialog.media[receiver].size());
+         each++) {
+        if (share_pinhole(dialog.media[STEM_CALLER], dialog.media[STEM_CALLEE], line, each)) {
+            lines.push_back(each);
+        }
+    }
+    if (lines.front() != line) {
+        return false;
+    }
+    const auto any_speaks = [&](stem_party who) {
+        return std::ranges::any_of(lines, [&](std::size_t each) {
+            return speaks(dialog.media[who][each], dialog.media[other_party(who)][each]);
+        });
+    };
+    if (to.rtp_port == 0 || from.rtp_port == 0 || !any_speaks(sender) || !any_speaks(receiver) ||
         exchange.packets[receiver] > 0 || (from.flags & STEM_MEDIA_CUT) != 0 /* it did send: that is why */) {
-        to.flags &= static_cast<std::uint16_t>(~STEM_MEDIA_CUT);
+        for (const std::size_t each : lines) {
+            dialog.media[receiver][each].flags &= static_cast<std::uint16_t>(~STEM_MEDIA_CUT);
+        }
         return false;
     }
     const std::uint64_t since = std::max(exchange.open_since_ns[sender], dialog.answered_ns);
@@ -69,10 +100,8 @@ bool Monitor::Machine::judge_answer(const Call& call, Dialog& dialog, std::size_
         spdlog::warn("call {:x} {} -> {}: media to {} cut: nothing ever came from there", dialog.id,
                      call.caller, call.callee,
                      Endpoint{.address = Address(to.address), .port = to.rtp_port}.to_string());
-        for (auto& each : dialog.media[receiver]) { // lines of a bundle, too
-            if (is_same_place(each, to)) {
-                each.flags |= STEM_MEDIA_CUT;
-            }
+        for (const std::size_t each : lines) {
+            dialog.media[receiver][each].flags |= STEM_MEDIA_CUT;
         }
     }
     return true;

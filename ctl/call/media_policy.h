@@ -37,6 +37,11 @@ void mark_nat(std::vector<stem_media>& lines, const Address& source, const Setti
 // Did the party describe the same place for its media as before?
 bool is_same_place(const stem_media& a, const stem_media& b);
 
+// Do two lines of a call lead from the same place to the same one (a bundle's do, RFC 9143)? They share a
+// pinhole then, which counts under one of them.
+bool share_pinhole(std::span<const stem_media> caller, std::span<const stem_media> callee, std::size_t line,
+                   std::size_t other);
+
 // What one direction of a call may come to, bytes per second at IP level.
 std::uint64_t announced_rate(std::span<const stem_media> lines);
 

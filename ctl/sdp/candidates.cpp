@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <tuple>
+#include <utility>
 
 namespace stem::sdp {
 namespace {
@@ -42,8 +43,14 @@ void rank_candidates(std::vector<Candidate>& candidates, std::size_t most) {
     std::ranges::stable_sort(candidates, [](const Candidate& a, const Candidate& b) {
         return std::tuple(a.component, b.priority) < std::tuple(b.component, a.priority);
     });
-    const auto [same, end] = std::ranges::unique(candidates, is_same_place);
-    candidates.erase(same, end);
+    std::vector<Candidate> places; // each at its highest priority, which comes first
+    for (const Candidate& each : candidates) {
+        if (std::ranges::none_of(places,
+                                 [&](const Candidate& known) { return is_same_place(known, each); })) {
+            places.push_back(each);
+        }
+    }
+    candidates = std::move(places);
     const auto rtcp =
         std::ranges::find_if(candidates, [](const Candidate& each) { return each.component == 2; });
     const auto of_rtcp = static_cast<std::size_t>(candidates.end() - rtcp);

@@ -207,6 +207,21 @@ TEST(SdpSession, CandidatesAreRankedAndBounded) {
     EXPECT_EQ(kept[4].port, 45665);
 }
 
+TEST(SdpSession, ARepeatedCandidateCountsOnce) {
+    const Session read = with_media("a=ice-ufrag:8hhY\n"
+                                    "a=candidate:1 1 UDP 900 192.0.2.1 4000 typ host\n"
+                                    "a=candidate:2 1 UDP 800 2001:db8::7 4000 typ host\n"
+                                    "a=candidate:3 1 UDP 700 192.0.2.1 4000 typ srflx\n"
+                                    "a=candidate:4 1 UDP 600 2001:db8::7 4000 typ srflx\n"
+                                    "a=candidate:5 1 UDP 500 192.0.2.1 4000 typ host\n"
+                                    "a=candidate:6 2 UDP 400 192.0.2.1 4000 typ host\n");
+    const auto& kept = read.media.at(0).candidates;
+    ASSERT_EQ(kept.size(), 3U);
+    EXPECT_EQ(kept[0].priority, 900U);
+    EXPECT_EQ(kept[1].priority, 800U);
+    EXPECT_EQ(kept[2].component, 2) << "of RTCP it is another";
+}
+
 TEST(SdpSession, CandidatesOfNoUseAreLeftOut) {
     for (const std::string_view line :
          {"1 1 TCP 900 192.0.2.1 4001 typ host", "1 3 UDP 900 192.0.2.1 4001 typ host",

@@ -106,9 +106,9 @@ struct stem_dialog {
     struct stem_addr signalling[STEM_PARTIES];     /* source of each party's messages, as seen here */
     __u16 signalling_port[STEM_PARTIES];           /* host byte order */
     __u32 media_count[STEM_PARTIES];
-    __u32 session_seconds;           /* Session-Expires in force (RFC 4028); 0 = none */
-    __u64 refreshed_ns;              /* when it last began anew */
-    __u64 ends_ns;                   /* its longest duration is over: CLOCK_MONOTONIC; 0 = not bound */
+    __u32 session_seconds; /* Session-Expires in force (RFC 4028); 0 = none */
+    __u64 refreshed_ns;    /* when it last began anew */
+    __u64 ends_ns; /* calling, early: its longest duration; then CLOCK_MONOTONIC of its end; 0 = not bound */
     __u32 last_invite[STEM_PARTIES]; /* CSeq of each side's last INVITE in the dialog: its ACK has it too */
     __u32 hop_count[STEM_PARTIES];   /* addresses in `hop` */
     struct stem_addr hop[STEM_PARTIES][STEM_HOPS_MAX];     /* Contact, Record-Route and Via of each leg */

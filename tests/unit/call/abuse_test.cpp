@@ -199,6 +199,44 @@ TEST_F(AbuseTest, HairpinOpensNoWayToAnInsideHost) {
     }
 }
 
+// Nor may it by candidates beside a relay's address, which anybody can write.
+class HairpinTest : public MonitorFamilyTest {
+  protected:
+    [[nodiscard]] std::string at(const std::string& host) const {
+        return (script.v6 ? "2001:db8:1::" : "192.0.2.") + host;
+    }
+    [[nodiscard]] static std::string candidate(const std::string& address, const std::string& port) {
+        return "a=candidate:1 1 UDP " + port + " " + address + " " + port + " typ host\r\n";
+    }
+};
+INSTANTIATE_TEST_SUITE_P(Families, HairpinTest, ::testing::Bool(), family_name);
+
+TEST_P(HairpinTest, CandidatesOpenNoWayToAnInsideHost) {
+    settings.media_relays = {*Cidr::parse(at(script.v6 ? "200/128" : "200/32"))};
+    restart();
+    const std::string ice = "a=ice-ufrag:8hhY\r\n";
+    const std::string offer = script.sdp(at("200"), "40000",
+                                         ice + candidate(at("77"), "5070") + candidate(at("200"), "5068") +
+                                             candidate(at("78"), "5066"));
+    const std::string outside = script.v6 ? "2001:db8:9::9" : "198.51.100.9";
+    const auto second_leg = [&](std::string text) {
+        return replaced(std::move(text), Script::host(script.caller_ip()) + ":5060;branch=z9hG4bK-1",
+                        Script::host(script.proxy_ip()) + ":5060;branch=z9hG4bK-p");
+    };
+    expect_released(from_caller(script.request("INVITE", 1, offer)));
+    expect_released(
+        feed(STEM_OUTBOUND, second_leg(script.request("INVITE", 1, offer)), script.proxy_ip(), outside));
+    const std::string answer = script.sdp(outside, "20000", ice + candidate(outside, "20000"));
+    expect_released(feed(STEM_INBOUND,
+                         second_leg(script.response(200, "INVITE", 1, script.callee_tag, answer)), outside));
+    EXPECT_TRUE(flows.map.contains(key(outside, "20000", at("200"), "40000", STEM_INBOUND)));
+    EXPECT_TRUE(flows.map.contains(key(outside, "20000", at("200"), "5068", STEM_INBOUND)));
+    for (const auto& [flow_key, flow] : flows.map) {
+        EXPECT_NE(Address(flow_key.dst), *Address::parse(at("77")));
+        EXPECT_NE(Address(flow_key.dst), *Address::parse(at("78")));
+    }
+}
+
 // The same proxy also rings a phone inside: its answer is its own, and opens media as ever. A relay carries
 // the media of both legs.
 TEST_F(AbuseTest, HairpinLeavesInsidePhonesAndRelaysAlone) {

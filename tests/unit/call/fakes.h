@@ -167,6 +167,15 @@ struct Script {
         return "v=0\r\no=- 1 1 IN " + family + ip + "\r\ns=-\r\nc=IN " + family + ip +
                "\r\nt=0 0\r\nm=audio " + port + " RTP/AVP 0 8\r\n" + more;
     }
+    // Sound and pictures on one port (RFC 9143); `audio`, `video`: more lines of each.
+    [[nodiscard]] std::string bundle(const std::string& ip, const std::string& port,
+                                     const std::string& audio = "", const std::string& video = "") const {
+        std::string text =
+            sdp(ip, port,
+                "a=mid:0\r\na=rtcp-mux\r\n" + audio + "m=video " + port +
+                    " RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\na=mid:1\r\na=rtcp-mux\r\n" + video);
+        return text.insert(text.find("m=audio"), "a=group:BUNDLE 0 1\r\n");
+    }
     [[nodiscard]] std::string caller_sdp(const std::string& more = "") const {
         return sdp(caller_ip(), caller_media_port, more);
     }

@@ -125,5 +125,21 @@ TEST_F(FollowTest, ItsLongestDurationOutlivesStemd) {
     EXPECT_TRUE(flows.map.empty());
 }
 
+TEST_F(FollowTest, ItsLongestDurationOutlivesARestartWhileItRings) {
+    sm.decision.max_duration = std::chrono::seconds(30);
+    from_caller(script.request("INVITE", 1, script.caller_sdp()));
+    from_callee(script.response(180, "INVITE", 1, script.callee_tag));
+    now += 20 * second;
+    restart();
+    monitor->adopt(now);
+    pass_time(20 * second);
+    from_callee(script.response(200, "INVITE", 1, script.callee_tag, script.callee_sdp()));
+    from_caller(script.request("ACK", 1, "", script.callee_tag, "z9hG4bK-ack"));
+    pass_time(29 * second);
+    EXPECT_FALSE(flows.map.empty()) << "ringing does not count";
+    pass_time(2 * second);
+    EXPECT_TRUE(flows.map.empty());
+}
+
 } // namespace
 } // namespace stem::call

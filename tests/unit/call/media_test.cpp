@@ -92,6 +92,21 @@ TEST_P(StreamEnds, ClosesItsPinholeAndTellsTheSecurityManager) {
     EXPECT_EQ(flows.map.at(stream()).state, 0);
 }
 
+TEST_P(StreamEnds, ABundlesOtherLineDoesNotOpenItAgain) {
+    expect_released(from_caller(
+        script.request("INVITE", 1, script.bundle(script.caller_ip(), script.caller_media_port))));
+    expect_released(from_callee(script.response(
+        200, "INVITE", 1, script.callee_tag, script.bundle(script.callee_ip(), script.callee_media_port))));
+    expect_released(from_caller(script.request("ACK", 1, "", script.callee_tag, "z9hG4bK-ack")));
+    ASSERT_EQ(flows.map.size(), 2U);
+    end_stream();
+    EXPECT_FALSE(flows.map.contains(stream()));
+    EXPECT_EQ(flows.map.size(), 1U) << "the way back stays";
+    restart();
+    monitor->adopt(now);
+    EXPECT_FALSE(flows.map.contains(stream()));
+}
+
 TEST_P(StreamEnds, MayEndItsCall) {
     settings.end_call_on_excess = true;
     restart();

@@ -53,6 +53,31 @@ class RowTest : public MonitorTest {
     }
 };
 
+// Only where an offer or an answer can be is a body looked into: others go on whatever they carry.
+TEST_F(RowTest, BodiesOfOtherMethodsPassUntouched) {
+    establish();
+    const std::string part = "--b\r\nContent-Type: application/sdp\r\n\r\n" + script.sdp("127.0.0.1", "9");
+    const auto in_parts = [&](std::string text) { // without its last boundary
+        return text.replace(text.find("application/sdp\r\nContent-Length"), 15, "multipart/mixed;boundary=b");
+    };
+    int cseq = 2;
+    for (const std::string method : {"INFO", "MESSAGE", "NOTIFY", "BYE"}) {
+        const std::string branch = "z9hG4bK-" + method;
+        expect_released(from_caller(in_parts(script.request(method, cseq, part, script.callee_tag, branch))));
+        expect_released(
+            from_callee(in_parts(script.response(200, method, cseq, script.callee_tag, part, branch))));
+        cseq++;
+    }
+    script.call_id = "offers@test";
+    script.branch = "z9hG4bK-offers";
+    establish();
+    for (const std::string method : {"INVITE", "UPDATE"}) {
+        expect_dropped(from_caller(in_parts(
+                           script.request(method, cseq++, part, script.callee_tag, "z9hG4bK-o" + method))),
+                       STEM_SDP_MALFORMED);
+    }
+}
+
 // 16.6, 16.7: a proxy outside rings two phones inside; each leg has its request URI, and its decision.
 TEST_F(RowTest, ForkBeforeUsRingsTwoTargets) {
     call_out();
