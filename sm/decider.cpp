@@ -88,14 +88,14 @@ std::string drop_text(const PatternSet::Match& spam) {
 }
 
 std::vector<Address> terminals_of(const Directory::Entry& entry, TimePoint at) {
+    // RFC 3261 16.6: from the highest qvalue to the lowest.
     std::vector<const Location*> living;
     for (const Location& location : entry.locations) {
         if (location.alive(at)) {
-            living.push_back(&location);
+            living.insert(std::ranges::upper_bound(living, location.q, std::ranges::greater{}, &Location::q),
+                          &location);
         }
     }
-    // RFC 3261 16.6: from the highest qvalue to the lowest.
-    std::ranges::stable_sort(living, std::ranges::greater{}, &Location::q);
     std::vector<Address> addresses;
     for (const Location* location : living) {
         if (std::ranges::find(addresses, location->address) == addresses.end()) {

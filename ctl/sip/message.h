@@ -6,9 +6,9 @@
 // bytes are what goes out (a message is never re-serialised).
 #pragma once
 
-#include <stem/qvalue.h>
 #include <stem/abi/reason.h>
 #include <stem/qvalue.h>
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>

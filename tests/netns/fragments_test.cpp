@@ -154,8 +154,8 @@ TEST_P(Fragments, WhatNeverBecomesWholeIsGivenUp) {
              .input = some ? fmt::format("table netdev lossy {{ chain out {{\n"
                                          "type filter hook egress device \"{}\" priority 0;\n"
                                          "ip frag-off & 0x1fff != 0 drop\n"
-                                         "meta protocol ip6 exthdr frag frag-off != 0 drop\n"
-                                         "}} }}\n",
+                                         "meta protocol ip6 frag frag-off != 0 drop\n"
+                                         "}}\n}}\n",
                                          lab::outside_port)
                            : std::string("delete table netdev lossy\n")});
     };

@@ -164,7 +164,7 @@ TEST_P(Outgoing, SippAnswersTheChallengeOverUdpAndTcp) {
         EXPECT_EQ(called->successful, 3U) << uac->error_log();
         EXPECT_EQ(answered->successful, 3U) << uas->error_log();
         calls += 3;
-        EXPECT_EQ(out(STEM_SM_REJECTED), calls);
+        EXPECT_EQ(out(STEM_SM_CHALLENGED), calls);
         EXPECT_EQ(count("challenged"), calls);
         EXPECT_EQ(count("admitted"), calls);
     }

@@ -70,7 +70,7 @@ void Soak::play(unsigned calls) const {
                                 .remote = callee,
                                 .user = "carol",
                                 .calls = calls,
-                                .rate = 250,
+                                .rate = 130,
                                 .parallel = 2000,
                                 .talk = 200ms,
                                 .limit = std::chrono::seconds(120 + calls / 50),

@@ -130,7 +130,7 @@ TEST_P(ChallengeTest, APeerThatIsOnlyMonitoredIsNotAsked) {
     settings.monitor_only = true;
     restart();
     expect_released(out(invite(1, "z9hG4bK-1")));
-    EXPECT_EQ(egress.noted[STEM_SM_REJECTED], 1);
+    EXPECT_EQ(egress.noted[STEM_SM_CHALLENGED], 1);
 }
 
 } // namespace
