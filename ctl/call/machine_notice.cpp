@@ -98,6 +98,8 @@ bool Monitor::Machine::learn(const Call& call, Dialog& dialog, const stem_flow_k
     const bool by_caller = static_cast<stem_direction>(key.direction) == call.direction;
     auto& peers = dialog.media[by_caller ? STEM_CALLER : STEM_CALLEE];
     const auto& locals = dialog.media[by_caller ? STEM_CALLEE : STEM_CALLER];
+    bool learned = false;
+    // All lines of a bundle are at one place (RFC 9143 9).
     for (std::size_t i = 0; i < std::min(peers.size(), locals.size()); i++) {
         stem_media& peer = peers[i];
         if ((peer.flags & STEM_MEDIA_BEHIND_NAT) == 0 || Address(locals[i].address) != Address(key.dst)) {
@@ -107,18 +109,17 @@ bool Monitor::Machine::learn(const Call& call, Dialog& dialog, const stem_flow_k
             peer.learned = key.src;
             peer.learned_rtp_port = key.sport;
             peer.flags |= STEM_MEDIA_RTP_LEARNED;
-            return true;
-        }
-        if (locals[i].rtcp_port == key.dport) {
+            learned = true;
+        } else if (locals[i].rtcp_port == key.dport) {
             if ((peer.flags & STEM_MEDIA_RTP_LEARNED) == 0) {
                 peer.learned = key.src;
             }
             peer.learned_rtcp_port = key.sport;
             peer.flags |= STEM_MEDIA_RTCP_LEARNED;
-            return true;
+            learned = true;
         }
     }
-    return false;
+    return learned;
 }
 
 void Monitor::Machine::learned(const stem_notice& notice) {

@@ -290,6 +290,19 @@ stem_learning learning_of(const stem_media& peer, std::uint16_t signalled_port,
     return entry;
 }
 
+// Two lines of a bundle, which its peer sends from one place.
+void join(stem_learning& learning, const stem_learning& other) {
+    join(learning.in, other.in); // also where it does not open: it tells the peer's packets
+    if ((other.opens & STEM_LEARNING_OUT) != 0) {
+        if ((learning.opens & STEM_LEARNING_OUT) != 0) {
+            join(learning.out, other.out);
+        } else {
+            learning.out = other.out;
+        }
+    }
+    learning.opens |= other.opens;
+}
+
 void add_learnings(Learnings& learnings, const stem_media& peer, const stem_media& local,
                    stem_direction direction, const stem_flow& mould, std::uint64_t until_ns,
                    std::span<const Cidr> networks) {
@@ -305,7 +318,9 @@ void add_learnings(Learnings& learnings, const stem_media& peer, const stem_medi
             entry.candidate = peer.learned;
             entry.candidate_port = learned_port;
         }
-        learnings.insert_or_assign(key, entry);
+        if (const auto [there, added] = learnings.try_emplace(key, entry); !added) {
+            join(there->second, entry);
+        }
     };
     auto rtp = learning_of(peer, peer.rtp_port, flow_on_rtp_port(peer, local, mould),
                            flow_on_rtp_port(local, peer, mould), networks);

@@ -123,6 +123,29 @@ TEST_P(Nat, TheWindowOpensAnewWithTheAnswer) {
     EXPECT_EQ(flows.learnings.at(learning_key(20000)).until_ns, now + 20 * second);
 }
 
+// RFC 9143: sound and pictures come from one place, and whichever is learned is that of both.
+TEST_P(Nat, ABundleIsLearnedAsAWhole) {
+    expect_released(from_caller(script.request("INVITE", 1, script.bundle(private_ip(), "10000"))));
+    expect_released(from_callee(
+        script.response(200, "INVITE", 1, script.callee_tag, script.bundle(script.callee_ip(), "20000"))));
+    expect_released(from_caller(script.request("ACK", 1, "", script.callee_tag, "z9hG4bK-ack")));
+    ASSERT_EQ(flows.learnings.size(), 1U);
+    const auto expect_both = [](const stem_flow& flow) {
+        EXPECT_EQ(flow.payload_types[0], 0x101U) << "sound";
+        EXPECT_EQ(flow.payload_types[1], 1ULL << 32) << "pictures";
+    };
+    expect_both(flows.learnings.at(learning_key(20000)).in);
+    expect_both(flows.learnings.at(learning_key(20000)).out);
+    lock(20000, script.caller_ip(), 61000);
+    const auto in = key(script.caller_ip(), "61000", script.callee_ip(), "20000", STEM_INBOUND);
+    expect_both(flows.map.at(in));
+    restart();
+    monitor->adopt(now);
+    ASSERT_TRUE(flows.map.contains(in));
+    expect_both(flows.map.at(in));
+    EXPECT_EQ(flows.map.size(), 2U);
+}
+
 TEST_P(Nat, ALearnedPeerHasItsPinholes) {
     call(private_ip());
     lock(20000, script.caller_ip(), 61000);
