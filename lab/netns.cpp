@@ -123,7 +123,7 @@ Result<> Netns::sysctl(std::string_view key, std::string_view value) const {
 }
 
 Result<> Netns::await_running(const std::vector<std::string>& interfaces) const {
-    constexpr auto limit = std::chrono::seconds(5);
+    constexpr auto limit = std::chrono::seconds(20); // on a machine that does much else
     return run([&]() -> Result<> {
         auto socket = control_socket();
         if (!socket) {
@@ -137,7 +137,7 @@ Result<> Netns::await_running(const std::vector<std::string>& interfaces) const 
             };
             if (!eventually(runs, limit)) {
                 return fail(fmt::format("wait for {} in {} to come up", interface, name_),
-                            "still down after 5 s");
+                            fmt::format("still down after {} s", limit.count()));
             }
         }
         return {};
