@@ -7,6 +7,8 @@
 #include "ctl/stemctl/stemd_client.h"
 #include "ctl/stemctl/table.h"
 
+#include <stem/qvalue.h>
+
 #include <fmt/format.h>
 
 namespace stem::stemctl {
@@ -230,7 +232,14 @@ void add_location_commands(CLI::App& root, Session& session) {
     set->add_option("address", options->address, "IPv4 or IPv6")->required()->type_name("ADDRESS");
     set->add_option("--contact", options->contact, "Contact URI [sip:ADDRESS]")->type_name("URI");
     set->add_option("--q", options->q, "How much it is preferred to the user's others: 0 to 1 [1]")
-        ->type_name("Q");
+        ->type_name("Q")
+        ->check([](const std::string& text) {
+            return QValue::parse(text)
+                       ? std::string()
+                       : fmt::format("'{}' is not a number of 0 to 1 with at most three digits "
+                                     "after the point, as 0.7",
+                                     text);
+        });
     set->add_option("--for", options->lifetime, "How long: 90s, 10m, 2h, 7d [for ever]")->type_name("TIME");
 
     auto* del = session.command(
