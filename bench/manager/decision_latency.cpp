@@ -52,9 +52,10 @@ class Elsewhere {
         const auto text =
             fmt::format("[server]\nlisten = [\"127.0.0.1:{}\"]\n[tls]\ncertificate = \"{}\"\nkey = "
                         "\"{}\"\nca = \"{}\"\ncrl = "
-                        "\"{}\"\n[sm]\ndatabase = \"{}\"\n",
+                        "\"{}\"\n[sm]\ndatabase = \"{}\"\n[audit]\nfile = \"{}\"\n",
                         port, (issued / "server-sm1.crt").string(), (issued / "server-sm1.key").string(),
-                        (pki / "ca.crt").string(), (pki / "ca.crl").string(), database);
+                        (pki / "ca.crt").string(), (pki / "ca.crl").string(), database,
+                        (folder / "audit.jsonl").string());
         if (auto written = lab::write_text(config, text); !written) {
             return std::unexpected(written.error());
         }
