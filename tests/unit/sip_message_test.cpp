@@ -313,6 +313,34 @@ TEST(SipMessage, AddressesPair) {
     EXPECT_TRUE(all->contacts.at(0).wildcard);
 }
 
+// The longer address that libosip2 gets in place of one is seen nowhere.
+TEST(SipMessage, ShortAddressesStandInAnyList) {
+    const auto message = parse(with(invite(), "Max-Forwards",
+                                    "Contact: <sip:a>;expires=7, sip:b;q=0.5,<sip:c>;q=1\r\n"
+                                    "Contact: sip:d:5;expires=8\r\nRoute: <sip:r>;lr, <sip:e;lr>\r\n"
+                                    "Max-Forwards"),
+                               {});
+    ASSERT_TRUE(message) << message.error().what;
+    const auto& contacts = message->contacts;
+    ASSERT_EQ(contacts.size(), 5U) << "these, and the call's own";
+    EXPECT_EQ(contacts[0].uri.host, "a");
+    EXPECT_EQ(contacts[0].expires, 7U);
+    EXPECT_EQ(contacts[1].uri.host, "b");
+    EXPECT_EQ(contacts[1].q, stem::QValue::parse("0.5"));
+    EXPECT_EQ(contacts[2].uri.host, "c");
+    EXPECT_EQ(contacts[2].q, stem::QValue::parse("1"));
+    EXPECT_EQ(contacts[3].uri.text, "sip:d:5");
+    EXPECT_EQ(contacts[3].uri.port, 5);
+    EXPECT_EQ(contacts[3].expires, 8U);
+    // Nor does it make an address of what is none.
+    for (const std::string bad : {"<a>", "<sip:>", "<:a>", "<>", "sip:a?"}) {
+        const auto none =
+            parse(with(invite(), "Max-Forwards", "Contact: " + bad + ";q=1\r\nMax-Forwards"), {});
+        ASSERT_FALSE(none) << bad;
+        EXPECT_EQ(none.error().reason, STEM_SIP_MALFORMED) << bad;
+    }
+}
+
 TEST(SipMessage, ViasAreChecked) {
     for (const std::string_view bad : {"Via: SIP/3.0/UDP 192.0.2.1", "Via: SIP/2.0/UDP",
                                        "Via: SIP/2.0/UDP 192.0.2.1:0", "Via: SIP/2.0/UDP 192.0.2.1:70000",
