@@ -397,6 +397,7 @@ TEST(SipMessage, RejectionsDoNotCarryTheSendersOctetsIntoALog) {
 TEST(SipMessage, ManyThreadsMayParse) {
     std::vector<std::jthread> threads;
     std::array<int, 4> parsed{};
+    threads.reserve(parsed.size());
     for (int& count : parsed) {
         threads.emplace_back([&count] {
             for (int round = 0; round < 200; ++round) {
