@@ -43,14 +43,19 @@ Outgoing Limits::outgoing_of(const Directory& directory, const std::string& call
         }
     }
     if (const auto to = AddressOfRecord::parse(callee)) {
-        call.number = to->number().value_or("");
-        call.callee = call.number.empty() ? to->to_string() : call.number;
+        const auto number = to->number();
+        call.number = number.value_or(to->dialled());
+        call.callee = number.value_or(to->to_string());
+    } else {
+        const std::string scheme = to_lower(std::string_view(callee).substr(0, callee.find(':')));
+        call.unreadable = scheme == "sip" || scheme == "sips" || scheme == "tel";
     }
     return call;
 }
 
 bool Limits::covers(const Limit& limit, const Outgoing& call, TimePoint now) {
-    return (limit.user.empty() || limit.user == call.user) && call.number.starts_with(limit.prefix) &&
+    return (limit.user.empty() || limit.user == call.user) &&
+           (call.unreadable || call.number.starts_with(limit.prefix)) &&
            (!limit.when || limit.when->contains(now));
 }
 

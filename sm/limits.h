@@ -25,9 +25,10 @@ namespace stem::sm {
 
 // An outgoing call, as limits see it.
 struct Outgoing {
-    std::string user;   // of the caller; any_caller = nobody's
-    std::string callee; // number, or address of record
-    std::string number; // "" = none
+    std::string user;        // of the caller; any_caller = nobody's
+    std::string callee;      // number, or address of record
+    std::string number;      // "" = none
+    bool unreadable = false; // whom it calls: it may be anybody
 };
 
 struct Finding {

@@ -165,22 +165,36 @@ std::string to_lower(std::string_view text) {
     return lower;
 }
 
-std::optional<std::string> plain_number(std::string_view text) {
+namespace {
+
+struct Dialled {
     std::string number;
-    bool any = false;
+    bool any_digit = false;
+    bool whole = true; // nothing else stands behind it
+};
+
+Dialled dialled_of(std::string_view text) {
+    Dialled found;
     for (const char c : text) {
         if (std::string_view("-.() ").find(c) != std::string_view::npos) {
             continue;
         }
-        const bool plus = c == '+' && number.empty();
-        const bool dialled = is_digit(c) || c == '*' || c == '#';
-        if (!plus && !dialled) {
-            return std::nullopt;
+        const bool plus = c == '+' && found.number.empty();
+        if (!plus && !is_digit(c) && c != '*' && c != '#') {
+            found.whole = false;
+            break;
         }
-        any = any || is_digit(c);
-        number += c;
+        found.any_digit = found.any_digit || is_digit(c);
+        found.number += c;
     }
-    return any ? std::optional(std::move(number)) : std::nullopt;
+    return found;
+}
+
+} // namespace
+
+std::optional<std::string> plain_number(std::string_view text) {
+    auto found = dialled_of(text);
+    return found.whole && found.any_digit ? std::optional(std::move(found.number)) : std::nullopt;
 }
 
 Result<AddressOfRecord> AddressOfRecord::parse(std::string_view text) {
@@ -220,6 +234,11 @@ std::string AddressOfRecord::to_string() const {
 
 std::optional<std::string> AddressOfRecord::number() const {
     return tel ? std::optional(user) : plain_number(std::string_view(user).substr(0, user.find(';')));
+}
+
+std::string AddressOfRecord::dialled() const {
+    auto found = dialled_of(user);
+    return found.any_digit ? std::move(found.number) : std::string();
 }
 
 Result<> check_target(std::string_view uri) {

@@ -17,6 +17,7 @@ using channel::Refusal;
 constexpr auto tick_interval = 50ms;
 constexpr int ticks_per_second = 20;
 constexpr auto ping_interval = 2s;
+constexpr auto lasting = 2s; // so long is a connection of use
 constexpr int status_unavailable = 503;
 // Of what is kept until it is acknowledged: so much is on its way at a time. All that an outage has left
 // would be more than a connection may have waiting.
@@ -79,7 +80,7 @@ void RemoteLink::connect_later() {
 void RemoteLink::on_ready(const channel::Hello& hello) {
     ++counts_.connects;
     tried_ = 0;
-    backoff_.reset();
+    ready_ = Steady::now();
     manager_ = session_->peer() == nullptr ? hello.name : session_->peer()->identity.name;
     since_ = now();
     pinged_ = Steady::now();
@@ -101,6 +102,10 @@ void RemoteLink::on_end(const std::string& why) {
     ++(was ? counts_.losses : counts_.connect_failures);
     if (was) {
         since_ = now();
+        if (Steady::now() - ready_ >=
+            lasting) { // else one that ends each connection would be asked at once, for ever
+            backoff_.reset();
+        }
         spdlog::warn("Security Manager {} at {}: lost: {}; calls in progress go on, new ones {}", manager_,
                      settings_.servers[server_], why,
                      settings_.on_loss == OnLoss::cache && snapshot_.usable(now())
@@ -172,12 +177,11 @@ bool RemoteLink::settle_by_snapshot(std::uint64_t key) {
     return true;
 }
 
-void RemoteLink::settle_unavailable(std::uint64_t key) {
+void RemoteLink::settle_unavailable(std::uint64_t key, const std::string& why) {
     ++counts_.unavailable;
     settle(key, {.action = sm::Reject{.status = status_unavailable, .retry_after = settings_.retry_after},
                  .user = {},
-                 .why = fmt::format("no Security Manager has answered within {} ms -> reject 503",
-                                    settings_.hold.count())});
+                 .why = why + " -> reject 503"});
 }
 
 void RemoteLink::learn(const Binding& binding) {
@@ -345,10 +349,9 @@ void RemoteLink::on_refused(const channel::Envelope& message) {
             return;
         }
         ++counts_.refused;
-        const auto key = asked->second;
-        if (!settle_by_snapshot(key)) {
-            settle_unavailable(key);
-        }
+        // Not by the snapshot: it is for want of a Security Manager, and knows nothing of limits.
+        settle_unavailable(asked->second, fmt::format("Security Manager {} has refused the query: {}",
+                                                      manager_, body->detail));
     }
 }
 
@@ -442,8 +445,13 @@ void RemoteLink::end_snapshot(const channel::Envelope& message, const Result<boo
 void RemoteLink::set_credentials(std::shared_ptr<tls::Credentials> credentials) {
     credentials_ = std::move(credentials);
     watch_ = tls::FileWatch(settings_.files.crl);
-    const auto* peer = session_ ? session_->peer() : nullptr;
-    if (peer == nullptr) {
+    snapshot_.judge_again(credentials_->trust(), now());
+    if (!session_) {
+        return;
+    }
+    const auto* peer = session_->peer();
+    if (peer == nullptr) { // its handshake would be judged by what was in force as it began
+        session_->end("certificates or the revocation list have changed");
         return;
     }
     if (const auto believed = credentials_->trust().verify(peer->certificate, pki::Purpose::server);
@@ -513,7 +521,8 @@ void RemoteLink::tick() {
     while (!waiting_.empty() && waiting_.begin()->second.deadline <= at) {
         const auto key = waiting_.begin()->first;
         if (!settle_by_snapshot(key)) {
-            settle_unavailable(key);
+            settle_unavailable(
+                key, fmt::format("no Security Manager has answered within {} ms", settings_.hold.count()));
         }
     }
 }

@@ -128,7 +128,7 @@ class RemoteLink final : public sm::Link, private SessionOwner {
     void post_calls();
     // Without a Security Manager: by the snapshot, if that is the policy and it can; else nothing happens.
     bool settle_by_snapshot(std::uint64_t key);
-    void settle_unavailable(std::uint64_t key);
+    void settle_unavailable(std::uint64_t key, const std::string& why);
     void settle(std::uint64_t key, sm::Decision decision);
     void acknowledge(const channel::Envelope& message, const Result<>& done);
     [[nodiscard]] bool connected() const { return session_ && session_->ready(); }
@@ -163,6 +163,7 @@ class RemoteLink final : public sm::Link, private SessionOwner {
     std::string manager_;
     std::string failure_;
     std::chrono::system_clock::time_point since_;
+    Steady::time_point ready_; // the connection of now, or the last
     Steady::time_point pinged_;
     int ticks_ = 0;
 };

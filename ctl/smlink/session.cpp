@@ -192,7 +192,6 @@ void Session::Wire::received(error_code error) {
         end(error.message());
         return;
     }
-    heard_ = std::chrono::steady_clock::now();
     const auto data = buffer_.cdata();
     take({static_cast<const char*>(data.data()), data.size()});
     buffer_.consume(buffer_.size());
@@ -203,6 +202,10 @@ void Session::Wire::received(error_code error) {
 
 void Session::Wire::take(std::string_view text) {
     const auto message = channel_.accept(text);
+    // Whose clock is wrong is not there: after a while its connection ends.
+    if (message || message.error().in_time) {
+        heard_ = std::chrono::steady_clock::now();
+    }
     if (!message) {
         refuse(message.error());
         return;
@@ -241,7 +244,9 @@ void Session::Wire::send(MessageType type, std::string_view id, const boost::jso
 }
 
 void Session::Wire::refuse(const channel::Refused& refused) {
-    send(MessageType::refused, refused.id.empty() ? "-" : refused.id, to_body(refused));
+    if (refused.answer) {
+        send(MessageType::refused, refused.id.empty() ? "-" : refused.id, to_body(refused));
+    }
     if (refused.close) {
         end(fmt::format("a message of it was refused: {}: {}", label_of(refused.reason), refused.detail));
     }

@@ -34,6 +34,19 @@ Result<> SnapshotKeeper::load(const pki::Trust& trust, sm::TimePoint now) {
     return {};
 }
 
+void SnapshotKeeper::judge_again(const pki::Trust& trust, sm::TimePoint now) {
+    if (!kept_) {
+        return;
+    }
+    if (const auto manifest = channel::check_manifest(kept_->head, trust, now, skew_); !manifest) {
+        spdlog::warn("the snapshot of Security Manager {} is in force no more: {}", kept_->manifest.signer,
+                     manifest.error().message());
+        kept_.reset();
+        reading_.reset();
+        unreadable_ = false;
+    }
+}
+
 Result<> SnapshotKeeper::take(const channel::SnapshotHead& head, std::string content, const pki::Trust& trust,
                               sm::TimePoint now) {
     const auto manifest = channel::check_snapshot(head, content, trust, now, skew_);

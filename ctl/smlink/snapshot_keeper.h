@@ -19,6 +19,9 @@ class SnapshotKeeper {
     SnapshotKeeper(std::filesystem::path file, std::chrono::seconds max_age, std::chrono::milliseconds skew)
         : file_(std::move(file)), max_age_(max_age), skew_(skew) {}
 
+    // Of another list of revocations: what a Security Manager has signed that is believed no more, is
+    // dropped.
+    void judge_again(const pki::Trust& trust, sm::TimePoint now);
     // What an earlier process has kept, judged as if it had just come. Nothing there is no error.
     Result<> load(const pki::Trust& trust, sm::TimePoint now);
 

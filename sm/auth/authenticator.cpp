@@ -143,7 +143,8 @@ Authenticator::Authenticator(boost::asio::io_context& loop, const sm::Directory&
                  .free_of_source = settings.free_failures_of_source,
                  .first_delay = settings.first_delay,
                  .max_delay = settings.max_delay}),
-      workers_(std::make_unique<Workers>(settings.threads, settings.queue)) {
+      workers_(std::make_unique<Workers>(settings.threads, settings.queue)),
+      logins_(std::make_unique<Workers>(1, settings.queue)) {
 }
 
 Authenticator::~Authenticator() = default;
@@ -247,6 +248,13 @@ void Authenticator::prove(const std::shared_ptr<Case>& open) {
     }
     open->attempt = {.given = std::move(*given), .method = query.method};
     const Authorization& read = open->attempt.given;
+    // Else whoever is on the way could take the better one out of a challenge (RFC 7616 5.7).
+    if (const auto offered = algorithms_for(query);
+        std::ranges::find(offered, read.algorithm) == offered.end()) {
+        ++counts_.challenged;
+        refuse(open, challenge(query, false, "the answer is by an algorithm that was not asked for"));
+        return;
+    }
     if (mint_.judge(read.nonce, *query.source, realm_, query.at, open->nonce_made) !=
         NonceMint::Verdict::good) {
         ++counts_.stale;
@@ -415,7 +423,7 @@ void Authenticator::log_in(const std::string& name, const std::string& password,
     static const std::string nobodys = "$argon2id$v=19$m=19456,t=2,p=1$c3RlbXN0ZW1zdGVtc3RlbQ$"
                                        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
     const std::string encoded = administrator == nullptr ? nobodys : administrator->password;
-    const bool taken = workers_->submit(
+    const bool taken = logins_->submit(
         [this, open, encoded, &loop = loop_, alive = std::weak_ptr(alive_)](std::size_t /*thread*/) {
             const bool right = is_password(open->password, encoded);
             boost::asio::post(loop, [this, open, right, alive] {

@@ -108,6 +108,7 @@ class Authenticator {
     Throttle throttle_;
     Announcements announcements_;
     std::unique_ptr<Workers> workers_;
+    std::unique_ptr<Workers> logins_; // guesses at an administrator's password hold up no call
     std::vector<std::unique_ptr<Backend>> backends_;
     Counts counts_;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

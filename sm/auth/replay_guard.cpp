@@ -14,7 +14,7 @@ ReplayGuard::Verdict ReplayGuard::use(std::string_view nonce, TimePoint made, st
         }
         if (used_.size() >= most_) {
             floor_ = std::max(floor_, used_.begin()->first.first);
-            std::erase_if(used_, [&](const auto& entry) { return entry.first.first <= floor_; });
+            used_.erase(used_.begin(), used_.lower_bound({floor_ + TimePoint::duration(1), {}}));
             if (made <= floor_) {
                 return Verdict::forgotten;
             }

@@ -6,6 +6,7 @@
 
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
+#include <stem/utf8.h>
 
 #include <fmt/format.h>
 
@@ -105,8 +106,10 @@ sm::TimePoint time(FieldReader& fields) {
 
 constexpr std::size_t longest_cut = 1024;
 
-// Not within a character of more than one octet: it would not be UTF-8 any more.
-std::string cut(const std::string& text) {
+// Not within a character of more than one octet: it would not be UTF-8 any more. What is none becomes longer
+// by being sent (encode()), so that comes first.
+std::string cut(const std::string& given) {
+    const std::string text = valid_utf8(given);
     std::size_t length = std::min(text.size(), longest_cut);
     while (length < text.size() && length > 0 &&
            (static_cast<unsigned char>(text[length]) & 0xc0U) == 0x80U) {
@@ -178,8 +181,11 @@ json::object to_body(const sm::Query& query) {
     }
     if (!query.authorization.empty()) {
         json::array values;
-        for (const std::string& value : query.authorization) {
-            values.emplace_back(value);
+        for (const std::string& given : query.authorization) {
+            // Whose octets are foreign is nobody's; longer than may be, it would have the query refused.
+            if (std::string value = valid_utf8(given); value.size() <= sm::max_authorization) {
+                values.emplace_back(std::move(value));
+            }
         }
         body["authorization"] = std::move(values);
     }

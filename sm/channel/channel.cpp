@@ -69,6 +69,8 @@ std::expected<Envelope, Refused> Channel::accept(std::string_view text) {
         why.type = message->type_label;
         why.id = message->id;
         why.sequence = message->sequence;
+        why.answer = message->type != MessageType::refused;
+        why.in_time = why.reason != Refusal::stale && why.reason != Refusal::ahead;
         return std::unexpected(count(std::move(why)));
     }
     return std::move(*message);

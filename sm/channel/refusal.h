@@ -51,7 +51,9 @@ struct Refused {
     std::string type = {}; // as far as it could be read
     std::string id = {};
     std::uint64_t sequence = 0;
-    bool close = false; // also where the reason alone would not, as before hello
+    bool close = false;  // also where the reason alone would not, as before hello
+    bool answer = true;  // not of a "refused": two sides would refuse each other's words for ever
+    bool in_time = true; // it was neither too old nor ahead
 };
 
 } // namespace stem::channel

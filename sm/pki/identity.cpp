@@ -49,13 +49,13 @@ std::string Identity::text() const {
 Result<> check_identity_name(std::string_view name) {
     const bool plain = std::ranges::all_of(name, [](char c) {
         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-               c == '_' || c == '-';
+               c == '_' || c == '+' || c == '-';
     });
     if (plain && !name.empty() && name.size() <= longest_name && name.front() != '.') {
         return {};
     }
     return fail(fmt::format("read name '{}'", name.substr(0, 80)), "not a name for a certificate",
-                "write 1 to 64 letters, digits, '.', '_' and '-', no '.' first");
+                "write 1 to 64 letters, digits, '.', '_', '+' and '-', no '.' first");
 }
 
 std::optional<Identity> identity_from_uri(std::string_view uri) {

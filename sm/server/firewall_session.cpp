@@ -8,6 +8,8 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <utility>
+
 namespace stem::smd {
 namespace {
 
@@ -95,7 +97,6 @@ void FirewallSession::received(error_code error) {
         cut();
         return;
     }
-    heard_ = std::chrono::steady_clock::now();
     if (closing_) { // read on until the other side has closed, and act on nothing
         buffer_.consume(buffer_.size());
         read();
@@ -106,7 +107,12 @@ void FirewallSession::received(error_code error) {
     } else {
         const auto data = buffer_.cdata();
         const std::string_view text(static_cast<const char*>(data.data()), data.size());
-        if (const auto message = channel_.accept(text)) {
+        const auto message = channel_.accept(text);
+        // Whose clock is wrong is not there: after a while its connection ends.
+        if (message || message.error().in_time) {
+            heard_ = std::chrono::steady_clock::now();
+        }
+        if (message) {
             handle(*message);
         } else {
             refuse(message.error());
@@ -211,24 +217,24 @@ void FirewallSession::on_ack(const channel::Envelope& message) {
         refuse(channel_.refuse(Refusal::unasked, "no such thing was sent", &message));
         return;
     }
-    if (asked->second == snapshot_name) {
+    if (asked->second.what == snapshot_name) {
         content_taken_ = ack->ok;
     }
     if (ack->ok) {
-        spdlog::debug("{}: {}: {}", who(), asked->second, printable(ack->detail));
-        constexpr std::string_view versioned = "thresholds version ";
-        if (asked->second.starts_with(versioned)) {
-            thresholds_acknowledged_ = std::stoll(asked->second.substr(versioned.size()));
-        }
+        spdlog::debug("{}: {}: {}", who(), asked->second.what, printable(ack->detail));
+        thresholds_acknowledged_ = asked->second.thresholds.value_or(thresholds_acknowledged_);
     } else {
-        spdlog::error("{} could not take over {}: {}", who(), asked->second, printable(ack->detail));
+        spdlog::error("{} could not take over {}: {}", who(), asked->second.what, printable(ack->detail));
     }
     asked_.erase(asked);
 }
 
 void FirewallSession::on_refused(const channel::Envelope& message) {
     if (const auto body = channel::refused_from(message.body)) {
-        asked_.erase(message.id);
+        auto asked = asked_.extract(message.id);
+        if (asked && (body->reason == label_of(Refusal::stale) || body->reason == label_of(Refusal::ahead))) {
+            again_.push_back(std::move(asked.mapped()));
+        }
         spdlog::warn("{} refused message {}: {}: {}", who(), message.id, printable(body->reason),
                      printable(body->detail));
     } else { // not answered by another: two sides would refuse each other's words for ever
@@ -242,14 +248,33 @@ void FirewallSession::push_thresholds() {
     }
     const auto push = service_.thresholds_of(peer_.identity.name);
     const std::string id = channel_.fresh_id();
-    asked_[id] = fmt::format("thresholds version {}", push.version);
+    asked_[id] = {.what = fmt::format("thresholds version {}", push.version), .thresholds = push.version};
     send(MessageType::thresholds, id, channel::to_body(push));
 }
 
 void FirewallSession::instruct(const channel::DenyInstruction& instruction, const std::string& who) {
+    tell({.what = fmt::format("deny {} (by {})", instruction.source.to_string(), who), .deny = instruction});
+}
+
+void FirewallSession::tell(Asked asked) {
     const std::string id = channel_.fresh_id();
-    asked_[id] = fmt::format("deny {} (by {})", instruction.source.to_string(), who);
-    send(MessageType::deny, id, channel::to_body(instruction));
+    const auto body = channel::to_body(*asked.deny);
+    asked_[id] = std::move(asked);
+    send(MessageType::deny, id, body);
+}
+
+// What comes too late is refused (docs/control-channel.md), and is no less true a moment later. Where the
+// clocks are apart nothing gets through, and the connection ends.
+void FirewallSession::tell_again() {
+    for (Asked& asked : std::exchange(again_, {})) {
+        if (asked.deny) {
+            tell(std::move(asked));
+        } else if (asked.thresholds) {
+            push_thresholds();
+        } else {
+            snapshot_.reset(); // offered anew
+        }
+    }
 }
 
 void FirewallSession::send(MessageType type, std::string_view id, const boost::json::object& body) {
@@ -268,7 +293,9 @@ void FirewallSession::send(MessageType type, std::string_view id, const boost::j
 }
 
 void FirewallSession::refuse(const channel::Refused& refused) {
-    send(MessageType::refused, refused.id.empty() ? "-" : refused.id, channel::to_body(refused));
+    if (refused.answer) {
+        send(MessageType::refused, refused.id.empty() ? "-" : refused.id, channel::to_body(refused));
+    }
     if (refused.close) {
         closing_ = true;
         closing_since_ = std::chrono::steady_clock::now();
@@ -338,6 +365,7 @@ void FirewallSession::tick() {
         cut();
         return;
     }
+    tell_again();
     offer_snapshot();
 }
 
@@ -355,7 +383,7 @@ void FirewallSession::offer_snapshot() {
     auto head = newest->head;
     head.parts = has_content ? 0 : static_cast<std::int64_t>(newest->parts.size());
     const std::string id = channel_.fresh_id();
-    asked_[id] = snapshot_name;
+    asked_[id] = {.what = snapshot_name};
     content_taken_ = false; // until it says so
     send(MessageType::snapshot, id, channel::to_body(head));
     if (!has_content) {

@@ -20,7 +20,9 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 namespace stem::smd {
 
@@ -52,6 +54,14 @@ class FirewallSession : public std::enable_shared_from_this<FirewallSession> {
   private:
     using Socket = boost::beast::websocket::stream<Stream>;
 
+    struct Asked {
+        std::string what;                                  // for people
+        std::optional<std::int64_t> thresholds = {};       // their version
+        std::optional<channel::DenyInstruction> deny = {}; // as it was sent
+    };
+
+    void tell(Asked asked); // to deny somebody
+    void tell_again();
     void read();
     void received(boost::system::error_code error);
     void handle(const channel::Envelope& message);
@@ -81,7 +91,8 @@ class FirewallSession : public std::enable_shared_from_this<FirewallSession> {
     bool closing_ = false;
     bool over_ = false;
     channel::Hello hello_;
-    std::map<std::string, std::string> asked_; // id of what waits for an ack -> what it was
+    std::map<std::string, Asked> asked_; // by the id of what waits for an ack
+    std::vector<Asked> again_;           // was under way for too long; told once more by the next tick
     std::int64_t thresholds_acknowledged_ = -1;
     std::shared_ptr<const ReadySnapshot> snapshot_; // being sent, or sent last
     bool content_taken_ = false;                    // the firewall has that content

@@ -8,6 +8,8 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <map>
+#include <string_view>
 
 namespace stem::smd {
 namespace {
@@ -18,6 +20,15 @@ using boost::system::error_code;
 
 // How long nothing is accepted after the process ran out of descriptors.
 constexpr auto accept_pause = std::chrono::milliseconds(200);
+
+// A host of IPv6 has a /64 of addresses.
+std::string network_of(const asio::ip::address& address) {
+    if (address.is_v4() || address.to_v6().is_v4_mapped()) {
+        return address.to_string();
+    }
+    const auto octets = address.to_v6().to_bytes();
+    return {octets.begin(), octets.begin() + octets.size() / 2};
+}
 
 } // namespace
 
@@ -71,6 +82,20 @@ void Listener::close() {
     pause_.cancel();
 }
 
+// The oldest of the network that has most of them: one host that opens many displaces its own.
+void Connections::displace() {
+    std::map<std::string_view, std::size_t> shares;
+    std::size_t most = 0;
+    for (const Shaking& each : shaking_) {
+        most = std::max(most, ++shares[each.network]);
+    }
+    const auto oldest =
+        std::ranges::find_if(shaking_, [&](const Shaking& each) { return shares[each.network] == most; });
+    ++service_.counts().displaced;
+    oldest->connection->cut();
+    shaking_.erase(oldest);
+}
+
 void Connections::begin(tcp::socket socket) {
     error_code error;
     const auto remote = socket.remote_endpoint(error);
@@ -80,18 +105,16 @@ void Connections::begin(tcp::socket socket) {
     socket.set_option(tcp::no_delay(true), error);
     ++service_.counts().accepted;
     if (shaking_.size() >= service_.config().server.handshakes) {
-        ++service_.counts().displaced;
-        shaking_.front()->cut();
-        shaking_.pop_front();
+        displace();
     }
     const auto connection =
         std::make_shared<Connection>(std::move(socket), remote.address().to_string(), *this);
-    shaking_.push_back(connection.get());
+    shaking_.push_back({connection.get(), network_of(remote.address())});
     connection->shake_hands();
 }
 
 std::shared_ptr<void> Connections::place(Connection& connection) {
-    std::erase(shaking_, &connection);
+    std::erase_if(shaking_, [&](const Shaking& each) { return each.connection == &connection; });
     if (taken_ >= service_.config().server.connections) {
         ++service_.counts().too_many;
         return nullptr;
@@ -102,7 +125,7 @@ std::shared_ptr<void> Connections::place(Connection& connection) {
 }
 
 void Connections::forget(Connection& connection) {
-    std::erase(shaking_, &connection);
+    std::erase_if(shaking_, [&](const Shaking& each) { return each.connection == &connection; });
     known_.erase(&connection);
 }
 
@@ -150,7 +173,7 @@ void Connections::judge(bool deeply) {
 }
 
 void Connections::close_all() {
-    for (Connection* connection : shaking_) {
+    for (const auto& [connection, network] : shaking_) {
         connection->cut();
     }
     for (Connection* connection : known_) {

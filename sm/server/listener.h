@@ -36,10 +36,16 @@ class Connections {
     [[nodiscard]] Service& service() noexcept { return service_; }
 
   private:
+    struct Shaking {
+        Connection* connection;
+        std::string network; // of its address
+    };
+
+    void displace();
     [[nodiscard]] std::string doubt(const pki::Certificate& certificate, bool deeply) const;
 
     Service& service_;
-    std::list<Connection*> shaking_; // oldest first; they keep themselves alive
+    std::list<Shaking> shaking_; // oldest first; they keep themselves alive
     std::set<Connection*> known_;
     std::list<std::weak_ptr<FirewallSession>> channels_;
     std::size_t taken_ = 0; // places

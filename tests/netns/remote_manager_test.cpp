@@ -174,7 +174,9 @@ TEST_P(RemoteManager, ForeignOctetsOfACallerDoNoHarm) {
     auto agent = lab::SipAgent::create(stage_->world().outside(), {.address = caller_address(), .port = 0});
     ASSERT_OK(agent);
     for (const char* callee : {"nobody", "erin"}) {
-        auto invite = agent->request("INVITE", "al\xff\xc3ice", lab::sip_uri(callee, proxy().address));
+        // Longer by being sent than the channel takes of a call.
+        auto invite = agent->request("INVITE", "al\xff\xc3ice" + std::string(350, '\xff'),
+                                     lab::sip_uri(callee, proxy().address));
         invite.body = lab::sdp({.address = caller_address(), .port = 25000});
         ASSERT_OK(agent->send(proxy(), invite.text()));
         if (callee == std::string("nobody")) {

@@ -137,6 +137,15 @@ TEST_P(AuthenticatorTest, ChallengesAUserWithWhatItHasAHashOf) {
     EXPECT_EQ(status(call({.algorithm = Algorithm::sha256}, query("c2"))), 407);
 }
 
+// Whoever is on the way could take SHA-256 out of the challenge.
+TEST_P(AuthenticatorTest, AnAlgorithmThatWasNotAskedForIsNone) {
+    settings_.algorithms = {"SHA-256"};
+    restart();
+    EXPECT_EQ(status(call({.algorithm = Algorithm::md5}, query("c1"))), 407);
+    EXPECT_EQ(status(call({.algorithm = Algorithm::sha256}, query("c2"))), 200);
+    EXPECT_EQ(authenticator_->counts().wrong, 0U);
+}
+
 TEST_P(AuthenticatorTest, TheRightAnswerLetsTheCallOut) {
     for (const auto algorithm : {Algorithm::sha256, Algorithm::md5}) {
         const auto decision =

@@ -232,6 +232,26 @@ TEST_F(ChannelTest, MalformedIsRefused) {
     }
 }
 
+// Two whose clocks come apart while they are connected would refuse each other's refusals for ever.
+TEST_F(ChannelTest, ARefusalIsNotAnsweredByAnother) {
+    greet();
+    now_ -= 10s;
+    const auto query = next_query();
+    now_ += 10s;
+    const auto first = refused(query, Refusal::stale);
+    EXPECT_TRUE(first.answer);
+    EXPECT_FALSE(first.in_time);
+    const auto answer = manager_.make(MessageType::refused, first.id, to_body(first));
+    now_ -= 10s;
+    const auto second = firewall_.accept(answer);
+    ASSERT_FALSE(second);
+    EXPECT_EQ(second.error().reason, Refusal::ahead);
+    EXPECT_FALSE(second.error().answer);
+    EXPECT_FALSE(second.error().in_time);
+    now_ += 10s;
+    EXPECT_TRUE(refused(firewall_.make(MessageType::decision, "x", {}), Refusal::wrong_role).in_time);
+}
+
 TEST_F(ChannelTest, WhatTheUserOfAMessageRefusesIsCounted) {
     greet();
     const auto message = manager_.accept(next_query());
@@ -361,6 +381,40 @@ TEST(ChannelBodies, CallsAreCutToTheirBound) {
         octets += size_in_calls(one);
     }
     EXPECT_GT(octets, calls_limit) << "so a sender must count them";
+}
+
+// Each foreign octet becomes three by being sent.
+TEST(ChannelBodies, CallsOfForeignOctetsAreCutToTheirBoundAsTheyAreSent) {
+    auto foreign = call(sm::Link::CallEvent::State::answered);
+    foreign.caller = "sip:" + std::string(900, '\xff') + "@example.com";
+    const std::vector<sm::Link::CallEvent> many(40, foreign);
+    std::size_t octets = 0;
+    for (const auto& one : many) {
+        octets += size_in_calls(one);
+    }
+    const auto sent = encode(0, 1, "s1", MessageType::calls, to_body(Calls{.first = true, .calls = many}));
+    EXPECT_LE(sent.size(), octets + 200) << "as large as the sender has counted";
+    const auto message = decode(sent, default_message_limit);
+    ASSERT_TRUE(message) << message.error().detail;
+    const auto back = must(calls_from(message->body));
+    ASSERT_EQ(back.calls.size(), many.size());
+    EXPECT_EQ(back.calls[0].caller.substr(0, 7), "sip:\xef\xbf\xbd");
+    EXPECT_LE(back.calls[0].caller.size(), 1024U);
+}
+
+TEST(ChannelBodies, CredentialsThatNobodyCanReadAreLeftOut) {
+    sm::Query query{.caller = "sip:alice@example.com",
+                    .callee = "sip:bob@example.org",
+                    .call_id = "c1",
+                    .at = sm::monday_nine};
+    query.authorization = {"Digest username=\"" + std::string(690, '\xff') + "\"",
+                           "Digest username=\"alice\""};
+    const auto sent = encode(0, 1, "s1", MessageType::query, to_body(query));
+    const auto message = decode(sent, default_message_limit);
+    ASSERT_TRUE(message);
+    EXPECT_THAT(must(query_from(message->body)).authorization,
+                testing::ElementsAre("Digest username=\"alice\""))
+        << "and the query is not refused for them";
 }
 
 TEST(ChannelBodies, BrokenCallsNameWhatIsBroken) {

@@ -47,6 +47,7 @@ TEST(PkiIdentity, UriHoldsRoleAndName) {
     EXPECT_TRUE(check_identity_name(std::string(64, 'a')));
     EXPECT_FALSE(check_identity_name(std::string(65, 'a')));
     EXPECT_FALSE(check_identity_name("a/../b"));
+    EXPECT_TRUE(check_identity_name("+4930123")) << "as a user may be called";
 }
 
 TEST_F(Pki, SecretsAreNobodyElses) {

@@ -243,6 +243,27 @@ TEST_F(SmAdmission, CallsAMinuteWarnAndAreRefused) {
     EXPECT_EQ(out("7", "+8811"), 0);
 }
 
+// What stands behind the number is dialled, or dropped, by the gateway: either way the number is called.
+TEST_F(SmAdmission, APrefixIsThatOfWhatAGatewayDials) {
+    user("alice");
+    limit({.name = "satellite", .user = {}, .prefix = "+881", .when = {}, .calls_per_minute = {{}, 0}});
+    const auto call_of = [this](const std::string& user) {
+        return status_of(admission_.decide(
+            query(user, "sip:alice@example.org", "sip:" + user + "@gw.example.org", STEM_OUTBOUND), fw_));
+    };
+    for (const char* callee :
+         {"+8811234", "+881-1234w", "+8811234,,1", "+8811234p5;x=y", "+8811234x7", "+88112abc"}) {
+        EXPECT_EQ(call_of(callee), 403) << callee;
+    }
+    EXPECT_EQ(call_of("+49301w"), 0);
+    EXPECT_EQ(call_of("carol"), 0) << "no number";
+    EXPECT_FALSE(Limits::outgoing_of(directory(), "sip:alice@example.org", "urn:service:sos").unreadable)
+        << "no number either, and not to be held up";
+    const auto outgoing = Limits::outgoing_of(directory(), "sip:alice@example.org", "tel:+88112345x");
+    EXPECT_TRUE(outgoing.unreadable) << "it may be anybody, so each limit covers it";
+    EXPECT_TRUE(Limits::covers({.name = "x", .user = {}, .prefix = "+881", .when = {}}, outgoing, now_));
+}
+
 TEST_F(SmAdmission, OutgoingCallsAtOnceAreBounded) {
     user("alice");
     limit({.name = "all", .user = "alice", .prefix = {}, .when = {}, .concurrent = {{}, 1}, .status = 486});

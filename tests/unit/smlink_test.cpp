@@ -175,6 +175,17 @@ TEST_F(SnapshotKeeperTest, NeverGoesBackAndNeverMixes) {
     EXPECT_EQ(status_for(keeper, "sip:bob@example.org", now()), 486) << "the former stays";
 }
 
+TEST_F(SnapshotKeeperTest, OfARevokedMakerIsInForceNoMore) {
+    SnapshotKeeper keeper({}, 3600s, 5s);
+    must(send(keeper, content(), now()));
+    keeper.judge_again(load_trust(), now());
+    EXPECT_EQ(status_for(keeper, "sip:bob@example.org", now()), 486) << "nothing has changed";
+    must(authority_.revoke({pki::Role::server, "sm1"}, now()));
+    keeper.judge_again(load_trust(), now());
+    EXPECT_EQ(status_for(keeper, "sip:bob@example.org", now()), 0);
+    EXPECT_FALSE(keeper.usable(now()));
+}
+
 TEST_F(SnapshotKeeperTest, LearnsWhatItsMakerHasNotHeard) {
     SnapshotKeeper keeper({}, 3600s, 5s);
     must(send(keeper, content(), now()));
