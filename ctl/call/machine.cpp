@@ -97,10 +97,29 @@ void Monitor::Machine::on_request(Packet packet, const sip::Message& message) {
     }
 }
 
+// Calls from inside are the Security Manager's to judge; the rest that somebody inside may begin is told
+// here.
+std::optional<Monitor::Machine::Objection>
+Monitor::Machine::object_to_outgoing(const Packet& packet, const sip::Message& message) const {
+    const auto& refused = settings_.refused_outgoing;
+    if (packet.direction != STEM_OUTBOUND ||
+        std::ranges::find(refused, message.method_name) == refused.end() ||
+        std::ranges::any_of(settings_.outgoing_hosts,
+                            [&](const Cidr& hosts) { return hosts.contains(packet.source.address); })) {
+        return std::nullopt;
+    }
+    return Objection{STEM_SIP_METHOD,
+                     message.method_name + " from inside, outside of a call, is refused by configuration"};
+}
+
 // REGISTER, OPTIONS and the like: not part of a call; followed so that their responses find the way back.
 void Monitor::Machine::on_outside_request(Packet packet, const sip::Message& message) {
     if (begins_no_dialog(message.method)) {
         reject(std::move(packet), &message, {STEM_SIP_NO_DIALOG, message.method_name + " without a To tag"});
+        return;
+    }
+    if (auto objection = object_to_outgoing(packet, message); objection) {
+        reject(std::move(packet), &message, *objection);
         return;
     }
     if (transactions_.find(Transactions::key_of(message, packet.direction)) != nullptr) {

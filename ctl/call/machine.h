@@ -248,6 +248,8 @@ class Monitor::Machine {
     void on_inside_request(Packet packet, const sip::Message& message);
     void on_request_of_no_dialog(Packet packet, const sip::Message& message, const Call* call);
     std::optional<Objection> object_to(const sip::Message& message, const Dialog& dialog, stem_party party);
+    [[nodiscard]] std::optional<Objection> object_to_outgoing(const Packet& packet,
+                                                              const sip::Message& message) const;
     void take_in(Packet packet, const sip::Message& message, const Place& place);
     bool follows(const Dialog& dialog, stem_party party, std::uint32_t cseq) const;
     bool is_pending(const std::string& transaction_key);

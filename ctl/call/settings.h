@@ -31,11 +31,13 @@ enum class Elsewhere : std::uint8_t {
 struct Settings {
     sip::Limits sip;
     sdp::Limits sdp;
-    std::vector<std::string> refused_methods;         // dropped as sip_method
-    std::size_t max_calls = 32768;                    // calls followed at once, lingering ones too
-    std::size_t max_held = 1024;                      // INVITEs held at once
-    std::size_t max_transactions = 131072;            // requests that wait for responses
-    std::chrono::milliseconds trying_after{150};      // 100 Trying when the decision takes longer (17.2.1)
+    std::vector<std::string> refused_methods;    // dropped as sip_method
+    std::vector<std::string> refused_outgoing;   // the same of what belongs to no call, from inside alone
+    std::vector<Cidr> outgoing_hosts;            // inside, and may send those
+    std::size_t max_calls = 32768;               // calls followed at once, lingering ones too
+    std::size_t max_held = 1024;                 // INVITEs held at once
+    std::size_t max_transactions = 131072;       // requests that wait for responses
+    std::chrono::milliseconds trying_after{150}; // 100 Trying when the decision takes longer (17.2.1)
     std::chrono::milliseconds decision_timeout{5000}; // then the INVITE is refused with 503
     std::chrono::milliseconds linger{32000};          // 64*T1: a dead call absorbs retransmissions
     std::chrono::milliseconds ring_timeout{180000};   // Timer C (16.6), refreshed by each 1xx

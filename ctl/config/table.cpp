@@ -64,6 +64,13 @@ bool is_method(std::string_view value) {
     });
 }
 
+// Those of calls are looked at with their call.
+bool is_method_of_no_call(std::string_view value) {
+    constexpr std::array<std::string_view, 7> of_calls = {"INVITE", "ACK",    "BYE", "CANCEL",
+                                                          "PRACK",  "UPDATE", "INFO"};
+    return is_method(value) && std::ranges::find(of_calls, value) == of_calls.end();
+}
+
 bool is_parser(std::string_view value) {
     return std::ranges::find(parser::known_parsers(), value) != parser::known_parsers().end();
 }
@@ -113,6 +120,14 @@ const std::array parameter_table{
     Parameter{"sip", "refused_methods",
               text_list<STEM_FIELD(call.refused_methods)>("a SIP method, such as \"REFER\"", is_method),
               "Requests with these methods are dropped as `sip_method`. Methods are case-sensitive."},
+    Parameter{"sip", "refused_outgoing",
+              text_list<STEM_FIELD(call.refused_outgoing)>(
+                  "a SIP method that belongs to no call, such as \"MESSAGE\"", is_method_of_no_call),
+              "The same, of requests from inside that belong to no call. Calls are the Security Manager's to "
+              "let out "
+              "([sm] outgoing)."},
+    Parameter{"sip", "outgoing_hosts", networks<STEM_FIELD(call.outgoing_hosts)>(),
+              "Hosts inside that may send those: the proxy, the registrar."},
 
     Parameter{"sip.limits", "message", integer<STEM_FIELD(call.sip.message)>("octets", 256, 65507),
               "A whole message. An AF_XDP frame holds 3,840 octets with all its headers."},

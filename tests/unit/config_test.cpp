@@ -102,6 +102,7 @@ TEST(Config, WrongTypeAndRangeNameWhatIsAllowed) {
                 AllOf(HasSubstr("media.relays"), HasSubstr("network or address")));
     EXPECT_THAT(error_of("[media]\nrelays = \"192.0.2.1\"\n"), HasSubstr("a list"));
     EXPECT_THAT(error_of("[sip]\nrefused_methods = [\"RE FER\"]\n"), HasSubstr("sip.refused_methods"));
+    EXPECT_THAT(error_of("[sip]\nrefused_outgoing = [\"INVITE\"]\n"), HasSubstr("belongs to no call"));
     EXPECT_THAT(error_of("[api]\nmode = \"0999\"\n"), HasSubstr("octal"));
     EXPECT_THAT(error_of("[api]\nsocket = \"stemd.sock\"\n"), HasSubstr("an absolute path"));
     EXPECT_THAT(error_of("log = 3\n"), HasSubstr("stemd.toml:1"));

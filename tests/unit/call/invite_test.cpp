@@ -274,5 +274,24 @@ TEST_F(MonitorTest, RefusedMethodsAreDropped) {
     expect_released(from_caller(script.request("FOO", 1, "", "", "z9hG4bK-f")));
 }
 
+// INVITEs from inside ask the Security Manager; what else may begin there is configured.
+TEST_F(MonitorTest, OutgoingRequestsOfNoCallMayBeRefused) {
+    for (const bool v6 : {false, true}) {
+        script.v6 = v6;
+        settings.refused_outgoing = {"MESSAGE", "REGISTER"};
+        settings.outgoing_hosts = {};
+        restart();
+        for (const char* tag : {"", "forged"}) {
+            expect_dropped(from_callee(script.request("MESSAGE", 1, "", tag, "z9hG4bK-m")), STEM_SIP_METHOD);
+        }
+        expect_dropped(from_callee(script.request("REGISTER", 1, "", "", "z9hG4bK-r")), STEM_SIP_METHOD);
+        expect_released(from_callee(script.request("OPTIONS", 1, "", "", "z9hG4bK-o")));
+        expect_released(from_caller(script.request("MESSAGE", 1, "", "", "z9hG4bK-i")));
+        settings.outgoing_hosts = {*Cidr::parse(script.proxy_ip())};
+        restart();
+        expect_released(from_callee(script.request("MESSAGE", 1, "", "", "z9hG4bK-n")));
+    }
+}
+
 } // namespace
 } // namespace stem::call
