@@ -2,255 +2,24 @@
 // Captures that no one here made, through parser, call monitor and pinholes: as many calls, dialogs and
 // streams of RTP as tshark tells. All that hold a call are here; docs/captures.md has both counts of each,
 // and how tshark was asked.
-#include "capture_file.h"
-#include "fakes.h"
-
-#include <stem/reason.h>
+#include "capture_replay.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <charconv>
 #include <cstdlib>
 #include <filesystem>
-#include <map>
 #include <ostream>
-#include <ranges>
 #include <set>
 #include <span>
 #include <string>
-#include <vector>
 
 namespace stem::call {
 namespace {
 
 namespace fs = std::filesystem;
-
-struct Counts {
-    std::size_t calls = 0;   // distinct Call-IDs with an INVITE
-    std::size_t dialogs = 0; // distinct Call-IDs and pairs of tags that a 2xx made
-    std::size_t streams = 0; // of RTP that the signalling set up, by addresses and SSRC
-    std::uint64_t packets = 0;
-
-    bool operator==(const Counts&) const = default;
-};
-
-std::ostream& operator<<(std::ostream& out, const Counts& counts) {
-    return out << counts.calls << " calls, " << counts.dialogs << " dialogs, " << counts.streams
-               << " streams, " << counts.packets << " packets";
-}
-
-struct Expected {
-    friend void PrintTo(const Expected& one, std::ostream* out) { *out << one.file << " " << one.outside; }
-
-    const char* file;
-    // Who is on our outside: addresses, and of hosts that are on both sides addresses with ports. "": who
-    // sent the first message. What others say to each other passes us by.
-    const char* outside;
-    Counts counts;
-    // SIP and RTP that is dropped, and TCP streams that end, as "reason:number", in the labels' order.
-    const char* refused = "";
-    bool cuts_unanswered = true; // as [media] unanswered_seconds has it by default
-};
-
-class Sides {
-  public:
-    explicit Sides(std::string_view outside) {
-        for (const auto part : std::views::split(outside, ' ')) {
-            const std::string_view text(part.begin(), part.end());
-            const auto colon = text.rfind(':');
-            if (const auto host = Address::parse(text); host) {
-                hosts_.insert(*host);
-            } else if (colon != std::string_view::npos) {
-                Endpoint end;
-                end.address = Address::parse(text.substr(0, colon)).value();
-                std::from_chars(text.data() + colon + 1, text.data() + text.size(), end.port);
-                ends_.insert(end);
-            }
-        }
-    }
-    [[nodiscard]] bool known() const { return !hosts_.empty() || !ends_.empty(); }
-    void add(const Address& host) { hosts_.insert(host); }
-    [[nodiscard]] bool is_outside(const Endpoint& end) const {
-        return hosts_.contains(end.address) || ends_.contains(end);
-    }
-    // Nothing: it does not cross.
-    [[nodiscard]] std::optional<stem_direction> of(const Passing& one) const {
-        const bool out = is_outside(one.source);
-        if (out == is_outside(one.destination)) {
-            return std::nullopt;
-        }
-        return out ? STEM_INBOUND : STEM_OUTBOUND;
-    }
-
-  private:
-    std::set<Address> hosts_;
-    std::set<Endpoint> ends_;
-};
-
-// A call within one machine's loopback, as if its parties were two hosts: media at a loopback address are
-// refused, by design. The addresses put in its place are as long, so that no length in a message changes.
-class Loopback {
-  public:
-    explicit Loopback(const Sides& sides) : sides_(sides) {}
-
-    void move(Passing& one) const {
-        if (!one.source.address.is_loopback() || !one.destination.address.is_loopback()) {
-            return;
-        }
-        const std::string sender = place_of(one.source);
-        if (one.is_sip()) {
-            move_text(one, sender);
-        }
-        one.destination.address = Address::parse(place_of(one.destination)).value();
-        one.source.address = Address::parse(sender).value();
-    }
-
-  private:
-    [[nodiscard]] std::string place_of(const Endpoint& end) const {
-        return sides_.is_outside(end) ? "10.10.0.1" : "10.10.0.2";
-    }
-    // With a port it is who has that; in a line of a description it is who sends it. All else, such as a
-    // Call-ID, stays as it is.
-    void move_text(Passing& one, const std::string& sender) const {
-        for (const std::string loopback : {"127.0.0.1", "127.0.1.1"}) {
-            for (auto at = one.payload.find(loopback); at != std::string::npos;
-                 at = one.payload.find(loopback, at + 1)) {
-                const std::string_view text = one.payload;
-                const std::string_view behind = text.substr(at + loopback.size());
-                const std::string_view line = text.substr(text.rfind('\n', at) + 1);
-                if (behind.starts_with(':')) {
-                    Endpoint named{.address = one.source.address};
-                    std::from_chars(behind.data() + 1, behind.data() + behind.size(), named.port);
-                    one.payload.replace(at, loopback.size(), place_of(named));
-                } else if (line.starts_with("c=") || line.starts_with("o=")) {
-                    one.payload.replace(at, loopback.size(), sender);
-                }
-            }
-        }
-    }
-
-    const Sides& sides_;
-};
-
-class Capture : public MonitorTest, public ::testing::WithParamInterface<Expected> {
-  protected:
-    void replay(const CaptureFile& file) {
-        if (!GetParam().cuts_unanswered) {
-            settings.unanswered = {};
-            restart();
-        }
-        for (const stem_reason reason : file.broken) {
-            refused_[std::string(label_of(reason))]++;
-        }
-        Sides sides(GetParam().outside);
-        for (Passing one : file.passing) {
-            if (!sides.known() && one.is_sip()) {
-                sides.add(one.source.address);
-            }
-            now = one.time_ns;
-            monitor->tick(now);
-            if (const auto direction = sides.of(one); direction) {
-                Loopback(sides).move(one);
-                one.is_sip() ? signal(one, *direction) : pass(one, *direction);
-            }
-        }
-    }
-    [[nodiscard]] Counts counted() const {
-        Counts counts{.calls = call_ids_.size(), .dialogs = dialogs_.size(), .streams = streams_.size()};
-        for (const auto& [stream, packets] : streams_) {
-            counts.packets += packets;
-        }
-        return counts;
-    }
-    [[nodiscard]] std::string refused() const {
-        std::string all;
-        for (const auto& [reason, times] : refused_) {
-            all += fmt::format("{}{}:{}", all.empty() ? "" : " ", reason, times);
-        }
-        return all;
-    }
-    [[nodiscard]] const std::string& told() const { return told_; }
-
-  private:
-    void refuse(stem_reason reason, const Passing& one, const std::string& what) {
-        refused_[std::string(label_of(reason))]++;
-        told_ += fmt::format("{} {} > {} {}\n", label_of(reason), one.source.to_string(),
-                             one.destination.to_string(), what);
-    }
-    void signal(const Passing& one, stem_direction direction) {
-        auto carrier = std::make_unique<TextCarrier>(one.payload);
-        Packet packet;
-        packet.direction = direction;
-        packet.source = one.source;
-        packet.destination = one.destination;
-        packet.payload = carrier->text();
-        packet.carrier = std::move(carrier);
-        packet.transport = one.tcp ? Transport::tcp : Transport::udp;
-        monitor->receive(std::move(packet), now);
-        for (const Sent& each : egress.take()) {
-            if (each.how == Sent::How::dropped) {
-                const auto message = sip::parse(each.text, {});
-                refuse(each.reason, one,
-                       each.text.substr(0, each.text.find('\r')) +
-                           (message ? "" : ": " + message.error().what));
-            }
-        }
-        for (const DialogInfo& dialog : monitor->dialogs()) {
-            call_ids_.insert(dialog.call_id);
-        }
-        for (const auto& [id, dialog] : records.map) {
-            if (dialog.answered_ns != 0) {
-                dialogs_.insert({dialog.call_id, std::minmax(std::string(dialog.tag[STEM_CALLER]),
-                                                             std::string(dialog.tag[STEM_CALLEE]))});
-            }
-        }
-    }
-    // As the data plane does.
-    void pass(const Passing& one, stem_direction direction) {
-        const std::span payload(reinterpret_cast<const std::uint8_t*>(one.payload.data()),
-                                one.payload.size());
-        if (one.tcp || payload.size() < 12 || payload[0] >> 6U != 2 ||
-            (payload[1] >= 192 && payload[1] <= 223)) {
-            return;
-        }
-        stem_flow_key key{};
-        key.src = one.source.address.raw();
-        key.dst = one.destination.address.raw();
-        key.sport = one.source.port;
-        key.dport = one.destination.port;
-        key.direction = static_cast<std::uint8_t>(direction);
-        key.protocol = 17;
-        const auto flow = flows.map.find(key);
-        const unsigned type = payload[1] & 0x7fU;
-        if (flow == flows.map.end() || flow->second.kind != STEM_FLOW_RTP) {
-            constexpr unsigned unprivileged = 1024; // not DNS or NetBIOS, of which some look like it
-            if (one.source.port >= unprivileged && one.destination.port >= unprivileged) {
-                refuse(STEM_NO_PINHOLE, one, "");
-            }
-            return;
-        }
-        if (((flow->second.payload_types[type / 64] >> (type % 64)) & 1) == 0) {
-            refuse(STEM_RTP_PAYLOAD_TYPE, one, std::to_string(type));
-            return;
-        }
-        if (payload.size() < flow->second.min_payload || payload.size() > flow->second.max_payload) {
-            refuse(STEM_RTP_SIZE, one, std::to_string(payload.size()));
-            return;
-        }
-        flow->second.packets++;
-        flow->second.last_seen_ns = now;
-        streams_[{one.source, one.destination, one.payload.substr(8, 4)}]++;
-    }
-
-    std::set<std::string> call_ids_;
-    std::set<std::pair<std::string, std::pair<std::string, std::string>>> dialogs_;
-    std::map<std::tuple<Endpoint, Endpoint, std::string>, std::uint64_t> streams_; // packets let in
-    std::map<std::string, int> refused_;
-    std::string told_; // the same in full
-};
 
 fs::path captures() {
     const char* given = std::getenv("STEM_SHARED_DATA");
@@ -258,9 +27,48 @@ fs::path captures() {
     return data / "03-pcap";
 }
 
+enum class Setting : std::uint8_t {
+    by_default,
+    never_unanswered, // [media] unanswered_seconds = 0
+    nat_always,       // [media] nat = "always"
+};
+
+struct Expected {
+    friend void PrintTo(const Expected& one, std::ostream* out) { *out << one.file << " " << one.outside; }
+
+    const char* file;
+    const char* outside; // as in Sides
+    Counts counts;
+    const char* refused = ""; // as in CaptureReplay
+    Setting setting = Setting::by_default;
+};
+
+class Capture : public CaptureReplay, public ::testing::WithParamInterface<Expected> {
+  protected:
+    void play(bool swapped) {
+        const Expected& expected = GetParam();
+        const fs::path path = captures() / expected.file;
+        if (!fs::exists(path)) {
+            GTEST_SKIP() << "no test data: STEM_SHARED_DATA is not set, and there is no " << path;
+        }
+        const auto file = read_capture(path);
+        ASSERT_TRUE(file) << file.error().message();
+        if (expected.setting == Setting::never_unanswered) {
+            settings.unanswered = {};
+        } else if (expected.setting == Setting::nat_always) {
+            settings.nat = Nat::always;
+        }
+        restart();
+        replay(*file, Sides(expected.outside, swapped));
+        EXPECT_EQ(counted(), expected.counts);
+        EXPECT_EQ(refused(), expected.refused) << refused_in_full();
+    }
+};
+
 std::string name_of(const ::testing::TestParamInfo<Expected>& one) {
+    constexpr std::array settings{"", "never_unanswered", "nat_always"};
     std::string name = fmt::format("{}_{}{}", one.param.file, one.param.outside,
-                                   one.param.cuts_unanswered ? "" : "_patient");
+                                   settings.at(static_cast<std::size_t>(one.param.setting)));
     std::ranges::replace_if(
         name, [](char octet) { return std::isalnum(static_cast<unsigned char>(octet)) == 0; }, '_');
     return name;
@@ -357,14 +165,24 @@ constexpr auto differing = std::to_array<Expected>(
      // they go on: 548, as tshark has them.
      Expected{
          "wireshark-4.4-test/sip-rtp.pcapng", "200.57.7.204 200.57.7.205", {2, 1, 1, 388}, "no_pinhole:160"},
-     Expected{"wireshark-4.4-test/sip-rtp.pcapng", "200.57.7.204 200.57.7.205", {2, 1, 1, 548}, "", false},
+     Expected{"wireshark-4.4-test/sip-rtp.pcapng",
+              "200.57.7.204 200.57.7.205",
+              {2, 1, 1, 548},
+              "",
+              Setting::never_unanswered},
      // One of the phones describes its media at 192.168.5.151, and has them at 192.168.20.1: both its
-     // streams stay out, where tshark asks for the port alone (four streams, 5,382). Its keep-alives are
-     // CRLF.
+     // streams stay out, where tshark asks for the port alone. With [media] nat = "always", and the phones
+     // outside, its place is learned: all four come in, but for five packets before
+     // that.
      Expected{"voipshark/SIP-RTP-Normal_Call_two_parties.pcap",
               "192.168.20.130",
               {2, 2, 2, 2691},
               "no_pinhole:2691"},
+     Expected{"voipshark/SIP-RTP-Normal_Call_two_parties.pcap",
+              "192.168.20.1 192.168.20.132",
+              {2, 2, 4, 5377},
+              "no_pinhole:3 rtp_unlearned:2",
+              Setting::nat_always},
      // Made by hand: From is \"arik\" with the backslashes, which is neither a token nor a quoted string.
      // tshark counts a call each, and of the first a dialog.
      Expected{"suricata-verify/sip-sdp__sdp.pcap", "", {0, 0, 0, 0}, "sip_malformed:2"},
@@ -429,15 +247,14 @@ INSTANTIATE_TEST_SUITE_P(Differing, Capture, ::testing::ValuesIn(differing), nam
 INSTANTIATE_TEST_SUITE_P(WithoutCalls, Capture, ::testing::ValuesIn(without_calls), name_of);
 
 TEST_P(Capture, ItsCallsDialogsAndStreamsAreFollowed) {
-    const fs::path path = captures() / GetParam().file;
-    if (!fs::exists(path)) {
-        GTEST_SKIP() << "no test data: STEM_SHARED_DATA is not set, and there is no " << path;
+    play(false);
+}
+
+TEST_P(Capture, SoTheyAreFromTheOtherSide) {
+    if (GetParam().setting == Setting::nat_always) {
+        GTEST_SKIP() << "NAT is what those outside are behind";
     }
-    const auto file = read_capture(path);
-    ASSERT_TRUE(file) << file.error().message();
-    replay(*file);
-    EXPECT_EQ(counted(), GetParam().counts);
-    EXPECT_EQ(refused(), GetParam().refused) << told();
+    play(true);
 }
 
 TEST(Captures, NoneWithSipIsLeftOut) {
