@@ -142,6 +142,23 @@ void CaptureReplay::replay(const CaptureFile& file, Sides sides) {
     }
 }
 
+// Hours later, whatever was not ended is over.
+void CaptureReplay::expect_nothing_left() {
+    constexpr std::uint64_t hours = 3600 * second;
+    for (const std::uint64_t end = now + 5 * hours; now < end;) {
+        pass_time(10 * second);
+    }
+    const Totals totals = monitor->totals();
+    EXPECT_EQ(totals.calls, 0U);
+    EXPECT_EQ(totals.held, 0U);
+    EXPECT_EQ(totals.transactions, 0U);
+    EXPECT_EQ(totals.pinholes, 0U);
+    EXPECT_EQ(monitor->dialogs().size(), 0U);
+    EXPECT_TRUE(flows.map.empty());
+    EXPECT_TRUE(flows.learnings.empty());
+    EXPECT_TRUE(records.map.empty());
+}
+
 Counts CaptureReplay::counted() const {
     Counts counts{.calls = call_ids_.size(), .dialogs = dialogs_.size(), .streams = streams_.size()};
     for (const auto& [stream, packets] : streams_) {

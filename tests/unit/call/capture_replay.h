@@ -47,6 +47,8 @@ class CaptureReplay : public MonitorTest {
   protected:
     void replay(const CaptureFile& file, Sides sides);
 
+    void expect_nothing_left();
+
     [[nodiscard]] Counts counted() const;
     // SIP and RTP that was dropped, and TCP streams that ended: "reason:number", in the labels' order.
     [[nodiscard]] std::string refused() const;

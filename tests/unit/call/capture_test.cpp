@@ -62,6 +62,7 @@ class Capture : public CaptureReplay, public ::testing::WithParamInterface<Expec
         replay(*file, Sides(expected.outside, swapped));
         EXPECT_EQ(counted(), expected.counts);
         EXPECT_EQ(refused(), expected.refused) << refused_in_full();
+        expect_nothing_left();
     }
 };
 
