@@ -337,8 +337,8 @@ class Monitor::Machine {
     };
     void watch_answers(const Call& call, Dialog& dialog);
     std::vector<Exchange> exchanges(const Call& call, const Dialog& dialog);
-    bool judge_answer(const Call& call, Dialog& dialog, std::size_t line, stem_party receiver,
-                      const Exchange& exchange);
+    std::optional<std::uint64_t> judge_answer(const Call& call, Dialog& dialog, std::size_t line,
+                                              stem_party receiver, const Exchange& exchange);
     void check_answers(Call& call, Dialog& dialog);
 
     // machine_record.cpp
