@@ -13,6 +13,7 @@
 #include <pcap/pcap.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <map>
@@ -181,13 +182,9 @@ bool is_sip(const Endpoint& source, const Endpoint& destination, std::string_vie
 
 class Reader {
   public:
-    void read(const Record& record) {
-        const auto packet = packet_in(record);
-        if (!packet) {
-            return;
-        }
-        now_ = record.time_ns;
-        const Octets octets = peel(as_frame(*packet));
+    void read(const CapturedFrame& frame) {
+        now_ = frame.time_ns;
+        const Octets& octets = frame.octets;
         if (const auto datagram = frame::parse_frame(octets); datagram) {
             datagram->fragment
                 ? join(*datagram, octets)
@@ -290,14 +287,36 @@ bool Passing::is_sip() const {
     return call::is_sip(source, destination, payload);
 }
 
-Result<CaptureFile> read_capture(const std::filesystem::path& path) {
+std::filesystem::path captures() {
+    const char* given = std::getenv("STEM_SHARED_DATA");
+    const std::filesystem::path data = given != nullptr
+                                           ? std::filesystem::path(given)
+                                           : std::filesystem::path(STEM_SOURCE_DIR) / "../shared/data";
+    return data / "03-pcap";
+}
+
+Result<std::vector<CapturedFrame>> read_frames(const std::filesystem::path& path) {
     const auto records = path.extension() == ".erf" ? read_erf(path) : read_pcap(path);
     if (!records) {
         return std::unexpected(records.error());
     }
-    Reader reader;
+    std::vector<CapturedFrame> frames;
     for (const Record& record : *records) {
-        reader.read(record);
+        if (const auto packet = packet_in(record); packet) {
+            frames.push_back({.time_ns = record.time_ns, .octets = peel(as_frame(*packet))});
+        }
+    }
+    return frames;
+}
+
+Result<CaptureFile> read_capture(const std::filesystem::path& path) {
+    const auto frames = read_frames(path);
+    if (!frames) {
+        return std::unexpected(frames.error());
+    }
+    Reader reader;
+    for (const CapturedFrame& frame : *frames) {
+        reader.read(frame);
     }
     return reader.done();
 }

@@ -31,11 +31,21 @@ struct Passing {
     [[nodiscard]] bool is_sip() const;
 };
 
+// As it would be on a link of its own: Ethernet, and the innermost IP packet.
+struct CapturedFrame {
+    std::uint64_t time_ns = 0;
+    std::vector<std::uint8_t> octets;
+};
+
 struct CaptureFile {
     std::vector<Passing> passing;
     std::vector<stem_reason> broken; // why streams of TCP ended: where the product's framer saw no SIP
 };
 
+Result<std::vector<CapturedFrame>> read_frames(const std::filesystem::path& path);
 Result<CaptureFile> read_capture(const std::filesystem::path& path);
+
+// Where the captures are; they may not be.
+std::filesystem::path captures();
 
 } // namespace stem::call

@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <cstdlib>
 #include <filesystem>
 #include <ostream>
 #include <set>
@@ -20,12 +19,6 @@ namespace stem::call {
 namespace {
 
 namespace fs = std::filesystem;
-
-fs::path captures() {
-    const char* given = std::getenv("STEM_SHARED_DATA");
-    const fs::path data = given != nullptr ? fs::path(given) : fs::path(STEM_SOURCE_DIR) / "../shared/data";
-    return data / "03-pcap";
-}
 
 enum class Setting : std::uint8_t {
     by_default,
