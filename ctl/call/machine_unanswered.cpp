@@ -20,12 +20,13 @@ bool speaks(const stem_media& from, const stem_media& to) {
 
 } // namespace
 
-void Monitor::Machine::watch_answers(const Call& call, Dialog& dialog) {
+// `since_ns`: when the time began.
+void Monitor::Machine::watch_answers(const Call& call, Dialog& dialog, std::uint64_t since_ns) {
     if (settings_.unanswered.count() == 0 || dialog.answer_due_ns > now_ns_) {
         return;
     }
-    dialog.answer_due_ns = now_ns_ + ns_of(settings_.unanswered);
-    set_timer(settings_.unanswered, Alarm::answers, call.id, dialog.id);
+    dialog.answer_due_ns = std::max(since_ns + ns_of(settings_.unanswered), now_ns_);
+    set_timer(std::chrono::nanoseconds(dialog.answer_due_ns - now_ns_), Alarm::answers, call.id, dialog.id);
 }
 
 // What went to and fro on each line and those that share its pinholes, and since when it might.

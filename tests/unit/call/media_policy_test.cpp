@@ -280,6 +280,18 @@ TEST_P(Unanswered, TheTimeOfACallThatRangOverARestartIsNoLonger) {
     EXPECT_FALSE(flows.map.contains(to_callee()));
 }
 
+TEST_P(Unanswered, ARestartDoesNotPutItOff) {
+    establish();
+    send(to_callee(), 900);
+    pass_time(15 * second);
+    restart();
+    monitor->adopt(now);
+    pass_time(4 * second);
+    EXPECT_TRUE(flows.map.contains(to_callee()));
+    pass_time(second);
+    EXPECT_FALSE(flows.map.contains(to_callee()));
+}
+
 TEST_P(Unanswered, RefreshesDoNotPutItOff) {
     establish();
     for (int cseq = 2; cseq <= 4; cseq++) {
