@@ -126,7 +126,7 @@ std::optional<stem_direction> Sides::of(const Passing& one) const {
     return outside != swapped_ ? STEM_INBOUND : STEM_OUTBOUND;
 }
 
-void CaptureReplay::replay(const CaptureFile& file, Sides sides) {
+void CaptureReplay::replay(const CaptureFile& file, Sides sides, Restarts restarts) {
     for (const stem_reason reason : file.broken) {
         refused_[std::string(label_of(reason))]++;
     }
@@ -136,6 +136,10 @@ void CaptureReplay::replay(const CaptureFile& file, Sides sides) {
         now = one.time_ns;
         monitor->tick(now);
         if (const auto direction = sides.of(one); direction) {
+            if (restarts == Restarts::before_requests && one.is_sip() && !one.payload.starts_with("SIP/")) {
+                restart();
+                monitor->adopt(now);
+            }
             loopback.move(one);
             one.is_sip() ? signal(one, *direction) : pass(one, *direction);
         }

@@ -43,9 +43,11 @@ class Sides {
     std::set<Endpoint> ends_;
 };
 
+enum class Restarts : std::uint8_t { never, before_requests }; // of stemd
+
 class CaptureReplay : public MonitorTest {
   protected:
-    void replay(const CaptureFile& file, Sides sides);
+    void replay(const CaptureFile& file, Sides sides, Restarts restarts);
 
     void expect_nothing_left();
 
