@@ -337,10 +337,10 @@ class Monitor::Machine {
         std::uint64_t packets[STEM_PARTIES] = {0, 0};
         std::uint64_t open_since_ns[STEM_PARTIES] = {0, 0};
     };
-    void watch_answers(const Call& call, Dialog& dialog);
+    void watch_answers(const Call& call, Dialog& dialog, std::uint64_t since_ns);
     std::vector<Exchange> exchanges(const Call& call, const Dialog& dialog);
-    bool judge_answer(const Call& call, Dialog& dialog, std::size_t line, stem_party receiver,
-                      const Exchange& exchange);
+    std::optional<std::uint64_t> judge_answer(const Call& call, Dialog& dialog, std::size_t line,
+                                              stem_party receiver, const Exchange& exchange);
     void check_answers(Call& call, Dialog& dialog);
 
     // machine_record.cpp

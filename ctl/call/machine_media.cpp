@@ -110,7 +110,7 @@ void Monitor::Machine::agree(Call& call, Dialog& dialog, stem_party offerer,
     }
     give_back(call);
     open_media(call, dialog, now_ns_ + ns_of(settings_.change_grace));
-    watch_answers(call, dialog);
+    watch_answers(call, dialog, now_ns_);
     remember(call, dialog);
 }
 

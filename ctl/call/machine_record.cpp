@@ -209,7 +209,7 @@ std::size_t Monitor::Machine::adopt(std::uint64_t now_ns) {
         default:
             set_timer(settings_.silence, Alarm::silence, call.id, id);
         }
-        watch_answers(call, dialog);
+        watch_answers(call, dialog, unanswered ? now_ns : dialog.answered_ns);
         if (dialog.state == STEM_DIALOG_UP) {
             tell_up(call, dialog);
         }

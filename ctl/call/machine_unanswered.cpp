@@ -20,12 +20,13 @@ bool speaks(const stem_media& from, const stem_media& to) {
 
 } // namespace
 
-void Monitor::Machine::watch_answers(const Call& call, Dialog& dialog) {
+// `since_ns`: when the time began.
+void Monitor::Machine::watch_answers(const Call& call, Dialog& dialog, std::uint64_t since_ns) {
     if (settings_.unanswered.count() == 0 || dialog.answer_due_ns > now_ns_) {
         return;
     }
-    dialog.answer_due_ns = now_ns_ + ns_of(settings_.unanswered);
-    set_timer(settings_.unanswered, Alarm::answers, call.id, dialog.id);
+    dialog.answer_due_ns = std::max(since_ns + ns_of(settings_.unanswered), now_ns_);
+    set_timer(std::chrono::nanoseconds(dialog.answer_due_ns - now_ns_), Alarm::answers, call.id, dialog.id);
 }
 
 // What went to and fro on each line and those that share its pinholes, and since when it might.
@@ -60,10 +61,12 @@ std::vector<Monitor::Machine::Exchange> Monitor::Machine::exchanges(const Call& 
     return together;
 }
 
-// A line is one-way by its attributes, or nothing was sent, or something came back: all is well. Gives
-// whether the answer is still awaited. Lines that share a pinhole are judged as one, at the first of them.
-bool Monitor::Machine::judge_answer(const Call& call, Dialog& dialog, std::size_t line, stem_party receiver,
-                                    const Exchange& exchange) {
+// A line is one-way by its attributes, or nothing was sent, or something came back: all is well. Gives when
+// to look again while the answer is awaited. Lines that share a pinhole are judged as one, at the first of
+// them.
+std::optional<std::uint64_t> Monitor::Machine::judge_answer(const Call& call, Dialog& dialog,
+                                                            std::size_t line, stem_party receiver,
+                                                            const Exchange& exchange) {
     const stem_party sender = other_party(receiver);
     const stem_media& to = dialog.media[receiver][line];
     const stem_media& from = dialog.media[sender][line];
@@ -75,7 +78,7 @@ bool Monitor::Machine::judge_answer(const Call& call, Dialog& dialog, std::size_
         }
     }
     if (lines.front() != line) {
-        return false;
+        return std::nullopt;
     }
     const auto any_speaks = [&](stem_party who) {
         return std::ranges::any_of(lines, [&](std::size_t each) {
@@ -87,24 +90,30 @@ bool Monitor::Machine::judge_answer(const Call& call, Dialog& dialog, std::size_
         for (const std::size_t each : lines) {
             dialog.media[receiver][each].flags &= static_cast<std::uint16_t>(~STEM_MEDIA_CUT);
         }
-        return false;
+        return std::nullopt;
+    }
+    const std::uint64_t soon = now_ns_ + ns_of(second_look);
+    if ((to.flags & STEM_MEDIA_CUT) != 0) {
+        return soon;
+    }
+    if (dialog.answered_ns == 0 || exchange.packets[sender] == 0) {
+        return now_ns_ + ns_of(settings_.unanswered);
     }
     const std::uint64_t since = std::max(exchange.open_since_ns[sender], dialog.answered_ns);
-    if (dialog.state != STEM_DIALOG_UP || exchange.packets[sender] == 0 ||
-        now_ns_ < since + ns_of(settings_.unanswered)) {
-        return true;
+    if (const std::uint64_t due = since + ns_of(settings_.unanswered); now_ns_ < due) {
+        return due;
     }
-    if ((to.flags & STEM_MEDIA_CUT) == 0) {
-        const auto direction = receiver == STEM_CALLEE ? call.direction : opposite(call.direction);
-        egress_.count(STEM_MEDIA_UNANSWERED, direction);
-        spdlog::warn("call {:x} {} -> {}: media to {} cut: nothing ever came from there", dialog.id,
-                     call.caller, call.callee,
-                     Endpoint{.address = Address(to.address), .port = to.rtp_port}.to_string());
-        for (const std::size_t each : lines) {
-            dialog.media[receiver][each].flags |= STEM_MEDIA_CUT;
-        }
+    if (dialog.state != STEM_DIALOG_UP) {
+        return soon;
     }
-    return true;
+    const auto direction = receiver == STEM_CALLEE ? call.direction : opposite(call.direction);
+    egress_.count(STEM_MEDIA_UNANSWERED, direction);
+    spdlog::warn("call {:x} {} -> {}: media to {} cut: nothing ever came from there", dialog.id, call.caller,
+                 call.callee, Endpoint{.address = Address(to.address), .port = to.rtp_port}.to_string());
+    for (const std::size_t each : lines) {
+        dialog.media[receiver][each].flags |= STEM_MEDIA_CUT;
+    }
+    return soon;
 }
 
 void Monitor::Machine::check_answers(Call& call, Dialog& dialog) {
@@ -118,22 +127,21 @@ void Monitor::Machine::check_answers(Call& call, Dialog& dialog) {
                std::ranges::count_if(dialog.media[STEM_CALLEE], is_cut);
     };
     const auto before = cut_lines();
-    bool awaited = false;
+    std::optional<std::uint64_t> next;
     for (std::size_t line = 0; line < lines.size(); line++) {
         for (const auto receiver : {STEM_CALLER, STEM_CALLEE}) {
-            awaited = judge_answer(call, dialog, line, receiver, lines[line]) || awaited;
+            if (const auto due = judge_answer(call, dialog, line, receiver, lines[line]); due) {
+                next = std::min(next.value_or(*due), *due);
+            }
         }
     }
-    const auto after = cut_lines();
-    if (before != after) {
+    if (before != cut_lines()) {
         open_media(call, dialog, now_ns_);
         remember(call, dialog);
     }
-    dialog.answer_due_ns = 0;
-    if (awaited) {
-        const auto wait = after > 0 ? std::chrono::milliseconds(second_look) : settings_.unanswered;
-        dialog.answer_due_ns = now_ns_ + ns_of(wait);
-        set_timer(wait, Alarm::answers, call.id, dialog.id);
+    dialog.answer_due_ns = next.value_or(0);
+    if (next) {
+        set_timer(std::chrono::nanoseconds(*next - now_ns_), Alarm::answers, call.id, dialog.id);
     }
 }
 
