@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Builds the fuzzers with clang 19 and runs each for a while, from the seeds in fuzz/corpus, as many at a time as
-# there are CPUs. A finding fails.
+# Builds the fuzzers with clang 19 and runs each for a while, from the seeds in fuzz/corpus (written by hand) and
+# fuzz/grown (what earlier runs found, minimised by -merge=1), as many at a time as there are CPUs. A finding fails.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+root=$PWD
+export root
 
 readonly targets=(sip_message_fuzz sdp_session_fuzz frame_fuzz tcp_stream_fuzz mime_fuzz fragments_fuzz decision_fuzz
     channel_fuzz api_fuzz credentials_fuzz)
@@ -46,7 +48,10 @@ esac
 fuzz() {
     local target=$1 seconds=$2 build=$3
     local grown=$build/corpus/$target log=$build/$target.log
-    mkdir -p "$grown"
+    if ! [ -d "$grown" ]; then # begins with what earlier runs have found
+        mkdir -p "$grown"
+        (cd "$grown" && cmake -E tar xf "$root/fuzz/grown/${target%_fuzz}.tar.xz")
+    fi
     echo "== $target, $seconds seconds" >&2
     if ! "$build/bin/$target" -max_total_time="$seconds" -max_len=8192 -artifact_prefix="$build/$target-" \
         -print_final_stats=1 "$grown" "fuzz/corpus/${target%_fuzz}" >"$log" 2>&1; then
