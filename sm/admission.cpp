@@ -435,6 +435,31 @@ void Admission::share_counts(TimePoint now) {
     take_counts(std::move(others));
 }
 
+void Admission::share_usage() {
+    std::optional<std::string> ours;
+    if (database_ahead_ && limits_.has_changed()) {
+        const auto usage = limits_.usage_to_share(directory_, clock_());
+        if (usage_told_ || !usage.empty()) {
+            ours = to_text(usage, *database_ahead_);
+        }
+    }
+    const auto told = directory_.exchange_usage(shared_name_, ours, usage_read_);
+    if (!told) { // as above
+        return;
+    }
+    if (database_ahead_) {
+        limits_.told();
+        usage_told_ = usage_told_ || ours;
+    }
+    usage_read_ = told->clock;
+    database_ahead_ = std::chrono::round<std::chrono::milliseconds>(told->clock - clock_());
+    for (const auto& [manager, text] : told->others) {
+        if (auto usage = shared_usage_from(text, *database_ahead_)) {
+            limits_.take_usage(manager, std::move(*usage));
+        } // else of a newer build
+    }
+}
+
 // It tells us of its calls now, and so they do not count where it was before.
 void Admission::came(const std::string& firewall) {
     calls_.came(firewall);
@@ -447,6 +472,7 @@ void Admission::tick() {
     const TimePoint now = clock_();
     if (!shared_name_.empty()) {
         share_counts(now);
+        share_usage();
     }
     for (const auto& [key, call] : calls_.expire(now)) {
         limits_.settle(key);

@@ -102,6 +102,7 @@ class Admission {
     [[nodiscard]] Calls::Counters counters_of(const Link::CallEvent& event) const;
     [[nodiscard]] bool is_bound(std::string_view counter) const;
     void share_counts(TimePoint now);
+    void share_usage();
     void weigh_counts();
     void watch_duration(const Calls::Key& key, const Calls::Call& call);
     void end(const Calls::Call& call, const std::string& firewall, std::string cause);
@@ -127,6 +128,9 @@ class Admission {
     std::string shared_name_; // "" = no counts are shared
     std::string own_name_;
     std::vector<ToldCounts> counts_of_others_;
+    TimePoint usage_read_;                                    // by the database's clock; zero = never
+    std::optional<std::chrono::milliseconds> database_ahead_; // its clock, of ours
+    bool usage_told_ = false;
 };
 
 } // namespace stem::sm

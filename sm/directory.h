@@ -156,6 +156,10 @@ class Directory {
                                                                    const std::string& counts) {
         return store_.exchange_call_counts(manager, counts);
     }
+    Result<Store::UsageExchange> exchange_usage(const std::string& manager,
+                                                const std::optional<std::string>& usage, TimePoint since) {
+        return store_.exchange_usage(manager, usage, since);
+    }
 
     // Backups (sm/store_backup.h).
     Result<std::string> backup(TimePoint now) { return store_.backup(now); }

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 
 namespace stem::sm {
 namespace {
@@ -66,14 +67,11 @@ std::string Limits::counter(const Limit& limit, const std::string& user) {
 std::vector<Finding> Limits::judge(const Limit& limit, const Outgoing& call, const Calls& calls,
                                    TimePoint now) const {
     std::vector<Finding> findings;
-    const auto found = usage_.find({limit.name, call.user});
-    const Usage* usage = found == usage_.end() ? nullptr : &found->second;
-    const auto begun = usage == nullptr ? 0 : usage->sum(second_of(now));
-    const auto in_a_row = usage == nullptr || usage->row.callee != call.callee ? 0 : usage->row.calls;
-    look_at(findings, limit, call.user, "calls_per_minute", limit.calls_per_minute, begun + 1);
+    const UsageKey key(limit.name, call.user);
+    look_at(findings, limit, call.user, "calls_per_minute", limit.calls_per_minute, sum(key, now) + 1);
     look_at(findings, limit, call.user, "concurrent", limit.concurrent,
             calls.count(counter(limit, call.user)) + 1);
-    look_at(findings, limit, call.user, "sequential", limit.sequential, in_a_row + 1);
+    look_at(findings, limit, call.user, "sequential", limit.sequential, in_a_row(key, call.callee) + 1);
     return findings;
 }
 
@@ -83,9 +81,10 @@ void Limits::count(const Calls::Key& key, const Limit& limit, const Outgoing& ca
     const std::int64_t second = second_of(now);
     usage.move_to(second);
     ++usage.begun[static_cast<std::size_t>(second % window)];
-    usage.add_to_row(call.callee);
+    usage.add_to_row(call.callee, now);
+    changed_ = true;
     if (!key.second.empty()) {
-        note(key, {.usage = std::move(whose), .second = second, .row_id = usage.row.id});
+        note(key, {.usage = std::move(whose), .at = now, .row_id = usage.row.id});
     }
 }
 
@@ -107,9 +106,10 @@ void Limits::take_back(const Calls::Key& key) {
     }
     for (const Counted& counted : found->second.counted) {
         if (const auto usage = usage_.find(counted.usage); usage != usage_.end()) {
-            usage->second.take_back(counted.second, counted.row_id);
+            usage->second.take_back(counted.at, counted.row_id);
         }
     }
+    changed_ = true;
     settle(key);
 }
 
@@ -124,27 +124,43 @@ bool Limits::is_to_come_again(std::string_view cause) {
     return cause == "failed with 401" || cause == "failed with 407";
 }
 
-void Limits::Usage::add_to_row(const std::string& callee) {
+void Limits::Usage::add_to_row(const std::string& callee, TimePoint at) {
     if (row.calls == 0 || row.callee != callee) {
+        const TimePoint broken = row.last();
         if (row.calls > 0) {
             before = std::move(row);
         }
-        row = {.id = ++rows, .callee = callee, .calls = 0};
+        row = Row{{.callee = callee, .calls = 0, .times = {}, .broken = broken}, ++rows};
     }
     ++row.calls;
+    if (row.times.size() == CallRow::most_times) {
+        row.times.erase(row.times.begin());
+    }
+    // A clock that was set back does not change the order.
+    row.times.push_back(std::max(at, row.last()));
 }
 
-void Limits::Usage::take_back(std::int64_t second, std::uint64_t row_id) {
+void Limits::Row::take_back(TimePoint at) {
+    if (--calls < times.size()) {
+        const auto counted = std::ranges::find(times, at);
+        times.erase(counted == times.end() ? times.begin() : counted);
+    }
+}
+
+void Limits::Usage::take_back(TimePoint at, std::uint64_t row_id) {
+    const std::int64_t second = second_of(at);
     if (second <= newest && second > newest - window) {
         auto& count = begun[static_cast<std::size_t>(second % window)];
         count -= count > 0 ? 1U : 0U; // 0: the clock was set back between
     }
     if (row_id == row.id && row.calls > 0) {
-        if (--row.calls == 0 && before.calls > 0) {
+        row.take_back(at);
+        if (row.calls == 0 && before.calls > 0) {
             row = std::exchange(before, {});
         }
     } else if (row_id == before.id && before.calls > 0) {
-        --before.calls;
+        before.take_back(at);
+        row.broken = before.last();
     }
 }
 
@@ -159,26 +175,103 @@ void Limits::Usage::move_to(std::int64_t second) {
     newest = std::max(newest, second);
 }
 
+std::vector<std::pair<std::int64_t, std::uint32_t>> Limits::Usage::begun_until(std::int64_t second) const {
+    std::vector<std::pair<std::int64_t, std::uint32_t>> seconds;
+    if (second <= newest - window) { // the clock was set back
+        return seconds;
+    }
+    for (std::int64_t at = std::max(newest, second) - window + 1; at <= newest; ++at) {
+        if (const auto count = begun[static_cast<std::size_t>(at % window)]; count > 0) {
+            seconds.emplace_back(at, count);
+        }
+    }
+    return seconds;
+}
+
 std::uint32_t Limits::Usage::sum(std::int64_t second) const {
-    Usage moved;
-    moved.begun = begun;
-    moved.newest = newest;
-    moved.move_to(second);
     std::uint32_t sum = 0;
-    for (const std::uint32_t count : moved.begun) {
+    for (const auto& [at, count] : begun_until(second)) {
         sum += count;
     }
     return sum;
 }
 
+// With what others have counted; a call that by their clock is yet to come has been begun just now.
+std::uint32_t Limits::sum(const UsageKey& key, TimePoint now) const {
+    const std::int64_t second = second_of(now);
+    const auto own = usage_.find(key);
+    std::uint32_t sum = own == usage_.end() ? 0 : own->second.sum(second);
+    for (const auto& [manager, usage] : others_) {
+        if (const auto found = usage.find(key); found != usage.end()) {
+            for (const auto& [begun, count] : found->second.begun) {
+                sum += begun > second - window ? count : 0;
+            }
+        }
+    }
+    return sum;
+}
+
+std::uint32_t Limits::in_a_row(const UsageKey& key, std::string_view callee) const {
+    std::vector<const CallRow*> rows;
+    if (const auto own = usage_.find(key); own != usage_.end()) {
+        rows.push_back(&own->second.row);
+    }
+    for (const auto& [manager, usage] : others_) {
+        if (const auto found = usage.find(key); found != usage.end()) {
+            rows.push_back(&found->second.row);
+        }
+    }
+    return calls_in_a_row(rows, callee);
+}
+
 std::uint32_t Limits::calls_in_minute(const std::string& limit, const std::string& user,
                                       TimePoint now) const {
-    const auto found = usage_.find({limit, user});
-    return found == usage_.end() ? 0 : found->second.sum(second_of(now));
+    return sum({limit, user}, now);
+}
+
+SharedUsage Limits::usage_to_share(const Directory& directory, TimePoint now) const {
+    const std::int64_t second = second_of(now);
+    std::vector<std::pair<const UsageKey*, const Usage*>> used;
+    for (const auto& [key, usage] : usage_) {
+        const auto limit = directory.limits().find(key.first);
+        const bool wanted = limit != directory.limits().end() &&
+                            (limit->second.sequential.any() ||
+                             (limit->second.calls_per_minute.any() && usage.newest > second - window));
+        if (wanted && usage.newest + idle >= second) {
+            used.emplace_back(&key, &usage);
+        }
+    }
+    if (used.size() > most_told) {
+        std::ranges::nth_element(used, used.begin() + most_told, std::greater(),
+                                 [](const auto& item) { return item.second->newest; });
+        used.resize(most_told);
+    }
+    SharedUsage told;
+    for (const auto& [key, usage] : used) {
+        const Limit& limit = directory.limits().find(key->first)->second;
+        ToldUsage& of_one = told[*key];
+        if (limit.calls_per_minute.any()) {
+            of_one.begun = usage->begun_until(second);
+        }
+        if (limit.sequential.any()) {
+            of_one.row = usage->row;
+        }
+    }
+    return told;
 }
 
 void Limits::expire(TimePoint now) {
-    std::erase_if(usage_, [&](const auto& item) { return item.second.newest + idle < second_of(now); });
+    const auto is_over = [&](std::int64_t newest) { return newest + idle < second_of(now); };
+    std::erase_if(usage_, [&](const auto& item) { return is_over(item.second.newest); });
+    for (auto& [manager, usage] : others_) {
+        std::erase_if(usage, [&](const auto& item) {
+            const ToldUsage& told = item.second;
+            return is_over(
+                std::max(told.begun.empty() ? 0 : told.begun.back().first, second_of(told.row.last())));
+        });
+    }
+    std::erase_if(others_, [](const auto& item) { return item.second.empty(); });
+    changed_ = true;
 }
 
 } // namespace stem::sm

@@ -5,12 +5,17 @@
 // A call counts once, however often it is attempted: what an attempt counted is kept until the call is over,
 // so that it can be taken back.
 //
-// Memory: some 400 octets for each user and limit that were used within an hour, and some 300 for each call
-// and limit, of 65,536 calls at most.
+// Of several Security Managers over one database each counts what it has decided of, and adds what the others
+// have told of theirs.
+//
+// Memory: some 500 octets for each user and limit that were used within an hour, 800 more where all calls go
+// to one number; the same of the newest 5,000 of each other Security Manager; and some 300 for each call and
+// limit, of 65,536 calls at most.
 #pragma once
 
 #include "sm/calls.h"
 #include "sm/directory.h"
+#include "sm/shared_usage.h"
 
 #include <array>
 #include <cstdint>
@@ -63,8 +68,20 @@ class Limits {
     // Whoever asks for credentials has called nobody yet (RFC 3261 22.2, 22.3). `cause`: of a call that has
     // ended.
     [[nodiscard]] static bool is_to_come_again(std::string_view cause);
-    // Forgets what nobody has used for an hour.
+    // Forgets what nobody has used for an hour. Once a minute.
     void expire(TimePoint now);
+
+    // What the other Security Managers need to know, and whether that is other than when it was asked for
+    // last. It is asked for anew once a minute in any case, for those whom it did not reach.
+    static constexpr std::size_t most_told = 5000; // users and limits: the last used
+    [[nodiscard]] SharedUsage usage_to_share(const Directory& directory, TimePoint now) const;
+    [[nodiscard]] bool has_changed() const noexcept { return changed_; }
+    void told() noexcept { changed_ = false; }
+    // In place of what that one told before.
+    void take_usage(const std::string& manager, SharedUsage usage) {
+        others_.insert_or_assign(manager, std::move(usage));
+    }
+
     [[nodiscard]] std::size_t size() const noexcept { return usage_.size(); }
     [[nodiscard]] std::size_t open() const noexcept { return open_.size(); } // calls that can be taken back
     [[nodiscard]] std::uint32_t calls_in_minute(const std::string& limit, const std::string& user,
@@ -72,10 +89,9 @@ class Limits {
 
   private:
     static constexpr std::int64_t window = 60; // s
-    struct Row {                               // calls to one number
+    struct Row : CallRow {
         std::uint64_t id = 0;
-        std::string callee;
-        std::uint32_t calls = 0;
+        void take_back(TimePoint at);
     };
     struct Usage {
         std::array<std::uint32_t, window> begun{}; // by second, modulo the window
@@ -85,15 +101,17 @@ class Limits {
         std::uint64_t rows = 0;                    // that there have been
 
         void move_to(std::int64_t second);
-        void add_to_row(const std::string& callee);
-        void take_back(std::int64_t second, std::uint64_t row_id);
+        void add_to_row(const std::string& callee, TimePoint at);
+        void take_back(TimePoint at, std::uint64_t row_id);
+        // Within the minute that ends with `second`: in which seconds, and how many.
+        [[nodiscard]] std::vector<std::pair<std::int64_t, std::uint32_t>>
+        begun_until(std::int64_t second) const;
         [[nodiscard]] std::uint32_t sum(std::int64_t second) const;
     };
 
-    using UsageKey = std::pair<std::string, std::string>; // limit and user
     struct Counted {
         UsageKey usage;
-        std::int64_t second;
+        TimePoint at;
         std::uint64_t row_id;
     };
     struct Open {
@@ -101,10 +119,14 @@ class Limits {
         std::list<Calls::Key>::iterator age;
     };
     void note(const Calls::Key& key, Counted counted);
+    [[nodiscard]] std::uint32_t sum(const UsageKey& key, TimePoint now) const;
+    [[nodiscard]] std::uint32_t in_a_row(const UsageKey& key, std::string_view callee) const;
 
     std::map<UsageKey, Usage> usage_;
     std::map<Calls::Key, Open> open_;
     std::list<Calls::Key> ages_; // of open_, the oldest first
+    std::map<std::string, SharedUsage> others_;
+    bool changed_ = false;
 };
 
 } // namespace stem::sm

@@ -144,6 +144,18 @@ class Store {
     };
     Result<std::vector<CallCountsRow>> exchange_call_counts(const std::string& manager,
                                                             const std::string& counts);
+    // The same of limits (sm/shared_usage.h), which holds by the times in it, and is told when it changes:
+    // nullopt = it has not. Gives what others have told since `since`, and the database's clock.
+    struct UsageRow {
+        std::string manager;
+        std::string usage;
+    };
+    struct UsageExchange {
+        TimePoint clock;
+        std::vector<UsageRow> others;
+    };
+    Result<UsageExchange> exchange_usage(const std::string& manager, const std::optional<std::string>& usage,
+                                         TimePoint since);
 
     // Gives the version of the change; the given one is not looked at. A change without a value is a reset.
     Result<std::int64_t> add_threshold_change(const ThresholdChange& change);

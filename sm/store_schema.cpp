@@ -166,7 +166,8 @@ constexpr std::array version_7 = {
     // In thousandths (RFC 3261 25.1, qvalue).
     "ALTER TABLE locations ADD COLUMN q INTEGER NOT NULL DEFAULT 1000",
 
-    // Of a shared store: what each Security Manager counts (sm/shared_counts.h), and when it said so.
+    // Of a shared store: what each Security Manager counts (sm/shared_counts.h, sm/shared_usage.h), and when
+    // it said so.
     "CREATE TABLE call_counts ("
     " manager TEXT PRIMARY KEY,"
     " counts TEXT NOT NULL,"

@@ -66,7 +66,10 @@ void Monitor::Machine::remember(const Call& call, const Dialog& dialog) {
     }
     record.session_seconds = dialog.session_seconds;
     record.refreshed_ns = dialog.refreshed_ns;
-    record.ends_ns = is_unanswered(dialog.state) ? ns_of(call.max_duration) : dialog.ends_ns;
+    record.ends_ns = dialog.ends_ns;
+    if (is_unanswered(dialog.state) && call.max_duration.count() > 0) {
+        record.ends_ns = STEM_DIALOG_LASTS | ns_of(call.max_duration);
+    }
     record.offerer = STEM_PARTIES;
     if (dialog.response_offer) {
         record.offerer = static_cast<std::uint8_t>(dialog.response_offer->by);
@@ -169,8 +172,8 @@ std::size_t Monitor::Machine::adopt(std::uint64_t now_ns) {
         dialog.refreshed_ns = record.refreshed_ns;
         const bool unanswered = is_unanswered(dialog.state);
         if (unanswered) { // it counts from the answer on
-            call.max_duration =
-                std::chrono::duration_cast<std::chrono::seconds>(std::chrono::nanoseconds(record.ends_ns));
+            call.max_duration = std::chrono::duration_cast<std::chrono::seconds>(
+                std::chrono::nanoseconds(record.ends_ns & ~STEM_DIALOG_LASTS));
         } else {
             dialog.ends_ns = record.ends_ns;
         }

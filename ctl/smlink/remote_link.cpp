@@ -19,9 +19,6 @@ constexpr int ticks_per_second = 20;
 constexpr auto ping_interval = 2s;
 constexpr auto lasting = 2s; // so long is a connection of use
 constexpr int status_unavailable = 503;
-// Of what is kept until it is acknowledged: so much is on its way at a time. All that an outage has left
-// would be more than a connection may have waiting.
-constexpr std::size_t most_posted = 1000;
 
 std::chrono::system_clock::time_point now() {
     return std::chrono::system_clock::now();

@@ -73,6 +73,10 @@ class RemoteLink final : public sm::Link, private SessionOwner {
         std::function<Result<>(const channel::DenyInstruction&)> deny;
     };
 
+    // Of what is kept until it is acknowledged: so much is on its way at a time. All that an outage has left
+    // would be more than a connection may have waiting.
+    static constexpr std::size_t most_posted = 1000;
+
     // Connects from now on. `loop` must outlive it.
     RemoteLink(boost::asio::io_context& loop, Settings settings,
                std::shared_ptr<tls::Credentials> credentials, Instructed instructed);

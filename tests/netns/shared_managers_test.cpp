@@ -196,6 +196,30 @@ class SharedManagers : public testing::TestWithParam<lab::Family> {
         const auto answer = agent->receive_final("INVITE", 10s);
         return answer ? lab::status_of(answer->text) : 0;
     }
+    // What a call from that world's inside comes to: 0: it reached whom it is for, who is "USER@" an outside
+    // address.
+    [[nodiscard]] int outgoing_answers(const lab::World& world, const std::string& user) const {
+        const Endpoint callee{.address = world.outside_address(lab::host::first_caller + 1, GetParam()),
+                              .port = 5060};
+        auto far = lab::SipAgent::create(world.outside(), callee);
+        auto agent = lab::SipAgent::create(
+            world.inside(), {.address = world.inside_address(phone::carol, GetParam()), .port = 0});
+        if (!far || !agent) {
+            return -1;
+        }
+        auto invite = agent->request("INVITE", "carol", lab::sip_uri(user, callee.address));
+        invite.body = lab::sdp({.address = agent->local().address, .port = 25000});
+        if (!agent->send(callee, invite.text())) {
+            return -1;
+        }
+        if (const auto offered = far->receive_request("INVITE", 2s)) {
+            const auto busy = lab::response_text(offered->text, 486, "Busy Here", "far", far->local());
+            const bool answered = far->send(offered->from, busy) && agent->receive_final("INVITE", 5s);
+            return answered ? 0 : -1;
+        }
+        const auto answer = agent->receive_final("INVITE", 5s);
+        return answer ? lab::status_of(answer->text) : -1;
+    }
     // That a user is known at that manager, within a second of now.
     [[nodiscard]] bool known_within_a_second(unsigned number, const std::string& user) const {
         const auto begun = std::chrono::steady_clock::now();
@@ -316,6 +340,48 @@ TEST_P(SharedManagers, ABoundOfCallsHoldsOverBoth) {
     EXPECT_TRUE(sm2_says("1 in progress, at most 1"));
     EXPECT_EQ(second_answers("erin"), 486);
     ASSERT_OK(call->hang_up(*erin));
+}
+
+TEST_P(SharedManagers, LimitsOfCallsInARowAndAMinuteHoldOverBoth) {
+    ASSERT_EQ(manager_of_first(), "sm1");
+    ASSERT_EQ(manager_of_second(), "sm2");
+    const auto& first = stage_->world();
+    ASSERT_OK(change(1, {"limit", "add", "row", "--sequential", ":2"}));
+    ASSERT_TRUE(lab::eventually([&] { return host_->stemctl(2, {"limit", "show", "row"}).has_value(); }, 5s));
+    constexpr auto a_second_late = 2500ms;
+    EXPECT_EQ(outgoing_answers(first, "dora"), 0);
+    EXPECT_EQ(outgoing_answers(*second_, "dora"), 0);
+    std::this_thread::sleep_for(a_second_late);
+    EXPECT_EQ(outgoing_answers(first, "dora"), 403);
+    EXPECT_EQ(outgoing_answers(*second_, "dora"), 403);
+    EXPECT_EQ(outgoing_answers(*second_, "emil"), 0);
+    std::this_thread::sleep_for(a_second_late);
+    EXPECT_EQ(outgoing_answers(first, "dora"), 0) << "the row is broken";
+
+    ASSERT_OK(change(2, {"limit", "del", "row"}));
+    ASSERT_OK(change(2, {"limit", "add", "rate", "--calls-per-minute", ":2", "--block", "10m"}));
+    ASSERT_TRUE(
+        lab::eventually([&] { return host_->stemctl(1, {"limit", "show", "rate"}).has_value(); }, 5s));
+    EXPECT_EQ(outgoing_answers(first, "f"), 0);
+    EXPECT_EQ(outgoing_answers(*second_, "g"), 0);
+    std::this_thread::sleep_for(a_second_late);
+
+    // A manager that is killed and started anew forgets nothing, and counts nothing twice.
+    host_->process(1).signal(SIGKILL);
+    ASSERT_TRUE(lab::eventually([&] { return manager_of_first() == "sm2"; }, 20s));
+    ASSERT_OK(host_->start(1));
+    EXPECT_EQ(outgoing_answers(*second_, "h"), 403);
+    for (const unsigned number : {1U, 2U}) {
+        EXPECT_TRUE(lab::eventually(
+            [&] {
+                return host_->stemctl(number, {"limit", "blocks"})
+                    .value_or("")
+                    .contains("calls_per_minute 3");
+            },
+            5s))
+            << number;
+    }
+    EXPECT_EQ(outgoing_answers(first, "i"), 403);
 }
 
 TEST_P(SharedManagers, AThresholdSetAtOneIsPushedByTheOther) {

@@ -2,6 +2,7 @@
 // The Store over PostgreSQL, and two directories over one database.
 #include "lab/enclosure.h"
 #include "lab/postgres.h"
+#include "sm/admission.h"
 #include "sm/api.h"
 #include "sm/directory.h"
 #include "sm/store_follower.h"
@@ -556,6 +557,167 @@ TEST_F(TwoDirectories, WhoMissedTooMuchReadsEverything) {
     EXPECT_THAT(b_.told.front(), HasSubstr("read anew"));
     EXPECT_EQ(b_.follower->counts().losses, 0U);
     EXPECT_OK(settled(b(), [&] { return b().add_user(user("bob")); }));
+}
+
+// Admissions of calls over one database, as stem-smd has them.
+class SharedLimits : public TwoDirectories {
+  protected:
+    void SetUp() override {
+        TwoDirectories::SetUp();
+        if (HasFatalFailure()) {
+            return;
+        }
+        ASSERT_OK(a().add_user(user("alice")));
+        first_ = admission(a(), "stem-smd sm1 1");
+        second_ = admission(b(), "stem-smd sm2 1");
+    }
+    [[nodiscard]] static std::unique_ptr<Admission> admission(Directory& directory, const char* name) {
+        auto made = std::make_unique<Admission>(directory, Settings());
+        made->share_counts_as(name, "own");
+        made->tick(); // learns the database's time
+        return made;
+    }
+    void limit(const Limit& limit) {
+        ASSERT_OK(a().put_limit(limit));
+        ASSERT_TRUE(soon([&] { return b().limits().contains(limit.name); }));
+    }
+    // 0: let in.
+    int call(Admission& admission, const std::string& number, const std::string& name) {
+        decision_ = admission.decide({.caller = "sip:alice@example.org",
+                                      .callee = "tel:" + number,
+                                      .call_id = name,
+                                      .direction = STEM_OUTBOUND,
+                                      .at = admission.now(),
+                                      .call = name},
+                                     "firewall fw1");
+        const auto* reject = std::get_if<Reject>(&decision_.action);
+        return reject == nullptr ? 0 : reject->status;
+    }
+    // As a second goes by: who was told of first, looks once more in the next.
+    void exchange() {
+        first_->tick();
+        second_->tick();
+        first_->tick();
+    }
+    static constexpr const char* told = "SELECT count(*) FROM call_counts WHERE manager LIKE 'limits of %'";
+
+    std::unique_ptr<Admission> first_;
+    std::unique_ptr<Admission> second_;
+    Decision decision_;
+};
+
+TEST_F(SharedLimits, CallsAMinuteHoldOverBothAndABlockDoes) {
+    limit({.name = "rate",
+           .user = {},
+           .prefix = {},
+           .when = {},
+           .calls_per_minute = {{}, 2},
+           .block_seconds = 600});
+    EXPECT_EQ(call(*first_, "+881", "1"), 0);
+    EXPECT_EQ(call(*second_, "+882", "2"), 0);
+    exchange();
+    EXPECT_EQ(call(*second_, "+883", "3"), 403);
+    EXPECT_THAT(decision_.why, HasSubstr("calls_per_minute 3, and 2 is its critical level"));
+    ASSERT_TRUE(soon([&] { return a().blocks().contains("alice"); }));
+    EXPECT_EQ(call(*first_, "+884", "4"), 403);
+    EXPECT_THAT(decision_.why, HasSubstr("are blocked until"));
+    // The level was passed once, and the block made once.
+    EXPECT_EQ(first_->counts().limit_refusals + second_->counts().limit_refusals, 1U);
+    EXPECT_EQ(first_->counts().blocks + second_->counts().blocks, 1U);
+    EXPECT_EQ(first_->counts().blocked, 1U);
+}
+
+TEST_F(SharedLimits, CallsInARowHoldOverBoth) {
+    limit({.name = "row", .user = {}, .prefix = {}, .when = {}, .sequential = {{}, 2}});
+    EXPECT_EQ(call(*first_, "+881", "1"), 0);
+    EXPECT_EQ(call(*second_, "+881", "2"), 0);
+    exchange();
+    EXPECT_EQ(call(*first_, "+881", "3"), 403);
+    EXPECT_EQ(call(*second_, "+881", "4"), 403);
+    EXPECT_EQ(call(*second_, "+49", "5"), 0);
+    exchange();
+    EXPECT_EQ(call(*first_, "+881", "6"), 0) << "another number was between, elsewhere";
+}
+
+TEST_F(SharedLimits, WhoIsStartedAnewKnowsWhatItCountedAndCountsItOnce) {
+    limit({.name = "rate", .user = {}, .prefix = {}, .when = {}, .calls_per_minute = {{}, 2}});
+    EXPECT_EQ(call(*first_, "+881", "1"), 0);
+    exchange();
+    first_ = admission(a(), "stem-smd sm1 2");
+    second_.reset();
+    const auto in_minute = [&](const Admission& admission) {
+        return admission.limits().calls_in_minute("rate", "alice", admission.now());
+    };
+    EXPECT_EQ(in_minute(*first_), 1U);
+    EXPECT_EQ(call(*first_, "+882", "2"), 0);
+    first_->tick();
+    EXPECT_EQ(in_minute(*first_), 2U);
+    second_ = admission(b(), "stem-smd sm2 2");
+    EXPECT_EQ(in_minute(*second_), 2U);
+    EXPECT_EQ(call(*second_, "+883", "3"), 403);
+    // Nobody needs them any more.
+    static_cast<void>(sql("UPDATE call_counts SET told_at = told_at - 3601"));
+    first_->tick();
+    EXPECT_EQ(sql(told), "0\n");
+}
+
+TEST_F(SharedLimits, OnlyWhatHasChangedIsWrittenAndNothingWhereNothingWasCounted) {
+    exchange();
+    EXPECT_EQ(sql(told), "0\n");
+    limit({.name = "rate", .user = {}, .prefix = {}, .when = {}, .calls_per_minute = {{}, 2}});
+    EXPECT_EQ(call(*first_, "+881", "1"), 0);
+    exchange();
+    EXPECT_EQ(sql(told), "1\n");
+    const char* const version = "SELECT xmin FROM call_counts WHERE manager = 'limits of stem-smd sm1 1'";
+    const std::string before = sql(version);
+    exchange();
+    EXPECT_EQ(sql(version), before);
+    EXPECT_EQ(call(*first_, "+881", "2"), 0);
+    exchange();
+    EXPECT_NE(sql(version), before);
+}
+
+// Builds that know calls in progress alone see rows that are not theirs to read; and theirs are read here.
+TEST_F(SharedLimits, AnOlderOneBesideItGoesOn) {
+    limit({.name = "rate",
+           .user = {},
+           .prefix = {},
+           .when = {},
+           .calls_per_minute = {{}, 9},
+           .concurrent = {{}, 2}});
+    EXPECT_EQ(call(*first_, "+881", "1"), 0);
+    exchange();
+    const auto rows = sql("SELECT manager FROM call_counts WHERE counts LIKE '{%' ORDER BY manager");
+    EXPECT_EQ(rows, "stem-smd sm1 1\nstem-smd sm2 1\n") << "as before";
+    static_cast<void>(
+        sql("INSERT INTO call_counts SELECT 'stem-smd old', "
+            "'{\"firewall fw7\": {\"connected\": true, \"counts\": {\"limit rate of alice\": 1}}}', "
+            "max(told_at) FROM call_counts"));
+    // And one of a newer build.
+    static_cast<void>(sql("INSERT INTO call_counts SELECT 'limits of stem-smd new', '[{\"more\": 1}]', "
+                          "max(told_at) FROM call_counts"));
+    exchange();
+    EXPECT_EQ(call(*second_, "+881", "2"), 403);
+    EXPECT_THAT(decision_.why, HasSubstr("concurrent 3"));
+}
+
+TEST_F(SharedLimits, WithoutTheDatabaseEachGoesOnAndTellsLater) {
+    limit({.name = "rate", .user = {}, .prefix = {}, .when = {}, .calls_per_minute = {{}, 2}});
+    EXPECT_EQ(call(*first_, "+881", "1"), 0);
+    exchange();
+    postgres_->stop();
+    exchange();
+    EXPECT_EQ(call(*second_, "+882", "2"), 0) << "of what was told it knows";
+    EXPECT_EQ(call(*second_, "+883", "3"), 403);
+    exchange();
+    ASSERT_OK(postgres_->start());
+    ASSERT_TRUE(soon([&] { return a_.follower->connected() && b_.follower->connected(); }, 20s));
+    EXPECT_TRUE(soon(
+        [&] {
+            exchange();
+            return first_->limits().calls_in_minute("rate", "alice", first_->now()) == 2;
+        },
+        10s));
 }
 
 } // namespace

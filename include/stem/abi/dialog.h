@@ -90,6 +90,10 @@ enum stem_dialog_state {
     STEM_DIALOG_DEAD = 6,    /* lingers to absorb retransmissions; never written to the map */
 };
 
+/* In `ends_ns` of a call that nobody has answered: the rest is its longest duration. A stemd that knows of
+ * ends alone sees one in 146 years, and lets such a call ring. */
+#define STEM_DIALOG_LASTS (1ULL << 62)
+
 struct stem_dialog {
     __u32 state;         /* enum stem_dialog_state */
     __u8 direction;      /* enum stem_direction of the first INVITE */
@@ -108,7 +112,7 @@ struct stem_dialog {
     __u32 media_count[STEM_PARTIES];
     __u32 session_seconds; /* Session-Expires in force (RFC 4028); 0 = none */
     __u64 refreshed_ns;    /* when it last began anew */
-    __u64 ends_ns; /* calling, early: its longest duration; then CLOCK_MONOTONIC of its end; 0 = not bound */
+    __u64 ends_ns;         /* CLOCK_MONOTONIC of its end; calling, early: STEM_DIALOG_LASTS; 0 = not bound */
     __u32 last_invite[STEM_PARTIES]; /* CSeq of each side's last INVITE in the dialog: its ACK has it too */
     __u32 hop_count[STEM_PARTIES];   /* addresses in `hop` */
     struct stem_addr hop[STEM_PARTIES][STEM_HOPS_MAX];     /* Contact, Record-Route and Via of each leg */

@@ -141,5 +141,24 @@ TEST_F(FollowTest, ItsLongestDurationOutlivesARestartWhileItRings) {
     EXPECT_TRUE(flows.map.empty());
 }
 
+// One that takes what is written there for the time of the end, whatever the call's state, as stemd once did.
+TEST_F(FollowTest, AnOlderStemdLetsACallRingWhoseDurationIsBound) {
+    sm.decision.max_duration = std::chrono::seconds(30);
+    from_caller(script.request("INVITE", 1, script.caller_sdp()));
+    from_callee(script.response(180, "INVITE", 1, script.callee_tag));
+    ASSERT_EQ(records.map.size(), 1U);
+    const std::uint64_t ends_ns = records.map.begin()->second.ends_ns;
+    EXPECT_GT(ends_ns, now + 365ULL * 86400 * second);
+    EXPECT_GT(static_cast<std::int64_t>(ends_ns), 0) << "it counts on with signed numbers";
+    from_callee(script.response(200, "INVITE", 1, script.callee_tag, script.callee_sdp()));
+    EXPECT_EQ(records.map.begin()->second.ends_ns, now + 30 * second);
+}
+
+TEST_F(FollowTest, WithoutABoundARecordHasNone) {
+    from_caller(script.request("INVITE", 1, script.caller_sdp()));
+    from_callee(script.response(180, "INVITE", 1, script.callee_tag));
+    EXPECT_EQ(records.map.begin()->second.ends_ns, 0U);
+}
+
 } // namespace
 } // namespace stem::call
