@@ -78,6 +78,11 @@ void Monitor::Machine::on_request_of_no_dialog(Packet packet, const sip::Message
                {STEM_SIP_NO_DIALOG, message.method_name + " for no dialog that is known"});
         return;
     }
+    if (Transaction* first = transactions_.find(Transactions::key_of(message, packet.direction));
+        first != nullptr) {
+        on_repetition_outside(std::move(packet), message, *first);
+        return;
+    }
     if (begin_transaction(packet, message, {}) == nullptr) {
         reject(std::move(packet), &message, {STEM_CALL_LIMIT, "no room for another transaction"});
         return;
@@ -120,9 +125,9 @@ void Monitor::Machine::on_inside_request(Packet packet, const sip::Message& mess
     Call& call = *place.call;
     Dialog& dialog = *place.dialog;
     const Origin origin = origin_of(call, place.party, packet.source);
-    if (const Transaction* known = transactions_.find(Transactions::key_of(message, packet.direction));
-        known != nullptr && (origin != Origin::stranger || known->source == packet.source)) {
-        release(std::move(packet), message, &call); // a retransmission
+    if (Transaction* first = transactions_.find(Transactions::key_of(message, packet.direction));
+        first != nullptr && (origin != Origin::stranger || first->source == packet.source)) {
+        on_repetition(std::move(packet), message, *first, &call);
         return;
     }
     if (place.party == STEM_CALLER && origin != Origin::stranger) {

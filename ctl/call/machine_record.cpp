@@ -104,6 +104,7 @@ void Monitor::Machine::await_answer(Call& call) {
     place.call = &call;
     if (Transaction* transaction = begin_transaction(packet, invite, place); transaction != nullptr) {
         transaction->offer = call.offer;
+        transaction->imprint.reset();
     }
 }
 
