@@ -117,6 +117,7 @@ struct Call {
     // What the decision was made of: request URI, From and To. Nothing: adopted, and not known any more.
     std::optional<std::string> identity;
     std::string sent_by;               // of the INVITE's topmost Via
+    std::string request_uri;           // of the same
     std::set<std::string> legs;        // branches: more than one when a proxy before us forked
     std::set<std::string> failed_legs; // those of them that were answered with 3xx to 6xx
     std::uint32_t cseq = 0;

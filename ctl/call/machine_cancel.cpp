@@ -21,8 +21,14 @@ void Monitor::Machine::on_cancel(Packet packet, const sip::Message& message) {
         place.call->branch == message.vias.front().branch && place.call->cseq == message.cseq &&
         (place.call->state == CallState::held || place.call->state == CallState::refused ||
          place.call->state == CallState::ignored)) {
-        if (packet.source.address != place.call->leg[STEM_CALLER].source().address) {
+        const Call& call = *place.call;
+        if (!stand_for_one(packet.source.address, call.leg[STEM_CALLER].source().address)) {
             reject(std::move(packet), &message, {STEM_SIP_FLOW, "CANCEL from elsewhere than its INVITE"});
+            return;
+        }
+        if (message.request_uri.text != call.request_uri || sent_by_of(message) != call.sent_by) {
+            reject(std::move(packet), &message,
+                   {STEM_SIP_STATE, "CANCEL with another request URI or Via than the INVITE"});
             return;
         }
         cancel_held(std::move(packet), message, *place.call);

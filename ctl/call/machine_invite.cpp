@@ -112,6 +112,7 @@ void Monitor::Machine::hold(Packet packet, const sip::Message& message, Call& ca
     call.callee = message.to.text;
     call.identity = identity_of(message);
     call.sent_by = sent_by_of(message);
+    call.request_uri = message.request_uri.text;
     call.legs = {call.branch};
     call.failed_legs.clear();
     call.target.clear();
