@@ -73,6 +73,7 @@ struct Dialog {
     std::uint32_t session_seconds = 0; // Session-Expires in force (RFC 4028); 0 = none
     std::uint64_t refreshed_ns = 0;
     bool session_watched = false; // a timer runs for it
+    bool silence_watched = false; // and one for its silence
     std::string refer_to = {};    // the last REFER's
 };
 
@@ -351,6 +352,7 @@ class Monitor::Machine {
     // machine_timer.cpp
     void set_timer(std::chrono::nanoseconds after, Alarm alarm, std::uint64_t call, std::uint64_t serial);
     void ring(const Timer& timer);
+    void watch_silence(const Call& call, Dialog& dialog, std::chrono::nanoseconds after);
     void check_silence(Call& call, Dialog& dialog);
     void watch_session(Call& call, Dialog& dialog);
     void check_session(Call& call, Dialog& dialog);

@@ -66,7 +66,7 @@ void Monitor::Machine::presume_acknowledged(const Call& call, Dialog& dialog) {
     }
     dialog.state = STEM_DIALOG_UP;
     remember(call, dialog);
-    set_timer(settings_.silence, Alarm::silence, call.id, dialog.id);
+    watch_silence(call, dialog, settings_.silence);
     tell_up(call, dialog);
 }
 

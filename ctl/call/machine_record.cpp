@@ -208,7 +208,7 @@ std::size_t Monitor::Machine::adopt(std::uint64_t now_ns) {
             set_timer(settings_.linger, Alarm::closing, call.id, id);
             break;
         default:
-            set_timer(settings_.silence, Alarm::silence, call.id, id);
+            watch_silence(call, dialog, settings_.silence);
         }
         watch_answers(call, dialog);
         if (dialog.state == STEM_DIALOG_UP) {
