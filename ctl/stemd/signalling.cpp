@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ctl/stemd/signalling.h"
 
+#include <ctl/frame/checksum.h>
+#include <ctl/frame/octets.h>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
@@ -303,6 +305,17 @@ void Signalling::take_segment(const xsk::Received& received, const frame::TcpVie
 
 void Signalling::take_datagram(xsk::Received& received, const frame::FrameView& view, stem_sip_lane lane,
                                std::uint64_t now_ns) noexcept {
+    // Its receiver looks at it, too: a message that is only STEM's would end a call for STEM alone.
+    const auto datagram = received.frame.bytes().subspan(view.l4, frame::udp_header + view.payload_length);
+    const auto checksum = frame::udp_checksum_for(view, datagram);
+    if (!checksum) {
+        const auto direction = static_cast<stem_direction>(received.port);
+        counters_.add(STEM_FRAME_UNREADABLE, direction, received.frame.bytes().size());
+        drop_log_.write(STEM_FRAME_UNREADABLE, direction, view.source, view.destination,
+                        "wrong UDP checksum");
+        return;
+    }
+    frame::write16(datagram, 6, *checksum);
     const bool ready = is_ready(received);
     const bool proxied = received.steer && (received.steer->flags & STEM_STEER_PROXIED) != 0;
     auto carrier = std::make_unique<FrameCarrier>(std::move(received.frame), view, received.port, ready,

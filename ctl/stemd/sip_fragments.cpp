@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ctl/stemd/sip_fragments.h"
 
+#include <ctl/frame/checksum.h>
 #include <ctl/frame/octets.h>
 
 #include <string>
@@ -62,6 +63,13 @@ std::unique_ptr<FrameCarrier> SipFragments::put_together(const std::vector<fragm
     }
     FrameHolder& head = holder_of(pieces.front());
     frame::FrameView view = head.view;
+    const auto checksum = frame::udp_checksum_for(
+        view, {reinterpret_cast<const std::uint8_t*>(datagram.data()), datagram.size()});
+    if (!checksum) {
+        drop(pieces, STEM_FRAME_UNREADABLE, "fragments of a datagram with a wrong UDP checksum");
+        return nullptr;
+    }
+    frame::write16(head.frame.bytes(), view.l4 + 6, *checksum);
     view.payload_length = datagram.size() - frame::udp_header;
     view.fragment.reset(); // answers and changes are made of the whole
     FrameCarrier::Rest rest{.frames = {},
