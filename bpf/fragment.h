@@ -8,7 +8,8 @@
  * Fragments of SIP go to stemd, in any order, which puts them together (ctl/fragment) and judges the whole. A
  * first one shows its ports, and is remembered for those that follow. One that comes before its first shows
  * none: few of them go to stemd as well, on a budget of all sources together, in the hope that they are SIP.
- * All keep to their source's budgets (signalling.h).
+ * All keep to their source's budgets (signalling.h). Where the whole is the proxy's, the first one says so to
+ * stemd (proxy.h).
  *
  * Reads and writes fragments, fragment_budget. Costs two hash operations a fragment, others nothing.
  */

@@ -3,7 +3,8 @@
  * Steer to proxy: SIP from outside to any inside address goes to the SIP proxy, and the answers come back as
  * from the address that was called. What goes to stemd is marked: it judges it as the client wrote it, and
  * puts the proxy's address in as it lets it go. What stemd does not see (keep-alives over UDP, the open
- * fallback) is changed here. SIP to and from the proxy itself stays as it is.
+ * fallback) is changed here, but for fragments, which are dropped then. SIP to and from the proxy itself
+ * stays as it is.
  *
  * Reads proxies, writes steered; learns the proxy's link address (bridge mode) from what it sends.
  */
@@ -186,10 +187,14 @@ __noinline int steer_datagram(struct xdp_md* context, struct packet* packet, enu
     if (!packet || !scratch) {
         return STEM_INTERNAL;
     }
-    if (packet->key.protocol != IPPROTO_UDP || !packet->payload_offset) {
+    if (packet->key.protocol != IPPROTO_UDP || !packet->l4_offset) {
         return reason;
     }
     const struct stem_proxy* proxy = proxy_of(packet);
+    /* A fragment cannot be changed without the others: only stemd has them all. */
+    if (packet->fragment && packet->after == AFTER_SIP_PASSES) {
+        return proxy && calls_through_proxy(packet, proxy) ? STEM_PROXY_REFUSED : reason;
+    }
     state_key_of(packet, &scratch->alias);
     if (packet->key.direction == STEM_OUTBOUND) {
         return answer_datagram(context, packet, scratch, proxy, reason);

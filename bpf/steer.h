@@ -147,7 +147,7 @@ static __always_inline enum stem_reason steer_or_fall_back(const struct xdp_md* 
     if (away && !stem_fallback_open) {
         return STEM_CONTROLLER_AWAY;
     }
-    if (packet->fragment) { /* goes to whom it names: no proxy's address is put into it */
+    if (packet->fragment && packet->fragment_start != 0) { /* its first one shows whether it is the proxy's */
         return away ? STEM_FALLBACK_OPEN : reason;
     }
     if (!away) {

@@ -15,6 +15,13 @@ std::uint64_t random_id() {
     return (std::uint64_t{device()} << 16 ^ device()) & 0xffffffffffffU;
 }
 
+// How often a request may come again. RFC 3261 17.1.1.2: a client sends an INVITE seven times at most,
+// whatever its T1; 17.1.2.1: another request eleven times, and more often where its T2 is short. Duplicates
+// may come on top.
+constexpr unsigned max_repeats(sip::Method method) {
+    return method == sip::Method::invite ? 10 : 24;
+}
+
 // These live only inside a dialog.
 bool begins_no_dialog(sip::Method method) {
     return method == sip::Method::bye || method == sip::Method::prack || method == sip::Method::update;
@@ -122,8 +129,9 @@ void Monitor::Machine::on_outside_request(Packet packet, const sip::Message& mes
         reject(std::move(packet), &message, *objection);
         return;
     }
-    if (transactions_.find(Transactions::key_of(message, packet.direction)) != nullptr) {
-        release(std::move(packet), message, nullptr); // a retransmission; what counts is what came first
+    if (Transaction* first = transactions_.find(Transactions::key_of(message, packet.direction));
+        first != nullptr) {
+        on_repetition_outside(std::move(packet), message, *first);
         return;
     }
     Transaction* transaction = begin_transaction(packet, message, {});
@@ -219,6 +227,7 @@ Transaction* Monitor::Machine::begin_transaction(const Packet& packet, const sip
     transaction.rack = message.rack;
     transaction.source = packet.source;
     transaction.destination = packet.destination;
+    transaction.imprint = imprint_of(message, packet.payload);
     if (place.call != nullptr) {
         transaction.call = place.call->id;
     }
@@ -228,6 +237,34 @@ Transaction* Monitor::Machine::begin_transaction(const Packet& packet, const sip
     const auto lifetime =
         message.method == sip::Method::invite ? settings_.ring_timeout + settings_.linger : settings_.linger;
     return transactions_.insert(key, std::move(transaction), now_ns_ + ns_of(lifetime));
+}
+
+// A request whose transaction is there already, from where it may come.
+void Monitor::Machine::on_repetition(Packet packet, const sip::Message& message, Transaction& first,
+                                     const Call* call) {
+    if (first.imprint && *first.imprint != imprint_of(message, packet.payload)) {
+        reject(
+            std::move(packet), &message,
+            {STEM_SIP_STATE, message.method_name + " with the branch of another, which it does not repeat"});
+        return;
+    }
+    if (++first.repeats > max_repeats(message.method)) {
+        absorb(std::move(packet), message.method_name + " repeated more often than any timer does");
+        return;
+    }
+    release(std::move(packet), message, call);
+}
+
+// The same of no call: there is no leg that could have moved.
+void Monitor::Machine::on_repetition_outside(Packet packet, const sip::Message& message, Transaction& first) {
+    if (!stand_for_one(packet.source.address, first.source.address)) {
+        const Objection objection{STEM_SIP_FLOW,
+                                  fmt::format("{} repeated from {}, but it came from {}", message.method_name,
+                                              packet.source.to_string(), first.source.to_string())};
+        reject(std::move(packet), &message, objection);
+        return;
+    }
+    on_repetition(std::move(packet), message, first, nullptr);
 }
 
 std::vector<DialogInfo> Monitor::Machine::dialogs() const {

@@ -73,6 +73,7 @@ struct Dialog {
     std::uint32_t session_seconds = 0; // Session-Expires in force (RFC 4028); 0 = none
     std::uint64_t refreshed_ns = 0;
     bool session_watched = false; // a timer runs for it
+    bool silence_watched = false; // and one for its silence
     std::string refer_to = {};    // the last REFER's
 };
 
@@ -117,6 +118,7 @@ struct Call {
     // What the decision was made of: request URI, From and To. Nothing: adopted, and not known any more.
     std::optional<std::string> identity;
     std::string sent_by;               // of the INVITE's topmost Via
+    std::string request_uri;           // of the same
     std::set<std::string> legs;        // branches: more than one when a proxy before us forked
     std::set<std::string> failed_legs; // those of them that were answered with 3xx to 6xx
     std::uint32_t cseq = 0;
@@ -134,7 +136,6 @@ struct Call {
     std::optional<std::vector<stem_media>> offer; // of the INVITE in force
     LegFlow leg[STEM_PARTIES];
     std::string address_of_record[STEM_PARTIES];
-    unsigned repeats = 0;                        // of its INVITE, that went on
     bool watched = false;                        // went on undecided: its peer is only monitored
     std::uint64_t replaces = 0;                  // id of the dialog that it takes the place of
     std::uint64_t stream[STEM_PARTIES] = {0, 0}; // stem_stream_id() of each party's messages; 0 = not known
@@ -213,6 +214,8 @@ class Monitor::Machine {
     void release(Packet packet, const sip::Message& message, const Call* call);
     bool make_room();
     Transaction* begin_transaction(const Packet& packet, const sip::Message& message, const Place& place);
+    void on_repetition(Packet packet, const sip::Message& message, Transaction& first, const Call* call);
+    void on_repetition_outside(Packet packet, const sip::Message& message, Transaction& first);
 
     // machine_invite.cpp
     using Calls = std::unordered_multimap<std::string, std::unique_ptr<Call>>;
@@ -221,7 +224,7 @@ class Monitor::Machine {
     void on_known_invite(Packet packet, const sip::Message& message, const std::vector<Call*>& kin);
     void on_new_branch(Packet packet, const sip::Message& message, const std::vector<Call*>& kin);
     void on_repeated_invite(Packet packet, const sip::Message& message, Call& call);
-    bool join_as_leg(Packet& packet, const sip::Message& message, Call& call);
+    bool join_as_leg(Packet& packet, const sip::Message& message, Call& call, const Described& session);
     void try_again(Packet packet, const sip::Message& message, Call& call);
     std::uint64_t replaced_by(const sip::Message& message);
     void hold(Packet packet, const sip::Message& message, Call& call);
@@ -258,6 +261,7 @@ class Monitor::Machine {
 
     // machine_flow.cpp
     [[nodiscard]] Origin origin_of(const Call& call, stem_party party, const Endpoint& source);
+    [[nodiscard]] bool stand_for_one(const Address& a, const Address& b) const;
     [[nodiscard]] bool is_answerer(const Packet& packet, const Transaction& transaction, const Call* call);
     void learn_leg(Call& call, stem_party party, const Packet& packet, const sip::Message& message);
     void suspect_bye(Packet packet, const sip::Message& message, const Place& place);
@@ -350,6 +354,7 @@ class Monitor::Machine {
     // machine_timer.cpp
     void set_timer(std::chrono::nanoseconds after, Alarm alarm, std::uint64_t call, std::uint64_t serial);
     void ring(const Timer& timer);
+    void watch_silence(const Call& call, Dialog& dialog, std::chrono::nanoseconds after);
     void check_silence(Call& call, Dialog& dialog);
     void watch_session(Call& call, Dialog& dialog);
     void check_session(Call& call, Dialog& dialog);

@@ -85,7 +85,7 @@ void Monitor::Machine::acknowledge(Packet packet, const sip::Message& message, c
     if (dialog.state == STEM_DIALOG_ANSWERED && place.party == STEM_CALLER) {
         dialog.state = STEM_DIALOG_UP;
         remember(call, dialog);
-        set_timer(settings_.silence, Alarm::silence, call.id, dialog.id);
+        watch_silence(call, dialog, settings_.silence);
         tell_up(call, dialog);
     }
     learn_leg(call, place.party, packet, message);

@@ -161,7 +161,7 @@ void Monitor::Machine::on_dialog_response(const sip::Message& message, Call& cal
         } else if (dialog.state == STEM_DIALOG_CLOSING) { // the other side asks whose BYE that is
             dialog.state = dialog.answered_ns != 0 ? STEM_DIALOG_UP : STEM_DIALOG_EARLY;
             remember(call, dialog);
-            set_timer(settings_.silence, Alarm::silence, call.id, dialog.id);
+            watch_silence(call, dialog, settings_.silence);
         }
         return;
     }

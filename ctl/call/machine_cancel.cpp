@@ -21,8 +21,14 @@ void Monitor::Machine::on_cancel(Packet packet, const sip::Message& message) {
         place.call->branch == message.vias.front().branch && place.call->cseq == message.cseq &&
         (place.call->state == CallState::held || place.call->state == CallState::refused ||
          place.call->state == CallState::ignored)) {
-        if (packet.source.address != place.call->leg[STEM_CALLER].source().address) {
+        const Call& call = *place.call;
+        if (!stand_for_one(packet.source.address, call.leg[STEM_CALLER].source().address)) {
             reject(std::move(packet), &message, {STEM_SIP_FLOW, "CANCEL from elsewhere than its INVITE"});
+            return;
+        }
+        if (message.request_uri.text != call.request_uri || sent_by_of(message) != call.sent_by) {
+            reject(std::move(packet), &message,
+                   {STEM_SIP_STATE, "CANCEL with another request URI or Via than the INVITE"});
             return;
         }
         cancel_held(std::move(packet), message, *place.call);
@@ -35,20 +41,19 @@ void Monitor::Machine::on_cancel(Packet packet, const sip::Message& message) {
                {named ? STEM_SIP_STATE : STEM_SIP_NO_TRANSACTION, "CANCEL for no INVITE that is pending"});
         return;
     }
-    if (packet.source.address != invite->source.address &&
-        !are_together(packet.source.address, invite->source.address, settings_.clusters) &&
-        !are_together(packet.source.address, invite->source.address, settings_.nat_networks)) {
+    if (!stand_for_one(packet.source.address, invite->source.address)) {
         const Objection objection{STEM_SIP_FLOW,
                                   fmt::format("CANCEL from {}, but the INVITE came from {}",
                                               packet.source.to_string(), invite->source.to_string())};
         reject(std::move(packet), &message, objection);
         return;
     }
-    const bool other_uri = // of an adopted call it is not known
-        !invite->request_uri.empty() && message.request_uri.text != invite->request_uri;
-    if (other_uri || message.from_tag != invite->from_tag || message.to_tag != invite->to_tag) {
+    const bool other = // of an adopted call it is not known
+        (!invite->request_uri.empty() && message.request_uri.text != invite->request_uri) ||
+        (invite->imprint && sent_by_of(message) != invite->imprint->sent_by);
+    if (other || message.from_tag != invite->from_tag || message.to_tag != invite->to_tag) {
         reject(std::move(packet), &message,
-               {STEM_SIP_STATE, "CANCEL with another request URI or tag than the INVITE"});
+               {STEM_SIP_STATE, "CANCEL with another request URI, Via or tag than the INVITE"});
         return;
     }
     Call* call = invite->call == 0 ? nullptr : call_of(invite->call);

@@ -66,7 +66,7 @@ void Monitor::Machine::presume_acknowledged(const Call& call, Dialog& dialog) {
     }
     dialog.state = STEM_DIALOG_UP;
     remember(call, dialog);
-    set_timer(settings_.silence, Alarm::silence, call.id, dialog.id);
+    watch_silence(call, dialog, settings_.silence);
     tell_up(call, dialog);
 }
 
@@ -80,6 +80,11 @@ void Monitor::Machine::on_request_of_no_dialog(Packet packet, const sip::Message
     }
     if (auto objection = object_to_outgoing(packet, message); objection) {
         reject(std::move(packet), &message, *objection);
+        return;
+    }
+    if (Transaction* first = transactions_.find(Transactions::key_of(message, packet.direction));
+        first != nullptr) {
+        on_repetition_outside(std::move(packet), message, *first);
         return;
     }
     if (begin_transaction(packet, message, {}) == nullptr) {
@@ -124,9 +129,9 @@ void Monitor::Machine::on_inside_request(Packet packet, const sip::Message& mess
     Call& call = *place.call;
     Dialog& dialog = *place.dialog;
     const Origin origin = origin_of(call, place.party, packet.source);
-    if (const Transaction* known = transactions_.find(Transactions::key_of(message, packet.direction));
-        known != nullptr && (origin != Origin::stranger || known->source == packet.source)) {
-        release(std::move(packet), message, &call); // a retransmission
+    if (Transaction* first = transactions_.find(Transactions::key_of(message, packet.direction));
+        first != nullptr && (origin != Origin::stranger || first->source == packet.source)) {
+        on_repetition(std::move(packet), message, *first, &call);
         return;
     }
     if (place.party == STEM_CALLER && origin != Origin::stranger) {

@@ -41,13 +41,15 @@ Origin Monitor::Machine::origin_of(const Call& call, stem_party party, const End
     return best;
 }
 
+// The same host, or two of which the configuration says that they stand for one another.
+bool Monitor::Machine::stand_for_one(const Address& a, const Address& b) const {
+    return a == b || are_together(a, b, settings_.clusters) || are_together(a, b, settings_.nat_networks);
+}
+
 // A response comes from where its request went, or from a host that its leg has shown. Its port may be
 // another: where a server answers from is its own business where no NAT is in between (18.2.2).
 bool Monitor::Machine::is_answerer(const Packet& packet, const Transaction& transaction, const Call* call) {
-    const Address& source = packet.source.address;
-    const Address& asked = transaction.destination.address;
-    if (source == asked || are_together(source, asked, settings_.clusters) ||
-        are_together(source, asked, settings_.nat_networks)) {
+    if (stand_for_one(packet.source.address, transaction.destination.address)) {
         return true;
     }
     return call != nullptr &&

@@ -15,9 +15,6 @@ constexpr int status_proxy_authentication = 407;
 constexpr int status_not_acceptable = 488;
 constexpr int status_unavailable = 503;
 constexpr std::size_t max_legs = 16; // of one call, forked by a proxy before us
-// RFC 3261 17.1.1.2: a client sends an INVITE seven times at most, whatever its T1. Duplicates may come on
-// top.
-constexpr unsigned max_repeats = 10;
 
 std::string identity_of(const sip::Message& invite) {
     return invite.request_uri.text + '\n' + invite.from.text + '\n' + invite.to.text;
@@ -26,11 +23,6 @@ std::string identity_of(const sip::Message& invite) {
 // For the egress's log, whose rate is limited: a flood of calls that are refused must not fill the disk.
 std::string described(const Call& call, std::string_view what) {
     return fmt::format("call {:x} {} -> {}: {}", call.id, call.caller, call.callee, what);
-}
-
-std::string sent_by_of(const sip::Message& message) {
-    const sip::Via& via = message.vias.front();
-    return fmt::format("{} {}", via.host, via.port);
 }
 
 // A proxy that forks changes the request URI and the branch, and nothing of these (16.6).
@@ -120,12 +112,12 @@ void Monitor::Machine::hold(Packet packet, const sip::Message& message, Call& ca
     call.callee = message.to.text;
     call.identity = identity_of(message);
     call.sent_by = sent_by_of(message);
+    call.request_uri = message.request_uri.text;
     call.legs = {call.branch};
     call.failed_legs.clear();
     call.target.clear();
     call.user.clear();
     call.max_duration = std::chrono::seconds(0);
-    call.repeats = 0;
     lingering_.erase({call.dead_since_ns, call.id});
     call.dead_since_ns = 0;
     call.leg[STEM_CALLER] = LegFlow(packet.source);
@@ -271,6 +263,7 @@ void Monitor::Machine::let_go(Call& call, const std::string& target, std::vector
     }
     transaction->call = call.id; // where it is one of a call that was forgotten
     transaction->offer = call.offer;
+    transaction->imprint = imprint_of(call.held->message, call.held->packet.payload);
     auto [packet, message] = take_held(call);
     call.state = CallState::going;
     call.target = target;
@@ -358,7 +351,8 @@ void Monitor::Machine::on_known_invite(Packet packet, const sip::Message& messag
         return;
     }
     Call& call = **owner;
-    // The decision holds for what it was made of. A Call-ID, a tag and a branch are easily borrowed.
+    // The decision holds for what it was made of. A Call-ID, a tag and a branch are easily borrowed. Whether
+    // all of it is the same counts only for what goes on (on_repetition).
     const bool same = call.identity == identity_of(message) && message.cseq == call.cseq &&
                       (branch != call.branch || sent_by_of(message) == call.sent_by);
     if (same) {
@@ -378,19 +372,25 @@ void Monitor::Machine::on_new_branch(Packet packet, const sip::Message& message,
     for (const Call* call : kin) {
         legs += call->legs.size();
     }
+    const Described session = describe(packet, message, nullptr, STEM_CALLER);
+    const bool usable = session.sdp == Sdp::none || session.sdp == Sdp::usable;
+    const auto shares = [&](const Call* call) { // the decision, which the source was a part of
+        return usable && !is_over(*call) && call->identity == identity_of(message) &&
+               origin_of(*call, STEM_CALLER, packet.source) != Origin::stranger;
+    };
     for (Call* call : kin) {
-        if (!is_over(*call) && call->identity == identity_of(message) && legs < max_legs &&
-            join_as_leg(packet, message, *call)) {
+        if (legs < max_legs && shares(call) && join_as_leg(packet, message, *call, session)) {
             return;
         }
     }
     const auto alive = std::ranges::find_if(kin, [](const Call* call) { return !is_over(*call); });
     if (alive != kin.end()) {
-        // A leg with a request URI of its own is a call of its own: it needs its own decision. Not once the
-        // attempt was answered, and not where it is the same as one that waits: that one will do (8.2.2.2).
+        // A leg with a request URI of its own, from another host, or with a session description that is to be
+        // refused is a call of its own: it needs its own decision. Not once the attempt was answered, and not
+        // where it is the same as one that waits: that one will do (8.2.2.2).
         const Call& call = **alive;
-        if (is_same_caller(call, message) && call.identity != identity_of(message) &&
-            message.cseq == call.cseq && !is_answered(call) && legs < max_legs) {
+        if (is_same_caller(call, message) && std::ranges::none_of(kin, shares) && message.cseq == call.cseq &&
+            !is_answered(call) && legs < max_legs) {
             begin_call(std::move(packet), message, call.key);
             return;
         }
@@ -416,9 +416,10 @@ void Monitor::Machine::try_again(Packet packet, const sip::Message& message, Cal
     hold(std::move(packet), message, call);
 }
 
-// A proxy before us forked to the same request URI: what was decided of one leg holds for the other. False:
-// it cannot, and the packet is still the caller's.
-bool Monitor::Machine::join_as_leg(Packet& packet, const sip::Message& message, Call& call) {
+// A proxy before us forked to the same request URI: what was decided of one leg holds for the other, whose
+// media may be elsewhere. False: it cannot, and the packet is still the caller's.
+bool Monitor::Machine::join_as_leg(Packet& packet, const sip::Message& message, Call& call,
+                                   const Described& session) {
     if (call.state != CallState::going || message.cseq != call.cseq || is_answered(call)) {
         return false;
     }
@@ -428,7 +429,9 @@ bool Monitor::Machine::join_as_leg(Packet& packet, const sip::Message& message, 
     if (transaction == nullptr) {
         return false;
     }
-    transaction->offer = call.offer;
+    transaction->call = call.id; // where it is one of a call that was forgotten
+    transaction->offer = session.sdp == Sdp::usable ? std::optional(session.media) : std::nullopt;
+    transaction->imprint = imprint_of(message, packet.payload);
     call.legs.insert(message.vias.front().branch);
     release(std::move(packet), message, &call);
     return true;
@@ -460,11 +463,18 @@ void Monitor::Machine::on_repeated_invite(Packet packet, const sip::Message& mes
     case CallState::failed: // its answer may have been lost: it is repeated for this one (17.2.1)
         break;
     }
-    if (++call.repeats > max_repeats) {
-        absorb(std::move(packet), "INVITE repeated more often than any timer does");
-        return;
+    Transaction* first = transactions_.find(Transactions::key_of(message, packet.direction));
+    if (first == nullptr) {
+        absorb(std::move(packet), "INVITE repeated after its time");
+    } else if (origin_of(call, STEM_CALLER, packet.source) == Origin::stranger) {
+        const Objection objection{STEM_SIP_FLOW,
+                                  fmt::format("INVITE repeated from {}, but that leg signals from {}",
+                                              packet.source.to_string(),
+                                              call.leg[STEM_CALLER].source().to_string())};
+        reject(std::move(packet), &message, objection);
+    } else {
+        on_repetition(std::move(packet), message, *first, &call);
     }
-    release(std::move(packet), message, &call);
 }
 
 } // namespace stem::call

@@ -107,6 +107,7 @@ void Monitor::Machine::await_answer(Call& call) {
     place.call = &call;
     if (Transaction* transaction = begin_transaction(packet, invite, place); transaction != nullptr) {
         transaction->offer = call.offer;
+        transaction->imprint.reset();
     }
 }
 
@@ -210,7 +211,7 @@ std::size_t Monitor::Machine::adopt(std::uint64_t now_ns) {
             set_timer(settings_.linger, Alarm::closing, call.id, id);
             break;
         default:
-            set_timer(settings_.silence, Alarm::silence, call.id, id);
+            watch_silence(call, dialog, settings_.silence);
         }
         watch_answers(call, dialog, unanswered ? now_ns : dialog.answered_ns);
         if (dialog.state == STEM_DIALOG_UP) {

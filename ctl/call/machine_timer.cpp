@@ -78,14 +78,17 @@ void Monitor::Machine::ring(const Timer& timer) {
         if (pinholes_.last_seen_ns(dialog->id) > dialog->answered_ns) {
             dialog->state = STEM_DIALOG_UP;
             remember(*call, *dialog);
-            set_timer(settings_.silence, Alarm::silence, call->id, dialog->id);
+            watch_silence(*call, *dialog, settings_.silence);
         } else {
             cut(*call, *dialog, "answered, but never acknowledged");
         }
         return;
     case Alarm::silence:
-        if (dialog != nullptr && dialog->state == STEM_DIALOG_UP) {
-            check_silence(*call, *dialog);
+        if (dialog != nullptr) {
+            dialog->silence_watched = false;
+            if (dialog->state == STEM_DIALOG_UP) {
+                check_silence(*call, *dialog);
+            }
         }
         return;
     case Alarm::closing:
@@ -121,6 +124,13 @@ void Monitor::Machine::ring(const Timer& timer) {
     }
 }
 
+// One timer is enough, however often the dialog comes up: a callee may ask for credentials at each BYE.
+void Monitor::Machine::watch_silence(const Call& call, Dialog& dialog, std::chrono::nanoseconds after) {
+    if (!std::exchange(dialog.silence_watched, true)) {
+        set_timer(after, Alarm::silence, call.id, dialog.id);
+    }
+}
+
 // No media in either direction for the interval: the call is over, whatever its ends believe. A call on hold
 // sends nothing, nor does its holder without music, and is left alone.
 void Monitor::Machine::check_silence(Call& call, Dialog& dialog) {
@@ -146,7 +156,7 @@ void Monitor::Machine::check_silence(Call& call, Dialog& dialog) {
         return;
     }
     const std::uint64_t wait = deadline > now_ns_ ? deadline - now_ns_ : ns_of(settings_.silence);
-    set_timer(std::chrono::nanoseconds(wait), Alarm::silence, call.id, dialog.id);
+    watch_silence(call, dialog, std::chrono::nanoseconds(wait));
 }
 
 // Nobody answered: not even with a 100 in the time that a client waits for it (timer B: 17.1.1.2), or not

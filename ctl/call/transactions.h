@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "ctl/call/deadlines.h"
+#include "ctl/call/imprint.h"
 #include "ctl/sip/message.h"
 
 namespace stem::call {
@@ -33,6 +34,8 @@ struct Transaction {
     std::optional<sip::ReliableAck> rack; // of a PRACK
     Endpoint source;                      // of its packet
     Endpoint destination;                 // where its responses have to come from
+    std::optional<Imprint> imprint;       // what its repetitions have to be; nothing: adopted, and not known
+    unsigned repeats = 0;                 // of its request, that went on
     // REGISTER: what a 2xx will make known.
     std::string address_of_record;
     std::vector<sip::Contact> contacts;

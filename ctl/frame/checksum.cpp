@@ -42,6 +42,27 @@ void write_udp_checksum(MutableBytes frame, std::size_t l3, std::size_t l4, bool
     write16(frame, l4 + 6, checksum == 0 ? 0xffff : checksum);
 }
 
+std::optional<std::uint16_t> udp_checksum_for(const IpView& view, Bytes datagram) noexcept {
+    const std::uint16_t there = read16(datagram, 6);
+    if (there == 0) {
+        return view.v4 ? std::optional(there) : std::nullopt;
+    }
+    const auto octets_of = [&](const Address& address) {
+        return view.v4 ? sum_of(address.v4_octets()) : sum_of(address.octets());
+    };
+    const std::uint64_t pseudo =
+        octets_of(view.source_address) + octets_of(view.destination_address) + IPPROTO_UDP + datagram.size();
+    const std::uint64_t sum = pseudo + sum_of(datagram);
+    if (complement(sum) == 0) { // all ones, with the checksum in its place (RFC 1071)
+        return there;
+    }
+    if (there != static_cast<std::uint16_t>(~complement(pseudo))) {
+        return std::nullopt;
+    }
+    const std::uint16_t whole = complement(sum - there);
+    return whole == 0 ? std::uint16_t{0xffff} : whole;
+}
+
 void write_tcp_checksum(MutableBytes frame, std::size_t l3, std::size_t l4, std::size_t length,
                         bool v4) noexcept {
     const Bytes addresses = v4 ? frame.subspan(l3 + 12, 8) : frame.subspan(l3 + 8, 32);

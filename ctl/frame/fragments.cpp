@@ -61,6 +61,9 @@ class Writer {
     }
 
   private:
+    static Frame::iterator at(Frame& out, std::size_t offset) {
+        return out.begin() + static_cast<std::ptrdiff_t>(offset);
+    }
     void write_v4(Frame& out, const Slice& slice, std::size_t ip_length) const {
         const std::size_t l3 = view_.l3;
         out[l3] = 0x45;
@@ -70,22 +73,25 @@ class Writer {
         write16(out, l3 + 6, slice.offset / fragment_unit | (slice.more ? more_v4 : 0U));
         out[l3 + 8] = view_.ttl;
         out[l3 + 9] = IPPROTO_UDP;
-        std::ranges::copy(original_.subspan(l3 + 12, 8), out.begin() + static_cast<std::ptrdiff_t>(l3 + 12));
+        std::ranges::copy(view_.source.address.v4_octets(), at(out, l3 + 12));
+        std::ranges::copy(view_.destination.address.v4_octets(), at(out, l3 + 16));
         write_ipv4_checksum(out, l3);
     }
 
     void write_v6(Frame& out, const Slice& slice, std::size_t payload_length) const {
         const std::size_t l3 = view_.l3;
         std::ranges::copy(original_.subspan(l3, ipv6_header), out.begin() + static_cast<std::ptrdiff_t>(l3));
+        std::ranges::copy(view_.source.address.octets(), at(out, l3 + 8));
+        std::ranges::copy(view_.destination.address.octets(), at(out, l3 + 24));
         write16(out, l3 + 4, payload_length);
         out[l3 + 6] = static_cast<std::uint8_t>(slice.fragment ? int{IPPROTO_FRAGMENT} : int{IPPROTO_UDP});
         if (slice.fragment) {
-            const std::size_t at = l3 + ipv6_header;
-            out[at] = IPPROTO_UDP;
-            out[at + 1] = 0;
-            write16(out, at + 2, slice.offset | (slice.more ? 1U : 0U));
-            write16(out, at + 4, id_ >> 16U);
-            write16(out, at + 6, id_ & 0xffffU);
+            const std::size_t header = l3 + ipv6_header;
+            out[header] = IPPROTO_UDP;
+            out[header + 1] = 0;
+            write16(out, header + 2, slice.offset | (slice.more ? 1U : 0U));
+            write16(out, header + 4, id_ >> 16U);
+            write16(out, header + 6, id_ & 0xffffU);
         }
     }
 

@@ -13,10 +13,10 @@
 
 namespace stem::frame {
 
-// Frames of one UDP datagram with `payload`, from and to whom `original` goes and on the same link: link
-// addresses, VLAN tags, addresses, ports, traffic class and TTL are `original`'s, the first fragment or the
-// whole of what this takes the place of; IPv4 options and IPv6 extension headers are left away. `id` is what
-// tells the fragments from others'. `mtu`: octets of an IP packet.
+// Frames of one UDP datagram with `payload`, between the ends of `view` and on the link of `original`: link
+// addresses, VLAN tags, traffic class and TTL are those of `original`, the first fragment or the whole of
+// what this takes the place of, which `view` was parsed from; IPv4 options and IPv6 extension headers are
+// left away. `id` is what tells the fragments from others'. `mtu`: octets of an IP packet.
 std::expected<std::vector<std::vector<std::uint8_t>>, BuildError>
 make_datagram(const FrameView& view, Bytes original, Bytes payload, std::uint32_t id, std::size_t mtu);
 

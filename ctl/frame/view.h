@@ -78,7 +78,7 @@ struct FrameView : IpView {
 // Ethernet II with up to two VLAN tags (802.1Q, 802.1ad), IPv4 with options (RFC 791), IPv6 with hop-by-hop,
 // destination, routing and fragment headers (RFC 8200). Nothing for anything else, for what is truncated, and
 // for a source route that is not at its end yet (its checksum names another destination; RFC 5095). Checksums
-// are not verified: a frame from a local sender may carry a partial one.
+// are not verified here (checksum.h, tcp.h).
 std::optional<IpView> parse_ip(Bytes frame) noexcept;
 // The same, and UDP in it (RFC 768). A UDP length that contradicts the IP length gives nothing.
 std::optional<FrameView> parse_frame(Bytes frame) noexcept;

@@ -38,6 +38,8 @@ class FrameCarrier final : public call::Carrier {
     [[nodiscard]] stem_port port() const noexcept { return port_; } // by which it came in
     [[nodiscard]] bool ready() const noexcept { return ready_; }
     [[nodiscard]] const std::optional<Readdressing>& change() const noexcept { return change_; }
+    // Of a datagram that came in fragments it is known only once it is whole.
+    void change_to(const std::optional<Readdressing>& change) noexcept { change_ = change; }
     // The direction's number is that of the port that the frame came in by.
     [[nodiscard]] stem_direction direction() const noexcept { return static_cast<stem_direction>(port_); }
 
@@ -46,6 +48,7 @@ class FrameCarrier final : public call::Carrier {
         std::vector<xsk::Frame> frames; // those behind it, in order
         std::string payload;            // of the whole datagram
         std::uint32_t id = 0;           // of its fragments
+        bool proxied = false;           // as the first of them was marked (STEM_STEER_PROXIED)
     };
     void join(Rest rest) {
         rest_ = std::move(rest);

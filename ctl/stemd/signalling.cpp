@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ctl/stemd/signalling.h"
 
+#include <ctl/frame/checksum.h>
+#include <ctl/frame/octets.h>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
@@ -163,10 +165,6 @@ Result<> steer_ports(const kernel::Instance& instance, const config::Parsers& pa
     return walked;
 }
 
-std::string_view text(frame::Bytes octets) {
-    return {reinterpret_cast<const char*>(octets.data()), octets.size()};
-}
-
 } // namespace
 
 Result<std::unique_ptr<Signalling>> Signalling::open(Attachment& attachment, const config::Config& config,
@@ -307,14 +305,31 @@ void Signalling::take_segment(const xsk::Received& received, const frame::TcpVie
 
 void Signalling::take_datagram(xsk::Received& received, const frame::FrameView& view, stem_sip_lane lane,
                                std::uint64_t now_ns) noexcept {
-    const auto direction = static_cast<stem_direction>(received.port);
+    // Its receiver looks at it, too: a message that is only STEM's would end a call for STEM alone.
+    const auto datagram = received.frame.bytes().subspan(view.l4, frame::udp_header + view.payload_length);
+    const auto checksum = frame::udp_checksum_for(view, datagram);
+    if (!checksum) {
+        const auto direction = static_cast<stem_direction>(received.port);
+        counters_.add(STEM_FRAME_UNREADABLE, direction, received.frame.bytes().size());
+        drop_log_.write(STEM_FRAME_UNREADABLE, direction, view.source, view.destination,
+                        "wrong UDP checksum");
+        return;
+    }
+    frame::write16(datagram, 6, *checksum);
     const bool ready = is_ready(received);
     const bool proxied = received.steer && (received.steer->flags & STEM_STEER_PROXIED) != 0;
-    const auto change =
-        proxy_.judge(direction, proxied, view, text(view.payload_of(received.frame.bytes())), now_ns);
     auto carrier = std::make_unique<FrameCarrier>(std::move(received.frame), view, received.port, ready,
-                                                  change, counters_);
-    const auto payload = text(view.payload_of(carrier->frame().bytes()));
+                                                  std::nullopt, counters_);
+    give_whole(std::move(carrier), proxied, lane, now_ns);
+}
+
+void Signalling::give_whole(std::unique_ptr<FrameCarrier> carrier, bool proxied, stem_sip_lane lane,
+                            std::uint64_t now_ns) {
+    const frame::FrameView view = carrier->view();
+    const stem_direction direction = carrier->direction();
+    const std::string_view payload = carrier->payload();
+    const auto change = proxy_.judge(direction, proxied, view, payload, now_ns);
+    carrier->change_to(change);
     // The proxy speaks as the address that was called; and that is whom the client speaks to.
     const bool as_called = change && change->end == frame::End::source;
     give({.direction = direction,
@@ -326,23 +341,16 @@ void Signalling::take_datagram(xsk::Received& received, const frame::FrameView& 
          now_ns);
 }
 
-// The whole, once it is there. A proxy's address is not put into it: fragments go to whom they name.
+// The whole, once it is there.
 void Signalling::take_fragment(xsk::Received& received, const frame::FrameView& view, stem_sip_lane lane,
                                std::uint64_t now_ns) noexcept {
     const bool ready = is_ready(received);
-    auto carrier = fragments_.take(std::move(received.frame), view, received.port, ready, now_ns);
-    if (!carrier) {
-        return;
+    const bool proxied = received.steer && (received.steer->flags & STEM_STEER_PROXIED) != 0;
+    if (auto carrier =
+            fragments_.take(std::move(received.frame), view, received.port, ready, proxied, now_ns)) {
+        const bool marked = carrier->rest().proxied;
+        give_whole(std::move(carrier), marked, lane, now_ns);
     }
-    const FrameCarrier& whole = *carrier;
-    const std::string_view payload = whole.payload();
-    give({.direction = whole.direction(),
-          .source = whole.view().source,
-          .destination = whole.view().destination,
-          .payload = payload,
-          .carrier = std::move(carrier),
-          .lane = lane},
-         now_ns);
 }
 
 // Gives whether more wait.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ctl/stemd/sip_fragments.h"
 
+#include <ctl/frame/checksum.h>
 #include <ctl/frame/octets.h>
 
 #include <string>
@@ -10,13 +11,14 @@ namespace stem::stemd {
 namespace {
 
 struct FrameHolder final : fragment::Holder {
-    FrameHolder(xsk::Frame taken, const frame::FrameView& seen, stem_port by, bool may_leave)
-        : frame(std::move(taken)), view(seen), port(by), ready(may_leave) {}
+    FrameHolder(xsk::Frame taken, const frame::FrameView& seen, stem_port by, bool may_leave, bool marked)
+        : frame(std::move(taken)), view(seen), port(by), ready(may_leave), proxied(marked) {}
 
     xsk::Frame frame;
     frame::FrameView view;
     stem_port port;
     bool ready;
+    bool proxied;
 };
 
 // Every piece came from take().
@@ -61,10 +63,19 @@ std::unique_ptr<FrameCarrier> SipFragments::put_together(const std::vector<fragm
     }
     FrameHolder& head = holder_of(pieces.front());
     frame::FrameView view = head.view;
+    const auto checksum = frame::udp_checksum_for(
+        view, {reinterpret_cast<const std::uint8_t*>(datagram.data()), datagram.size()});
+    if (!checksum) {
+        drop(pieces, STEM_FRAME_UNREADABLE, "fragments of a datagram with a wrong UDP checksum");
+        return nullptr;
+    }
+    frame::write16(head.frame.bytes(), view.l4 + 6, *checksum);
     view.payload_length = datagram.size() - frame::udp_header;
     view.fragment.reset(); // answers and changes are made of the whole
-    FrameCarrier::Rest rest{
-        .frames = {}, .payload = datagram.substr(frame::udp_header), .id = head.view.fragment->id};
+    FrameCarrier::Rest rest{.frames = {},
+                            .payload = datagram.substr(frame::udp_header),
+                            .id = head.view.fragment->id,
+                            .proxied = head.proxied};
     for (std::size_t i = 1; i < pieces.size(); ++i) {
         rest.frames.push_back(std::move(holder_of(pieces[i]).frame));
     }
@@ -75,9 +86,10 @@ std::unique_ptr<FrameCarrier> SipFragments::put_together(const std::vector<fragm
 }
 
 std::unique_ptr<FrameCarrier> SipFragments::take(xsk::Frame frame, const frame::FrameView& view,
-                                                 stem_port port, bool ready, std::uint64_t now_ns) {
+                                                 stem_port port, bool ready, bool proxied,
+                                                 std::uint64_t now_ns) {
     const fragment::Key key = key_of(view, port);
-    auto holder = std::make_unique<FrameHolder>(std::move(frame), view, port, ready);
+    auto holder = std::make_unique<FrameHolder>(std::move(frame), view, port, ready, proxied);
     const frame::Bytes bytes = holder->frame.bytes();
     fragment::Piece piece{.offset = view.fragment->offset,
                           .more = view.fragment->more,

@@ -24,9 +24,9 @@ class SipFragments {
         : reassembly_(limits), counters_(counters), log_(log) {}
 
     // Takes the frame in; gives the whole once its last fragment has come, else nothing. `ready`: as in
-    // FrameCarrier.
+    // FrameCarrier; `proxied`: as in ProxyView.
     std::unique_ptr<FrameCarrier> take(xsk::Frame frame, const frame::FrameView& view, stem_port port,
-                                       bool ready, std::uint64_t now_ns);
+                                       bool ready, bool proxied, std::uint64_t now_ns);
     // Gives up those whose time is up.
     void tick(std::uint64_t now_ns);
     // Gives up all.

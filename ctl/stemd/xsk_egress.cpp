@@ -26,10 +26,17 @@ XskEgress::Failure XskEgress::send(const FrameCarrier& carrier, xsk::Frame& fram
     return carrier.ready() ? links_.transmit(frame, other_port(carrier.port())) : links_.route(frame);
 }
 
-// What came in fragments leaves anew, in as many as it takes now.
+// What came in fragments leaves anew, in as many as it takes now, and with the address that it is to have.
 XskEgress::Failure XskEgress::refragment(FrameCarrier& carrier, std::string_view payload) noexcept {
-    const auto made = frame::make_datagram(carrier.view(), carrier.frame().bytes(), octets(payload),
-                                           carrier.rest().id, links_.mtu(other_port(carrier.port())));
+    frame::FrameView view = carrier.view();
+    if (const auto& change = carrier.change(); change) {
+        if (change->endpoint.address.is_v4() != view.v4) {
+            return "its address cannot be changed";
+        }
+        (change->end == frame::End::source ? view.source : view.destination) = change->endpoint;
+    }
+    const auto made = frame::make_datagram(view, carrier.frame().bytes(), octets(payload), carrier.rest().id,
+                                           links_.mtu(other_port(carrier.port())));
     if (!made) {
         return to_string(made.error());
     }
@@ -49,10 +56,11 @@ XskEgress::Failure XskEgress::refragment(FrameCarrier& carrier, std::string_view
     return std::nullopt;
 }
 
-void XskEgress::release_refragmented(const call::Packet& packet, std::string_view payload) noexcept {
+void XskEgress::release_refragmented(const call::Packet& packet, std::string_view payload,
+                                     stem_reason reason) noexcept {
     FrameCarrier& carrier = carrier_of(packet);
     const auto failure = refragment(carrier, payload);
-    carrier.settle(failure ? STEM_RELEASE_FAILED : STEM_SIP_REWRITTEN);
+    carrier.settle(failure ? STEM_RELEASE_FAILED : reason);
     if (failure) {
         log_.write(STEM_RELEASE_FAILED, packet.direction, packet.source, packet.destination, *failure);
     }
@@ -64,19 +72,16 @@ void XskEgress::release_in_fragments(const call::Packet& packet, sip::Span span,
     FrameCarrier& carrier = carrier_of(packet);
     std::string text(packet.payload);
     text.replace(span.offset, span.length, uri);
-    const auto& change = carrier.change();
-    if (change && !frame::readdress(carrier.view(), carrier.frame().bytes(), change->end, change->endpoint)) {
-        carrier.settle(STEM_RELEASE_FAILED);
-        log_.write(STEM_RELEASE_FAILED, packet.direction, packet.source, packet.destination,
-                   "its address cannot be changed");
-        return;
-    }
     carrier.rest().id = static_cast<std::uint32_t>(fragment_ids_());
-    release_refragmented(packet, text);
+    release_refragmented(packet, text, STEM_SIP_REWRITTEN);
 }
 
 void XskEgress::forward(const call::Packet& packet, stem_reason reason) noexcept {
     FrameCarrier& carrier = carrier_of(packet);
+    if (carrier.in_fragments() && carrier.change()) {
+        release_refragmented(packet, packet.payload, reason);
+        return;
+    }
     const std::size_t length = carrier.frame().bytes().size();
     Failure failure = "its address cannot be changed";
     const auto& change = carrier.change();
@@ -100,7 +105,7 @@ void XskEgress::release_rewritten(call::Packet packet, sip::Span span, std::stri
     FrameCarrier& carrier = carrier_of(packet);
     if (carrier.in_fragments()) {
         std::string text(packet.payload);
-        release_refragmented(packet, text.replace(span.offset, span.length, uri));
+        release_refragmented(packet, text.replace(span.offset, span.length, uri), STEM_SIP_REWRITTEN);
         return;
     }
     const auto length =

@@ -40,7 +40,8 @@ class XskEgress final : public call::Egress {
     void forward(const call::Packet& packet, stem_reason reason) noexcept;
     Failure send(const FrameCarrier& carrier, xsk::Frame& frame) noexcept;
     Failure refragment(FrameCarrier& carrier, std::string_view payload) noexcept;
-    void release_refragmented(const call::Packet& packet, std::string_view payload) noexcept;
+    void release_refragmented(const call::Packet& packet, std::string_view payload,
+                              stem_reason reason) noexcept;
     void release_in_fragments(const call::Packet& packet, sip::Span span, std::string_view uri) noexcept;
 
     Links& links_;

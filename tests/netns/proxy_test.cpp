@@ -98,6 +98,69 @@ TEST_P(ProxyCalls, ACallToAnInsideAddressGoesThroughTheProxy) {
         [&] { return stage_->flows().value_or(std::vector<kernel::FlowEntry>(1)).empty(); }, 3s));
 }
 
+// Larger than a frame, both ways, and called at another port than the proxy's; with a phone at the address
+// that is called, which must not hear of it.
+TEST_P(ProxyCalls, FragmentsGoThroughTheProxyToo) {
+    set_up();
+    ASSERT_TRUE(stage_);
+    auto carol = erin_phone(*stage_, family(), phone::carol);
+    auto erin = erin_phone(*stage_, family());
+    auto alice = caller();
+    ASSERT_OK(carol);
+    ASSERT_OK(erin);
+    ASSERT_OK(alice);
+    const Endpoint& phone = carol->local();
+    auto invite = alice->request("INVITE", "alice", lab::sip_uri("erin", proxy().address));
+    for (int line = 0; line < 4; line++) {
+        invite.headers.push_back("X-Padding-" + std::to_string(line) + ": " + std::string(900, 'p'));
+    }
+    invite.body = lab::sdp({.address = caller_address(), .port = 24000});
+    ASSERT_GT(invite.text().size(), 3600U);
+    ASSERT_OK(alice->send(phone, invite.text()));
+    const auto arrived = erin->receive_request("INVITE", 5s);
+    ASSERT_TRUE(arrived);
+    EXPECT_EQ(arrived->from, proxy());
+    EXPECT_EQ(lab::body_of(arrived->text), invite.body);
+    EXPECT_FALSE(carol->receive(200ms)) << "it was called around the proxy";
+    const std::string answer = lab::sdp({.address = erin->local().address, .port = 26000}) +
+                               "a=x-padding:" + std::string(900, 'q') +
+                               "\r\na=x-padding:" + std::string(900, 'q') + "\r\n";
+    ASSERT_OK(
+        erin->send(arrived->from, lab::response_text(arrived->text, 200, "OK", "e1", erin->local(), answer)));
+    const auto ok = alice->receive_final("INVITE", 5s);
+    ASSERT_TRUE(ok);
+    EXPECT_EQ(lab::status_of(ok->text), 200);
+    EXPECT_EQ(lab::body_of(ok->text), answer);
+    EXPECT_EQ(ok->from, phone) << "as from the address that was called";
+    EXPECT_TRUE(stage_->flow({.address = caller_address(), .port = 24000},
+                             {.address = erin->local().address, .port = 26000}));
+}
+
+// One that fills its packet, and leaves in fragments for the longer request URI of the decision.
+TEST_P(ProxyCalls, AForwardThatOutgrowsTheMtuGoesThroughTheProxyToo) {
+    set_up();
+    ASSERT_TRUE(stage_);
+    const std::string target = lab::sip_uri("erin", proxy().address) + ";x-hop=" + std::string(60, 'h');
+    ASSERT_OK(stage_->stemctl({"profile", "add", "elsewhere"}));
+    ASSERT_OK(stage_->stemctl({"profile", "rule", "add", "elsewhere", "--forward", target}));
+    ASSERT_OK(stage_->stemctl(
+        {"user", "add", "frank", "--profile", "elsewhere", "--uri", lab::sip_uri("frank", proxy().address)}));
+    auto erin = erin_phone(*stage_, family());
+    auto alice = caller();
+    ASSERT_OK(erin);
+    ASSERT_OK(alice);
+    auto invite = alice->request("INVITE", "alice", lab::sip_uri("frank", proxy().address));
+    invite.body = lab::sdp({.address = caller_address(), .port = 24000});
+    const std::size_t full = 1500 - 8 - (family() == lab::Family::v4 ? 20 : 40);
+    const std::string name = "X-Padding: ";
+    invite.headers = {name + std::string(full - invite.text().size() - name.size() - 2, 'p')};
+    ASSERT_EQ(invite.text().size(), full);
+    ASSERT_OK(alice->send(called(lab::host::first_phone + 10), invite.text()));
+    const auto arrived = erin->receive_request("INVITE", 5s);
+    ASSERT_TRUE(arrived);
+    EXPECT_EQ(lab::body_of(arrived->text), invite.body);
+}
+
 TEST_P(ProxyCalls, OnePortMayCallSeveralAddressesAtOnce) {
     set_up();
     ASSERT_TRUE(stage_);

@@ -3,6 +3,8 @@
 // and the same where nothing is dropped, only reported.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 #include <thread>
 #include <tuple>
@@ -17,6 +19,61 @@ namespace stem::demo {
 namespace {
 
 using namespace std::chrono_literals;
+
+// The sum of UDP's pseudo-header (RFC 768, RFC 8200 8.1), as a sender leaves it that has its device finish
+// it.
+std::uint16_t begun_checksum(const Endpoint& from, const Endpoint& to, std::size_t length) {
+    std::size_t sum = IPPROTO_UDP + length;
+    const auto add = [&](const auto& octets) {
+        for (std::size_t at = 0; at < octets.size(); at += 2) {
+            sum += octets[at] * std::size_t{256} + octets[at + 1];
+        }
+    };
+    for (const Address& address : {from.address, to.address}) {
+        address.is_v4() ? add(address.v4_octets()) : add(address.octets());
+    }
+    while (sum > 0xffff) {
+        sum = (sum & 0xffffU) + (sum >> 16U);
+    }
+    return static_cast<std::uint16_t>(sum);
+}
+
+// Sends a datagram with `checksum`, right or wrong.
+Result<> send_with_checksum(const lab::Netns& netns, const Endpoint& from, const Endpoint& to,
+                            std::string_view text, std::uint16_t checksum) {
+    return netns.run([&]() -> Result<> {
+        const bool v4 = to.address.is_v4();
+        const UniqueFd fd(::socket(v4 ? AF_INET : AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_UDP));
+        std::string datagram;
+        for (const std::size_t value :
+             {std::size_t{from.port}, std::size_t{to.port}, 8 + text.size(), std::size_t{checksum}}) {
+            datagram += static_cast<char>(value >> 8U);
+            datagram += static_cast<char>(value & 0xffU);
+        }
+        datagram += text;
+        const auto send = [&](const auto& source, const auto& destination) {
+            return fd && ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&source), sizeof(source)) == 0 &&
+                   ::sendto(fd.get(), datagram.data(), datagram.size(), 0,
+                            reinterpret_cast<const sockaddr*>(&destination),
+                            sizeof(destination)) == static_cast<ssize_t>(datagram.size());
+        };
+        const auto in = [](const Address& address) {
+            sockaddr_in at{};
+            at.sin_family = AF_INET;
+            std::ranges::copy(address.v4_octets(), reinterpret_cast<std::uint8_t*>(&at.sin_addr));
+            return at;
+        };
+        const auto in6 = [](const Address& address) {
+            sockaddr_in6 at{};
+            at.sin6_family = AF_INET6;
+            std::ranges::copy(address.octets(), at.sin6_addr.s6_addr);
+            return at;
+        };
+        const bool sent =
+            v4 ? send(in(from.address), in(to.address)) : send(in6(from.address), in6(to.address));
+        return sent ? Result<>{} : fail_errno("send a datagram with a checksum of its own");
+    });
+}
 
 class Spoof : public testing::TestWithParam<lab::WorldKind> {
   protected:
@@ -110,6 +167,42 @@ TEST_P(Spoof, ByeFromAnotherHostWaitsWhileTheCallTalks) {
     const auto bye = erin_->receive_request("BYE", 6s);
     ASSERT_TRUE(bye);
     ASSERT_OK(erin_->send(bye->from, lab::response_text(bye->text, 200, "OK")));
+    EXPECT_TRUE(
+        lab::eventually([&] { return !stage_->flow(call_->caller_media(), call_->callee_media()); }, 3s));
+}
+
+// Its receiver drops what has a wrong checksum, so for STEM it must not end the call either; whole or in
+// fragments.
+TEST_P(Spoof, AWrongChecksumIsNoMessage) {
+    set_up();
+    ASSERT_TRUE(stranger_);
+    call_and_talk();
+    ASSERT_TRUE(call_);
+    const auto& outside = stage_->world().outside();
+    const Endpoint caller = call_->caller().local();
+    auto bye = call_->request("BYE", 30);
+    for (const bool large : {false, true}) {
+        if (large) {
+            for (int line = 0; line < 4; line++) {
+                bye.headers.push_back(fmt::format("X-Padding-{}: {}", line, std::string(900, 'p')));
+            }
+        }
+        const std::string text = bye.text();
+        const std::uint64_t before = inbound(STEM_FRAME_UNREADABLE);
+        const auto begun = begun_checksum(caller, proxy(), 8 + text.size());
+        ASSERT_OK(send_with_checksum(outside, caller, proxy(), text, static_cast<std::uint16_t>(begun ^ 1U)));
+        EXPECT_TRUE(lab::eventually([&] { return inbound(STEM_FRAME_UNREADABLE) > before; }, 2s)) << large;
+    }
+    EXPECT_FALSE(erin_->receive_request("BYE", 500ms));
+    EXPECT_TRUE(hears_on());
+    EXPECT_TRUE(stage_->flow(call_->caller_media(), call_->callee_media()));
+    // One that is only begun, by a local sender, is put right: what STEM follows is what its receiver has.
+    const std::string text = call_->request("BYE", 31).text();
+    ASSERT_OK(
+        send_with_checksum(outside, caller, proxy(), text, begun_checksum(caller, proxy(), 8 + text.size())));
+    const auto arrived = erin_->receive_request("BYE", 3s);
+    ASSERT_TRUE(arrived);
+    ASSERT_OK(erin_->send(arrived->from, lab::response_text(arrived->text, 200, "OK")));
     EXPECT_TRUE(
         lab::eventually([&] { return !stage_->flow(call_->caller_media(), call_->callee_media()); }, 3s));
 }

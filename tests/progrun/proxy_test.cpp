@@ -52,6 +52,20 @@ class Proxy : public EveryPath {
     static Packet called(std::uint16_t sport = 5062) {
         return path() / (Udp{.sport = sport, .dport = 5060} / Sip{});
     }
+    // Half of a datagram of two fragments.
+    static Packet fragment_of(const Path& way, bool first, std::uint16_t sport = 0, std::uint16_t dport = 0) {
+        const Packet body = first ? Udp{.sport = sport, .dport = dport, .length = 128} / Payload{Bytes(56)}
+                                  : Packet(Payload{Bytes(64)});
+        const std::uint16_t offset = first ? 0 : 8;
+        Packet packet = way.network();
+        if (way.is_v6()) {
+            return packet / Fragment{.offset = offset, .more = first, .next = 17} / body;
+        }
+        packet.get<IPv4>().fragment_offset = offset;
+        packet.get<IPv4>().more_fragments = first;
+        packet.get<IPv4>().protocol = 17;
+        return packet / body;
+    }
     static stem_state_key alias(std::uint16_t client_port, std::uint8_t protocol) {
         stem_state_key key{};
         key.inside = proxy_address().raw();
@@ -106,6 +120,44 @@ TEST_P(Proxy, MarksSipForStemd) {
     // An inside phone's own is not.
     expect(data_plane, STEM_OUTBOUND, path().back() / (Udp{.sport = 5060, .dport = 5062} / Sip{}),
            steered(STEM_STEER_SIP));
+}
+
+// A first fragment shows whose it is; stemd has the whole when it changes addresses.
+TEST_P(Proxy, MarksTheFirstFragmentForStemd) {
+    DataPlane& data_plane = plane();
+    const XdpSocket in;
+    const XdpSocket out;
+    data_plane.set_socket(0, in.fd());
+    data_plane.set_socket(STEM_QUEUES_MAX, out.fd());
+    Packet expected = fragment_of(path(), true, 5062, 5060);
+    expected.get<Ethernet>().dst = proxy_station;
+    expect(data_plane, STEM_INBOUND, fragment_of(path(), true, 5062, 5060),
+           steered(STEM_STEER_SIP).for_proxy().with_output(expected.bytes()));
+    EXPECT_TRUE(data_plane.steered_of(alias(5062, 17)));
+    expect(data_plane, STEM_INBOUND, fragment_of(path(), false), steered(STEM_STEER_SIP));
+    data_plane.add_sip_port(proxy_port);
+    expect(data_plane, STEM_OUTBOUND, from_proxy(fragment_of(path().back(), true, proxy_port, 5062)),
+           steered(STEM_STEER_SIP).for_proxy());
+    // To the proxy itself.
+    Packet direct = fragment_of(path(), true, 5063, 5060);
+    set_destination(direct, proxy_address());
+    expect(data_plane, STEM_INBOUND, direct, steered(STEM_STEER_SIP));
+}
+
+// Nobody puts them together while stemd is away, so that they cannot be sent to the proxy: nor do they go
+// around it.
+TEST_P(Proxy, FragmentsDoNotGoAroundTheProxy) {
+    DataPlane& data_plane = plane({.fallback_open = true});
+    expect(data_plane, STEM_INBOUND, fragment_of(path(), true, 5062, 5060), dropped(STEM_PROXY_REFUSED));
+    expect(data_plane, STEM_INBOUND, fragment_of(path(), false), dropped(STEM_FRAGMENT_ORPHAN));
+    Packet direct = fragment_of(path(), true, 5063, 5060);
+    set_destination(direct, proxy_address());
+    expect(data_plane, STEM_INBOUND, direct, forwarded(STEM_FALLBACK_OPEN));
+    // No proxy: to whom they name, as ever.
+    DataPlane& bare = plane({.fallback_open = true});
+    bare.set_proxy(family(), {});
+    expect(bare, STEM_INBOUND, fragment_of(path(), true, 5062, 5060), forwarded(STEM_FALLBACK_OPEN));
+    expect(bare, STEM_INBOUND, fragment_of(path(), false), forwarded(STEM_FALLBACK_OPEN));
 }
 
 TEST_P(Proxy, LeavesTheProxysOwnAlone) {

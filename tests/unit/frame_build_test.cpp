@@ -2,6 +2,8 @@
 #include "frame_samples.h"
 
 #include <ctl/frame/build.h>
+#include <ctl/frame/checksum.h>
+#include <ctl/frame/octets.h>
 #include <ctl/frame/readdress.h>
 
 #include <gtest/gtest.h>
@@ -234,6 +236,64 @@ TEST(Readdress, KeepsTheAbsenceOfAChecksumAndRefusesTheOtherFamily) {
     Octets copy = fragment;
     EXPECT_FALSE(readdress(*parse_frame(fragment), copy, End::source, other));
     EXPECT_EQ(copy, fragment);
+}
+
+class FrameChecksum : public ::testing::TestWithParam<bool> {
+  protected:
+    // A whole datagram whose checksum is right, and what was parsed of its frame.
+    void make(std::string_view payload) {
+        frame_ = Sample{.v4 = GetParam(), .payload = payload}.frame();
+        const auto view = parse_frame(frame_);
+        ASSERT_TRUE(view);
+        view_ = *view;
+        write_udp_checksum(frame_, view_.l3, view_.l4, view_.v4);
+        right_ = read16(frame_, view_.l4 + 6);
+    }
+    [[nodiscard]] std::optional<std::uint16_t> with(std::size_t checksum) {
+        write16(frame_, view_.l4 + 6, checksum);
+        return udp_checksum_for(view_,
+                                std::span(frame_).subspan(view_.l4, udp_header + view_.payload_length));
+    }
+    // The sum of the pseudo-header.
+    [[nodiscard]] std::size_t begun() const {
+        const auto at = std::span(frame_).subspan(view_.l3 + (view_.v4 ? 12 : 8), view_.v4 ? 8 : 32);
+        return 0xffffU ^
+               test::plain_checksum(at, static_cast<unsigned>(17 + udp_header + view_.payload_length));
+    }
+
+    test::Octets frame_;
+    FrameView view_;
+    std::uint16_t right_ = 0;
+};
+INSTANTIATE_TEST_SUITE_P(Families, FrameChecksum, ::testing::Bool(),
+                         [](const auto& family) { return family.param ? "v4" : "v6"; });
+
+TEST_P(FrameChecksum, IsWhatAReceiverTakes) {
+    for (const std::string_view payload : {"OPTIONS sip:a SIP/2.0\r\n\r\n", "odd", "x"}) {
+        make(payload);
+        EXPECT_EQ(with(right_), right_);
+        EXPECT_FALSE(with(right_ ^ 1U));
+        EXPECT_FALSE(with(right_ ^ 0x8000U));
+        EXPECT_EQ(with(0), GetParam() ? std::optional<std::uint16_t>(0) : std::nullopt);
+        EXPECT_EQ(with(begun()), right_) << "finished, as the sender's device would have";
+        EXPECT_FALSE(with(begun() ^ 1U));
+    }
+}
+
+// A sum of zero is sent as all ones: zero would say that there is none (RFC 768).
+TEST_P(FrameChecksum, IsNeverFinishedAsNone) {
+    std::string payload(2, '\0');
+    for (unsigned value = 0; value < 0x10000; value++) {
+        payload[0] = static_cast<char>(value >> 8U);
+        payload[1] = static_cast<char>(value & 0xffU);
+        make(payload);
+        if (right_ == 0xffff) {
+            EXPECT_EQ(with(begun()), 0xffff);
+            EXPECT_EQ(with(0xffff), 0xffff);
+            return;
+        }
+    }
+    FAIL() << "no payload whose sum is zero";
 }
 
 } // namespace

@@ -20,6 +20,35 @@ class FrameFragments : public ::testing::TestWithParam<bool> {};
 INSTANTIATE_TEST_SUITE_P(Families, FrameFragments, ::testing::Bool(),
                          [](const auto& family) { return family.param ? "v4" : "v6"; });
 
+// Between other ends, as one that leaves for a proxy.
+TEST_P(FrameFragments, GoBetweenTheEndsOfTheView) {
+    const test::Octets original = Sample{.v4 = GetParam()}.frame();
+    const auto parsed = parse_frame(original);
+    ASSERT_TRUE(parsed);
+    auto view = *parsed;
+    view.source = {.address = *Address::parse(GetParam() ? "192.0.2.9" : "2001:db8::9"), .port = 5090};
+    view.destination = {.address = *Address::parse(GetParam() ? "203.0.113.7" : "2001:db8:7::7"),
+                        .port = 5070};
+    const test::Octets payload(3000, 'x');
+    for (const std::size_t size : {20U, 3000U}) {
+        const auto frames = make_datagram(view, original, std::span(payload).first(size), 7, 1500);
+        ASSERT_TRUE(frames);
+        for (const auto& frame : *frames) {
+            const auto piece = parse_frame(frame);
+            ASSERT_TRUE(piece);
+            EXPECT_EQ(piece->source_address, view.source.address);
+            EXPECT_EQ(piece->destination_address, view.destination.address);
+            if (!piece->fragment || piece->fragment->first()) {
+                EXPECT_EQ(piece->source, view.source);
+                EXPECT_EQ(piece->destination, view.destination);
+            }
+            if (!piece->fragment) {
+                EXPECT_EQ(test::udp_residue(frame, piece->l3, piece->l4), 0U);
+            }
+        }
+    }
+}
+
 TEST_P(FrameFragments, ComeTogetherAgain) {
     for (const auto& vlans : {std::vector<std::pair<unsigned, unsigned>>{}, {{0x8100U, 7U}}}) {
         const test::Octets original = Sample{.v4 = GetParam(), .vlans = vlans}.frame();

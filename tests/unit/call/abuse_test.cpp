@@ -174,6 +174,31 @@ TEST_F(AbuseTest, ChallengedByeEndsNothing) {
     EXPECT_EQ(flows.map.size(), 4U);
 }
 
+// However often it asks: one watch over its silence is enough for a call.
+TEST_F(AbuseTest, ChallengedByesSetNoWatchEach) {
+    establish();
+    const auto looks = [&] { // of the watch, over the flows, in two silence intervals
+        const unsigned before = flows.gets;
+        for (int i = 0; i < 12; i++) {
+            for (auto& [flow_key, flow] : flows.map) {
+                flow.last_seen_ns = now;
+            }
+            pass_time(10 * second);
+        }
+        return flows.gets - before;
+    };
+    const unsigned usual = looks();
+    for (int cseq = 2; cseq < 102; cseq++) {
+        const std::string branch = "z9hG4bK-bye" + std::to_string(cseq);
+        expect_released(from_caller(script.request("BYE", cseq, "", script.callee_tag, branch)));
+        expect_released(from_callee(script.response(407, "BYE", cseq, script.callee_tag, "", branch)));
+    }
+    EXPECT_LE(looks(), 2 * usual);
+    EXPECT_EQ(only_state(), "up");
+    pass_time(130 * second); // and the one is still there
+    EXPECT_EQ(only_state(), "dead");
+}
+
 // Outside caller, inside proxy, outside phone: both legs come this way, and neither party is inside. What the
 // caller says of its media must not become a pinhole towards an inside host that it names.
 TEST_F(AbuseTest, HairpinOpensNoWayToAnInsideHost) {

@@ -76,6 +76,7 @@ class FakeFlows final : public FlowStore {
     }
     void erase(const stem_flow_key& key) override { map.erase(key); }
     std::optional<stem_flow> get(const stem_flow_key& key) override {
+        gets++;
         const auto found = map.find(key);
         return found == map.end() ? std::nullopt : std::optional(found->second);
     }
@@ -103,6 +104,7 @@ class FakeFlows final : public FlowStore {
     Learnings learnings;
     bool full = false;
     std::uint32_t kbps = 0;
+    unsigned gets = 0;
 };
 
 class FakeRecords final : public RecordStore {

@@ -146,6 +146,37 @@ TEST_P(SpoofTest, CancelFromElsewhereDoesNothing) {
     EXPECT_EQ(monitor->totals().held, 1U);
 }
 
+// docs/calls.md: from a machine that stands for its sender it passes, whether the INVITE went on or is held.
+TEST_P(SpoofTest, CancelOfAHeldInvitePassesFromWhereThatOfAnotherWould) {
+    const std::string other = script.v6 ? "2001:db8:1::12" : "192.0.2.12";
+    const Cidr network = *Cidr::parse(script.v6 ? "2001:db8:1::/64" : "192.0.2.0/24");
+    for (const bool nat : {false, true}) {
+        settings.clusters = nat ? std::vector<Cidr>{} : std::vector{network};
+        settings.nat_networks = nat ? std::vector{network} : std::vector<Cidr>{};
+        restart();
+        sm.late = true;
+        script.call_id = nat ? "nat" : "cluster";
+        EXPECT_TRUE(from_caller(script.request("INVITE", 1, script.caller_sdp())).empty());
+        expect_dropped(from_stranger(script.request("CANCEL", 1)), STEM_SIP_FLOW);
+        const auto sent = feed(STEM_INBOUND, script.request("CANCEL", 1), other);
+        ASSERT_EQ(sent.size(), 4U);
+        EXPECT_TRUE(sent[0].text.starts_with("SIP/2.0 200 ")) << sent[0].text;
+        EXPECT_TRUE(sent[2].text.starts_with("SIP/2.0 487 ")) << sent[2].text;
+        EXPECT_EQ(monitor->totals().held, 0U);
+    }
+}
+
+// RFC 3261 9.1: it has the request URI of what it cancels.
+TEST_P(SpoofTest, CancelOfAHeldInviteNamesItsRequestUri) {
+    sm.late = true;
+    EXPECT_TRUE(from_caller(script.request("INVITE", 1, script.caller_sdp())).empty());
+    auto other = script.request("CANCEL", 1);
+    other.replace(other.find("sip:bob@"), 8, "sip:eve@");
+    expect_dropped(from_caller(other), STEM_SIP_STATE);
+    EXPECT_EQ(monitor->totals().held, 1U);
+    EXPECT_EQ(from_caller(script.request("CANCEL", 1)).size(), 4U);
+}
+
 // The party's own words name its other hosts: the next hop of its requests may be one of them (12.2.1.1).
 TEST_P(SpoofTest, RouteSetAndContactAreTheLegsOwn) {
     const std::string hop = script.v6 ? "2001:db8:1::77" : "192.0.2.77";
