@@ -117,13 +117,30 @@ enum class Phase : std::uint8_t {
 };
 std::string_view to_string(Phase phase) noexcept;
 
+// What a source that nobody knows has of all: of IPv6 its /64.
+struct Share {
+    std::size_t connections = 0;
+    std::size_t stored = 0; // octets
+};
+
 // What all connections share.
 struct Context {
     Settings settings;
     Wire& wire;
     Reader& reader;
     Counts counts;
-    std::size_t stored = 0; // octets, of all connections
+    std::size_t stored = 0;         // octets, of all connections
+    std::size_t stored_unknown = 0; // of these, of sources that nobody knows
+
+    // Whether there is no room for more octets. `share`: of the source; nullptr: it is known. So who is not
+    // known can neither take the room of those who are, nor all that is left to those who are not.
+    [[nodiscard]] bool is_full(const Share* share) const noexcept {
+        if (stored >= settings.total) {
+            return true;
+        }
+        return share != nullptr && (stored_unknown >= settings.total - settings.total / 4 ||
+                                    share->stored >= settings.total_per_source);
+    }
 };
 
 struct End {
@@ -161,8 +178,8 @@ class Connection {
         Endpoint inside;
         Endpoint served_by;
     };
-    Connection(Context& context, std::uint64_t id, const Ends& ends, bool known, std::uint64_t now_ns)
-        : context_(context), id_(id), ends_(ends), known_(known), since_ns_(now_ns), heard_ns_(now_ns) {}
+    // `share`: of its source, which outlives it; nullptr: that is known.
+    Connection(Context& context, std::uint64_t id, const Ends& ends, Share* share, std::uint64_t now_ns);
     ~Connection();
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
@@ -184,8 +201,8 @@ class Connection {
     [[nodiscard]] const Ends& ends() const noexcept { return ends_; }
     [[nodiscard]] Phase phase() const noexcept { return phase_; }
     [[nodiscard]] stem_direction origin() const noexcept { return origin_; }
-    [[nodiscard]] bool known() const noexcept { return known_; }
-    void become_known() noexcept { known_ = true; }
+    [[nodiscard]] bool known() const noexcept { return share_ == nullptr; }
+    void become_known() noexcept; // its source has become somebody
     [[nodiscard]] std::uint64_t since() const noexcept { return since_ns_; }
     [[nodiscard]] std::uint64_t heard() const noexcept { return heard_ns_; } // the last segment
     [[nodiscard]] const End& end(stem_direction of) const noexcept { return end_[of]; }
@@ -242,18 +259,19 @@ class Connection {
     void send_reset_in_sequence(stem_direction to);
     void dispatch(const Outgoing& outgoing);
     void account() noexcept;
+    void account(std::size_t octets) noexcept;
 
     Context& context_;
     std::uint64_t id_;
     Ends ends_;
-    bool known_;
+    Share* share_; // nullptr: it is known
     Phase phase_ = Phase::opening;
     stem_direction origin_ = STEM_INBOUND;
     std::array<End, STEM_DIRECTIONS> end_;
     std::uint64_t since_ns_;
     std::uint64_t heard_ns_;
     std::uint64_t phase_ends_ns_ = 0; // of a phase that does not last; 0: it does
-    std::size_t accounted_ = 0;       // what of Context::stored is ours
+    std::size_t accounted_ = 0;       // what of Context::stored, and of our share, is ours
     bool reading_ = false;            // a reader may write() while it is given a message
     Segment asked_;                   // resuming: what the first end said, without its payload
 };

@@ -160,7 +160,7 @@ void Connection::make_streams(stem_direction from, Seq next_in, Seq next_out) {
     end.in.emplace(next_in, context_.settings.buffer);
     end.framer.emplace(context_.settings.framing);
     end.out.emplace(next_out, std::max<std::size_t>(end.mss, 64 + options) - options,
-                    (v4 ? mss_v4 : mss_v6) - options);
+                    (v4 ? mss_v4 : mss_v6) - options, context_.settings.least_rate);
 }
 
 // A stemd before this one knew the connection, or none did while the fallback was open. A segment that

@@ -10,9 +10,9 @@ namespace {
 
 constexpr std::uint64_t ns_per_second = 1'000'000'000;
 
-// Counted for their source.
-bool is_charged(const Connection& connection) {
-    return !connection.known() && connection.origin() == STEM_INBOUND;
+// Charged to its source.
+bool is_unknown(const Arrival& arrival) {
+    return !arrival.known && arrival.direction == STEM_INBOUND;
 }
 
 bool is_transient(Phase phase) {
@@ -49,8 +49,8 @@ stem_reason Table::receive(const Arrival& arrival, std::uint64_t now_ns) {
         return begin(arrival, key, now_ns);
     }
     if (inbound && arrival.known && !connection->known()) { // its source has become somebody
-        uncharge(*connection);
         connection->become_known();
+        forget_idle_source(key.outside.address);
     }
     // Made ready for whom? Not for who serves the connection, if the proxy has changed since.
     const Endpoint& reached = arrival.proxy ? *arrival.proxy : arrival.destination;
@@ -86,14 +86,12 @@ stem_reason Table::begin(const Arrival& arrival, const Key& key, std::uint64_t n
         return STEM_TCP_LIMIT;
     }
     const std::uint64_t id = ++next_id_;
-    auto made = std::make_unique<Connection>(context_, id, ends, arrival.known, now_ns);
+    Share* share = is_unknown(arrival) ? &by_source_[charged_source(key.outside.address)] : nullptr;
+    auto made = std::make_unique<Connection>(context_, id, ends, share, now_ns);
     Connection& connection = *made;
     connections_.emplace(id, std::move(made));
     by_key_[key] = id;
     by_key_[{.outside = key.outside, .inside = ends.served_by}] = id;
-    if (arrival.direction == STEM_INBOUND && !arrival.known) {
-        by_source_[charged_source(key.outside.address)]++;
-    }
     connection.begin(arrival.direction, segment, arrival.path, now_ns);
     after(connection, now_ns);
     return syn ? STEM_TCP_TAKEN : STEM_TCP_UNKNOWN;
@@ -102,18 +100,21 @@ stem_reason Table::begin(const Arrival& arrival, const Key& key, std::uint64_t n
 // Unknown sources leave a quarter to known ones, and each has a limit.
 bool Table::has_room_for(const Arrival& arrival) {
     const Settings& settings = context_.settings;
-    const bool unknown = !arrival.known && arrival.direction == STEM_INBOUND;
+    const bool unknown = is_unknown(arrival);
+    static constexpr Share unused;
+    const Share* share = nullptr;
     if (unknown) {
         const auto found = by_source_.find(charged_source(arrival.source.address));
-        if (found != by_source_.end() && found->second >= settings.max_per_source) {
+        share = found != by_source_.end() ? &found->second : &unused;
+        if (share->connections >= settings.max_per_source) {
             return false;
         }
     }
-    const std::size_t room =
-        unknown ? settings.max_connections - settings.max_connections / 4 : settings.max_connections;
-    if (context_.stored >= settings.total) {
+    if (context_.is_full(share)) {
         return false;
     }
+    const std::size_t room =
+        unknown ? settings.max_connections - settings.max_connections / 4 : settings.max_connections;
     return connections_.size() < room || make_room();
 }
 
@@ -180,16 +181,14 @@ void Table::forget(std::uint64_t id) {
             by_key_.erase(key);
         }
     }
-    uncharge(connection);
+    const Address source = ends.outside.address;
     connections_.erase(found);
+    forget_idle_source(source);
 }
 
-void Table::uncharge(const Connection& connection) {
-    if (!is_charged(connection)) {
-        return;
-    }
-    const auto source = by_source_.find(charged_source(connection.ends().outside.address));
-    if (source != by_source_.end() && --source->second == 0) {
+void Table::forget_idle_source(const Address& address) {
+    const auto source = by_source_.find(charged_source(address));
+    if (source != by_source_.end() && source->second.connections == 0) {
         by_source_.erase(source);
     }
 }

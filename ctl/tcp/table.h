@@ -54,7 +54,7 @@ class Table {
   public:
     // `wire` and `reader` must outlive it.
     Table(const Settings& settings, Wire& wire, Reader& reader)
-        : context_{.settings = settings, .wire = wire, .reader = reader, .counts = {}, .stored = 0} {}
+        : context_{.settings = settings, .wire = wire, .reader = reader, .counts = {}} {}
 
     // Gives what became of the segment: TCP_TAKEN, TCP_WINDOW, TCP_UNKNOWN, TCP_LIMIT.
     stem_reason receive(const Arrival& arrival, std::uint64_t now_ns);
@@ -101,14 +101,14 @@ class Table {
     void trim_transient();
     bool has_time_to_resume(std::uint64_t now_ns);
     void forget(std::uint64_t id);
-    void uncharge(const Connection& connection);
+    void forget_idle_source(const Address& address);
     void after(Connection& connection, std::uint64_t now_ns);
     void bury();
 
     Context context_;
+    std::unordered_map<Address, Share> by_source_; // of sources that nobody knows; outlives their connections
     std::unordered_map<std::uint64_t, std::unique_ptr<Connection>> connections_;
     std::unordered_map<Key, std::uint64_t, KeyHash> by_key_; // as each end has its addresses
-    std::unordered_map<Address, std::size_t> by_source_;     // of sources that nobody knows
     std::deque<std::uint64_t> transient_; // begun, or over: the oldest go when there is no room
     std::vector<std::uint64_t> over_;     // to be forgotten once nobody is at work in them
     call::Deadlines<std::uint64_t> deadlines_;
