@@ -243,9 +243,10 @@ void Connection::tick(std::uint64_t now_ns) {
     if (phase_ != Phase::open) {
         if (phase_ends_ns_ != 0 && phase_ends_ns_ <= now_ns) {
             if (phase_ == Phase::resuming) {
-                send_reset(origin_, asked_.acknowledgment);
+                give_up_resuming(now_ns);
+            } else {
+                end_phase(Phase::over, now_ns);
             }
-            end_phase(Phase::over, now_ns);
         }
         account();
         return;

@@ -225,7 +225,10 @@ class Connection {
     void establish(std::uint64_t now_ns);
     void make_streams(stem_direction from, Seq next_in, Seq next_out);
     void ask_to_resume();
+    [[nodiscard]] bool ends_agree() const noexcept;
     stem_reason resume(stem_direction from, const Segment& segment, std::uint64_t now_ns);
+    void take_over(std::uint64_t now_ns);
+    void give_up_resuming(std::uint64_t now_ns);
 
     // connection.cpp
     stem_reason receive_open(stem_direction from, const Segment& segment, std::uint64_t now_ns);
@@ -273,7 +276,9 @@ class Connection {
     std::uint64_t phase_ends_ns_ = 0; // of a phase that does not last; 0: it does
     std::size_t accounted_ = 0;       // what of Context::stored, and of our share, is ours
     bool reading_ = false;            // a reader may write() while it is given a message
-    Segment asked_;                   // resuming: what the first end said, without its payload
+    // Resuming: what the first end said last, and what the other did, without their payloads.
+    Segment asked_;
+    std::optional<Segment> answer_;
 };
 
 constexpr stem_direction other(stem_direction direction) noexcept {

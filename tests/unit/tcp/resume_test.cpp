@@ -68,7 +68,9 @@ TEST(Resume, WhatWasUnderWayIsRepeatedByItsSender) {
     EXPECT_EQ(talk.hear(out), message);
 }
 
-TEST(Resume, EndsThatDoNotAgreeAreReset) {
+// Who asked is reset. The other end is left alone, as the asker may have been anybody: once it speaks itself,
+// the asker no longer knows the connection.
+TEST(Resume, WhoDoesNotAgreeIsReset) {
     Bench bench;
     Talk talk(bench);
     know_each_other(talk, -20, 0); // octets were put into the client's stream
@@ -76,11 +78,53 @@ TEST(Resume, EndsThatDoNotAgreeAreReset) {
     bench.take_sent();
     EXPECT_EQ(talk.acknowledge(out), STEM_TCP_UNKNOWN);
     ASSERT_NE(bench.last_to(in), nullptr);
-    ASSERT_NE(bench.last_to(out), nullptr);
     EXPECT_TRUE(bench.last_to(in)->segment.has(rst));
-    EXPECT_EQ(bench.last_to(in)->segment.sequence, 70000U); // what each waits for
+    EXPECT_EQ(bench.last_to(in)->segment.sequence, 70000U); // what it waits for
+    EXPECT_EQ(bench.last_to(out), nullptr);
+    bench.advance(3'001 * ms);
+    ASSERT_EQ(bench.ended_.size(), 1U);
+    EXPECT_EQ(bench.ended_[0].second, STEM_TCP_UNKNOWN);
+    EXPECT_EQ(bench.table_.size(), 0U);
+    bench.take_sent();
+    talk.acknowledge(out);
+    ASSERT_NE(bench.last_to(in), nullptr); // is asked
+    talk.say_at(in, bench.last_to(in)->segment.acknowledgment, {}, rst, 0);
+    ASSERT_NE(bench.last_to(out), nullptr);
     EXPECT_TRUE(bench.last_to(out)->segment.has(rst));
-    EXPECT_EQ(bench.last_to(out)->segment.sequence, 5020U);
+    EXPECT_EQ(bench.last_to(out)->segment.sequence, 5020U); // what this one waits for
+}
+
+// Somebody who knows only addresses and ports speaks in the client's name, before it does and after.
+TEST(Resume, AForgedSegmentEndsNothing) {
+    for (const bool v4 : {true, false}) {
+        Bench bench;
+        Talk talk(bench, {.v4 = v4});
+        know_each_other(talk);
+        talk.say_at(in, 123456, {}, ack, 654321);
+        bench.take_sent();
+        talk.acknowledge(out);
+        EXPECT_EQ(bench.last_to(out), nullptr) << "the server is healthy";
+        ASSERT_NE(bench.last_to(in), nullptr);
+        EXPECT_EQ(bench.last_to(in)->segment.sequence, 654321U); // is nothing that the client waits for
+        talk.say_at(in, 223456, {}, ack, 654321);
+        const std::string message = sip("OPTIONS", "1");
+        talk.say(in, message); // the client itself: fits what the server has said
+        EXPECT_EQ(bench.table_.open(), 1U);
+        EXPECT_EQ(talk.hear(out), message);
+        EXPECT_TRUE(bench.ended_.empty());
+    }
+}
+
+TEST(Resume, AForgedResetEndsNothing) {
+    Bench bench;
+    Talk talk(bench);
+    know_each_other(talk);
+    talk.acknowledge(out); // the server speaks first, and the client is asked
+    bench.take_sent();
+    EXPECT_EQ(talk.say_at(in, 123456, {}, rst, 0), STEM_TCP_WINDOW);
+    EXPECT_EQ(bench.last_to(out), nullptr);
+    talk.acknowledge(in);
+    EXPECT_EQ(bench.table_.open(), 1U);
 }
 
 TEST(Resume, WhatAStemdTookInAndLostEndsTheConnection) {
@@ -102,7 +146,7 @@ TEST(Resume, AnEndThatKnowsNothingResetsTheOther) {
     know_each_other(talk);
     talk.say_at(in, 5000, {}, ack);
     bench.take_sent();
-    talk.say_at(out, 5000, {}, rst, 0);
+    talk.say_at(out, 70000, {}, rst, 0); // as RFC 9293 3.10.7.1 has it answer the question
     ASSERT_NE(bench.last_to(in), nullptr);
     EXPECT_TRUE(bench.last_to(in)->segment.has(rst));
     EXPECT_EQ(bench.last_to(in)->segment.sequence, 70000U);
