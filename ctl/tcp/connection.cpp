@@ -204,6 +204,10 @@ void Connection::fail(stem_direction direction, stem_reason reason, std::string_
 }
 
 void Connection::end_phase(Phase phase, std::uint64_t now_ns) {
+    if (place_) {
+        context_.places.erase(pair());
+        place_.reset();
+    }
     phase_ = phase;
     phase_ends_ns_ = now_ns + ns_of(context_.settings.linger);
 }

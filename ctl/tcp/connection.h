@@ -10,6 +10,7 @@
 #include <ctl/frame/tcp.h>
 #include <ctl/tcp/framer.h>
 #include <ctl/tcp/options.h>
+#include <ctl/tcp/places.h>
 #include <ctl/tcp/reassembly.h>
 #include <ctl/tcp/sender.h>
 #include <ctl/tcp/settings.h>
@@ -128,6 +129,7 @@ struct Context {
     Settings settings;
     Wire& wire;
     Reader& reader;
+    Places& places;
     Counts counts;
     std::size_t stored = 0;         // octets, of all connections
     std::size_t stored_unknown = 0; // of these, of sources that nobody knows
@@ -184,8 +186,9 @@ class Connection {
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
 
-    // The first segment: a SYN, or one of a connection that an earlier stemd had.
-    void begin(stem_direction from, const Segment& segment, const Path& path, std::uint64_t now_ns);
+    // The first segment: a SYN; or one of a connection that an earlier stemd had, and left at `earlier`.
+    void begin(stem_direction from, const Segment& segment, const Path& path,
+               const std::optional<Place>& earlier, std::uint64_t now_ns);
     // Gives what became of it: TCP_TAKEN, TCP_WINDOW, TCP_UNKNOWN.
     stem_reason receive(stem_direction from, const Segment& segment, const Path* path, std::uint64_t now_ns);
     // `octets` into the stream of `direction`. False: it is no longer there.
@@ -229,6 +232,7 @@ class Connection {
     stem_reason resume(stem_direction from, const Segment& segment, std::uint64_t now_ns);
     void take_over(std::uint64_t now_ns);
     void give_up_resuming(std::uint64_t now_ns);
+    [[nodiscard]] Pair pair() const noexcept { return {.outside = ends_.outside, .inside = ends_.inside}; }
 
     // connection.cpp
     stem_reason receive_open(stem_direction from, const Segment& segment, std::uint64_t now_ns);
@@ -250,6 +254,7 @@ class Connection {
     [[nodiscard]] bool has_room_to_read(stem_direction from) const noexcept;
 
     // output.cpp
+    void note_place();
     void flush(std::uint64_t now_ns);
     void flush_end(stem_direction to, std::uint64_t now_ns);
     [[nodiscard]] std::uint16_t window_for(stem_direction end) const noexcept;
@@ -276,6 +281,8 @@ class Connection {
     std::uint64_t phase_ends_ns_ = 0; // of a phase that does not last; 0: it does
     std::size_t accounted_ = 0;       // what of Context::stored, and of our share, is ours
     bool reading_ = false;            // a reader may write() while it is given a message
+    std::optional<Place> place_;      // as noted
+    Place earlier_;                   // resuming: where an earlier stemd left it
     // Resuming: what the first end said last, and what the other did, without their payloads.
     Segment asked_;
     std::optional<Segment> answer_;

@@ -23,7 +23,8 @@ constexpr std::uint64_t ns_of(std::chrono::nanoseconds duration) {
 
 } // namespace
 
-void Connection::begin(stem_direction from, const Segment& segment, const Path& path, std::uint64_t now_ns) {
+void Connection::begin(stem_direction from, const Segment& segment, const Path& path,
+                       const std::optional<Place>& earlier, std::uint64_t now_ns) {
     origin_ = from;
     end_[from].path = path;
     context_.counts.segments_in++;
@@ -34,6 +35,7 @@ void Connection::begin(stem_direction from, const Segment& segment, const Path& 
         return;
     }
     phase_ = Phase::resuming;
+    earlier_ = earlier.value_or(Place{});
     phase_ends_ns_ = now_ns + resume_ns;
     asked_ = segment;
     asked_.payload = {};
@@ -163,9 +165,8 @@ void Connection::make_streams(stem_direction from, Seq next_in, Seq next_out) {
                     (v4 ? mss_v4 : mss_v6) - options, context_.settings.least_rate);
 }
 
-// A stemd before this one knew the connection, or none did while the fallback was open. A segment that
-// acknowledges nothing new, and has an old number, makes its receiver say where it is (RFC
-// 9293 3.8.4, 3.10.7.4).
+// A stemd before this one knew the connection. A segment that acknowledges nothing new, and has an old
+// number, makes its receiver say where it is (RFC 9293 3.8.4, 3.10.7.4).
 void Connection::ask_to_resume() {
     Outgoing outgoing = to(other(origin_));
     outgoing.segment = asked_;
@@ -175,12 +176,15 @@ void Connection::ask_to_resume() {
     dispatch(outgoing);
 }
 
-// The two ends' numbers fit each other if nothing was changed in their streams, and nothing of them got lost
-// with the last stemd. What was, is a hole that is never filled, and ends the connection.
+// The two ends' numbers fit each other if nothing was changed in their streams; and each has what the last
+// stemd had for it, all of it and nothing else, so it waits for the beginning of a message. What that stemd
+// took in and did not send on is a hole that is never filled, and ends the connection.
 bool Connection::ends_agree() const noexcept {
     const std::int32_t ahead = distance(answer_->acknowledgment, asked_.sequence);
     const std::int32_t back = distance(asked_.acknowledgment, answer_->sequence);
-    return ahead >= -1 && ahead <= window_max && back >= 0 && back <= window_max;
+    const bool fit = ahead >= -1 && ahead <= window_max && back >= 0 && back <= window_max;
+    return fit && asked_.acknowledgment == earlier_.behind[origin_] &&
+           answer_->acknowledgment == earlier_.behind[other(origin_)];
 }
 
 // Whoever knows the addresses and ports can say something in an end's name. So what does not fit ends
@@ -192,6 +196,7 @@ stem_reason Connection::resume(stem_direction from, const Segment& segment, std:
             return STEM_TCP_WINDOW;
         }
         send_reset(origin_, asked_.acknowledgment);
+        place_ = earlier_; // nobody is to look for it any more
         end_phase(Phase::over, now_ns);
         return STEM_TCP_UNKNOWN;
     }
@@ -240,7 +245,7 @@ void Connection::give_up_resuming(std::uint64_t now_ns) {
         const bool inbound = origin_ == STEM_INBOUND;
         context_.reader.ended(origin_, inbound ? ends_.outside : ends_.inside,
                               inbound ? ends_.inside : ends_.outside, STEM_TCP_UNKNOWN,
-                              "its ends do not agree on where they are");
+                              "its ends do not agree with each other, or with stemd, on where they are");
     }
     end_phase(Phase::over, now_ns);
 }

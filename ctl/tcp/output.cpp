@@ -164,7 +164,22 @@ void Connection::flush_end(stem_direction of, std::uint64_t now_ns) {
     }
 }
 
+// Before it goes out: what the place does not say yet, no end can have.
+void Connection::note_place() {
+    Place place{.behind = {}, .known = known()};
+    for (const stem_direction of : {STEM_INBOUND, STEM_OUTBOUND}) {
+        place.behind[of] = end_[of].out->end();
+    }
+    if (place_ != place) {
+        context_.places.put(pair(), place);
+        place_ = place;
+    }
+}
+
 void Connection::flush(std::uint64_t now_ns) {
+    if (phase_ == Phase::open) {
+        note_place();
+    }
     for (const stem_direction of : {STEM_INBOUND, STEM_OUTBOUND}) {
         if (phase_ == Phase::open && end_[of].out) {
             flush_end(of, now_ns);

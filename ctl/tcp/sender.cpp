@@ -50,7 +50,7 @@ std::optional<Sender::Piece> Sender::pull(std::uint64_t now_ns) {
     }
     if (stalled_since_ns_ == 0) {
         stalled_since_ns_ = now_ns;
-        stall_ends_ = una_ + static_cast<Seq>(outstanding());
+        stall_ends_ = end();
     }
     const bool repeats_first = std::exchange(repeat_first_, false) && highest_ != una_;
     const Seq from = repeats_first ? una_ : next_;
@@ -166,7 +166,7 @@ void Sender::watch_stall(std::size_t acked, std::uint64_t now_ns) {
         stalled_since_ns_ = 0;
     } else if (stalled_since_ns_ == 0 || !before(una_, stall_ends_)) {
         stalled_since_ns_ = now_ns;
-        stall_ends_ = una_ + static_cast<Seq>(outstanding());
+        stall_ends_ = end();
     } else {
         stalled_since_ns_ = std::min(now_ns, stalled_since_ns_ + acked * ns_per_second / least_rate_);
     }

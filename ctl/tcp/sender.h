@@ -43,6 +43,8 @@ class Sender {
     void fire(std::uint64_t now_ns);
 
     [[nodiscard]] Seq next() const noexcept { return highest_; } // behind all that was sent
+    // Behind all that there is to be sent, its FIN too.
+    [[nodiscard]] Seq end() const noexcept { return una_ + static_cast<Seq>(outstanding()); }
     [[nodiscard]] Seq unacknowledged() const noexcept { return una_; }
     [[nodiscard]] std::size_t buffered() const noexcept { return buffer_.size() - head_; }
     [[nodiscard]] bool in_flight() const noexcept { return highest_ != una_; }

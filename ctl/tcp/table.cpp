@@ -4,15 +4,16 @@
 #include <ctl/tcp/budget.h>
 
 #include <algorithm>
+#include <limits>
 
 namespace stem::tcp {
 namespace {
 
 constexpr std::uint64_t ns_per_second = 1'000'000'000;
 
-// Charged to its source.
-bool is_unknown(const Arrival& arrival) {
-    return !arrival.known && arrival.direction == STEM_INBOUND;
+// Charged to its source. Who speaks first after a restart says nothing of it: the earlier stemd does.
+bool is_unknown(const Arrival& arrival, const std::optional<Place>& earlier) {
+    return arrival.direction == STEM_INBOUND ? !arrival.known : earlier && !earlier->known;
 }
 
 bool is_transient(Phase phase) {
@@ -26,15 +27,15 @@ Connection* Table::find(std::uint64_t id) const {
     return found == connections_.end() ? nullptr : found->second.get();
 }
 
-Connection* Table::find(const Key& key) const {
+Connection* Table::find(const Pair& key) const {
     const auto found = by_key_.find(key);
     return found == by_key_.end() ? nullptr : find(found->second);
 }
 
 stem_reason Table::receive(const Arrival& arrival, std::uint64_t now_ns) {
     const bool inbound = arrival.direction == STEM_INBOUND;
-    const Key key{.outside = inbound ? arrival.source : arrival.destination,
-                  .inside = inbound ? arrival.destination : arrival.source};
+    const Pair key{.outside = inbound ? arrival.source : arrival.destination,
+                   .inside = inbound ? arrival.destination : arrival.source};
     Connection* connection = find(key);
     if (connection != nullptr && arrival.segment.is_syn() &&
         (connection->phase() == Phase::closed || connection->phase() == Phase::reset ||
@@ -63,7 +64,7 @@ stem_reason Table::receive(const Arrival& arrival, std::uint64_t now_ns) {
     return reason;
 }
 
-stem_reason Table::begin(const Arrival& arrival, const Key& key, std::uint64_t now_ns) {
+stem_reason Table::begin(const Arrival& arrival, const Pair& key, std::uint64_t now_ns) {
     const Segment& segment = arrival.segment;
     const bool syn = segment.is_syn();
     if (segment.options.is_signed || segment.has(frame::tcp_rst) ||
@@ -81,30 +82,55 @@ stem_reason Table::begin(const Arrival& arrival, const Key& key, std::uint64_t n
     if (!syn && (!arrival.may_resume || !has_time_to_resume(now_ns))) {
         return STEM_TCP_UNKNOWN;
     }
-    if (!has_room_for(arrival)) {
+    std::optional<Place> earlier;
+    if (!syn) {
+        earlier = context_.places.find(key);
+        if (!earlier) {
+            refuse_to_resume(arrival);
+            return STEM_TCP_UNKNOWN;
+        }
+    }
+    const bool unknown = is_unknown(arrival, earlier);
+    if (!has_room_for(key.outside.address, unknown)) {
         context_.counts.refused++;
         return STEM_TCP_LIMIT;
     }
     const std::uint64_t id = ++next_id_;
-    Share* share = is_unknown(arrival) ? &by_source_[charged_source(key.outside.address)] : nullptr;
+    Share* share = unknown ? &by_source_[charged_source(key.outside.address)] : nullptr;
     auto made = std::make_unique<Connection>(context_, id, ends, share, now_ns);
     Connection& connection = *made;
     connections_.emplace(id, std::move(made));
     by_key_[key] = id;
     by_key_[{.outside = key.outside, .inside = ends.served_by}] = id;
-    connection.begin(arrival.direction, segment, arrival.path, now_ns);
+    connection.begin(arrival.direction, segment, arrival.path, earlier, now_ns);
     after(connection, now_ns);
     return syn ? STEM_TCP_TAKEN : STEM_TCP_UNKNOWN;
 }
 
+// Nobody knows where its messages begin (places.h). Who speaks is told that the connection is no more, as by
+// the other end (RFC 9293 3.10.7.1), and the other end when it speaks.
+void Table::refuse_to_resume(const Arrival& arrival) {
+    Outgoing outgoing;
+    outgoing.to = arrival.direction;
+    outgoing.source = arrival.destination;
+    outgoing.destination = arrival.source;
+    outgoing.segment.flags = frame::tcp_rst;
+    outgoing.segment.sequence = arrival.segment.acknowledgment;
+    outgoing.back = &arrival.path;
+    context_.counts.segments_out++;
+    context_.counts.reset++;
+    context_.wire.send(outgoing);
+    context_.reader.ended(arrival.direction, arrival.source, arrival.destination, STEM_TCP_UNKNOWN,
+                          "no stemd has followed it from its beginning");
+}
+
 // Unknown sources leave a quarter to known ones, and each has a limit.
-bool Table::has_room_for(const Arrival& arrival) {
+bool Table::has_room_for(const Address& outside, bool unknown) {
     const Settings& settings = context_.settings;
-    const bool unknown = is_unknown(arrival);
     static constexpr Share unused;
     const Share* share = nullptr;
     if (unknown) {
-        const auto found = by_source_.find(charged_source(arrival.source.address));
+        const auto found = by_source_.find(charged_source(outside));
         share = found != by_source_.end() ? &found->second : &unused;
         if (share->connections >= settings.max_per_source) {
             return false;
@@ -241,7 +267,23 @@ void Table::settle(std::uint64_t id, stem_direction direction, std::size_t octet
     }
 }
 
+// Of connections that ended while no stemd was there, once.
+void Table::forget_stale_places(std::uint64_t now_ns) {
+    if (stale_at_ns_ == 0) {
+        stale_at_ns_ =
+            now_ns + static_cast<std::uint64_t>(std::chrono::nanoseconds(context_.settings.idle).count());
+    }
+    if (now_ns >= stale_at_ns_) {
+        stale_at_ns_ = std::numeric_limits<std::uint64_t>::max();
+        context_.places.keep_only([this](const Pair& pair) {
+            const Connection* connection = find(pair);
+            return connection != nullptr && connection->phase() == Phase::open;
+        });
+    }
+}
+
 void Table::tick(std::uint64_t now_ns) {
+    forget_stale_places(now_ns);
     while (const auto due = deadlines_.take_due(now_ns)) {
         Connection* connection = find(*due);
         if (connection == nullptr) {

@@ -14,12 +14,23 @@ constexpr auto out = STEM_OUTBOUND;
 constexpr std::uint8_t ack = frame::tcp_ack;
 constexpr std::uint8_t rst = frame::tcp_rst;
 
-// Two ends that have talked for a while, and agree on where they are but for these differences.
+// Two ends that have talked for a while, through a stemd that sent all on, and agree on where they are but
+// for these differences.
 void know_each_other(Talk& talk, std::int32_t client_ahead = 0, std::int32_t server_ahead = 0) {
     talk.next_[in] = 5000;
     talk.next_[out] = 70000;
     talk.received_[out] = talk.next_[in] - static_cast<Seq>(client_ahead);
     talk.received_[in] = talk.next_[out] - static_cast<Seq>(server_ahead);
+    talk.bench_->places_.put(
+        {.outside = talk.client_, .inside = talk.called_},
+        {.behind = {talk.received_[in], talk.received_[out]}, .known = talk.form_.known});
+}
+
+// Another table in the place of the one of `talk`, which was killed, or stops in good order.
+void start_anew(Talk& talk, Bench& next) {
+    next.places_.all = talk.bench_->places_.all;
+    next.now = talk.bench_->now;
+    talk.bench_ = &next;
 }
 
 TEST(Resume, AsksTheOtherEndAndGoesOn) {
@@ -163,6 +174,122 @@ TEST(Resume, AnEndThatSaysNothingIsReset) {
     ASSERT_NE(bench.last_to(in), nullptr);
     EXPECT_TRUE(bench.last_to(in)->segment.has(rst));
     EXPECT_EQ(bench.table_.size(), 0U);
+}
+
+// A body of which the server lacks an end came by unjudged: what looks like the beginning of a message to us
+// would be its end to the server, and a message that we take for a body would be one.
+TEST(Resume, NotInTheMiddleOfAMessage) {
+    for (const bool v4 : {true, false}) {
+        for (const bool followed : {false, true}) { // not at all; or until that body began
+            Bench bench;
+            Talk talk(bench, {.v4 = v4});
+            know_each_other(talk);
+            if (followed) {
+                talk.next_[in] += 150; // with the fallback open
+                talk.received_[out] += 150;
+            } else {
+                bench.places_.all.clear(); // before STEM, or with the fallback open
+            }
+            const std::string rest = sip("OPTIONS", "1", sip("INVITE", "2"));
+            talk.say_at(in, talk.next_[in], rest, ack);
+            bench.take_sent();
+            talk.acknowledge(out);
+            EXPECT_EQ(bench.table_.open(), 0U);
+            talk.say(in, rest);
+            EXPECT_TRUE(bench.messages_.empty());
+            ASSERT_NE(bench.last_to(in), nullptr);
+            bench.advance(3'001 * ms);
+            EXPECT_TRUE(bench.last_to(in)->segment.has(rst));
+            EXPECT_EQ(bench.last_to(in)->segment.sequence, 70000U);
+            ASSERT_FALSE(bench.ended_.empty());
+            EXPECT_EQ(bench.ended_[0].second, STEM_TCP_UNKNOWN);
+            EXPECT_EQ(bench.table_.size(), 0U);
+        }
+    }
+}
+
+// Where nothing was under way when the table was killed, the next one goes on: after messages both ways, and
+// again.
+TEST(Resume, TakesOverFromATableThatWasKilled) {
+    for (const bool v4 : {true, false}) {
+        Bench first;
+        Bench second;
+        Bench third;
+        Talk talk(first, {.v4 = v4, .known = false});
+        talk.shake();
+        const std::string request = sip("OPTIONS", "1");
+        const std::string answer = "SIP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n";
+        for (Bench* next : {&second, &third}) {
+            talk.say(in, request + "\r\n\r\n");
+            EXPECT_EQ(talk.hear(out), request + "\r\n\r\n");
+            talk.acknowledge(out);
+            talk.say(out, answer);
+            EXPECT_EQ(talk.hear(in), answer);
+            talk.acknowledge(in);
+            start_anew(talk, *next);
+            if (next == &second) {
+                talk.say_at(in, talk.next_[in], {}, ack);
+                next->take_sent();
+                talk.acknowledge(out);
+            } else { // the server speaks first
+                talk.say_at(out, talk.next_[out], {}, ack);
+                next->take_sent();
+                talk.acknowledge(in);
+            }
+            ASSERT_EQ(next->table_.open(), 1U);
+            EXPECT_FALSE(next->table_.list()[0].known); // whoever spoke
+        }
+        talk.say(in, request);
+        EXPECT_EQ(talk.hear(out), request);
+        EXPECT_EQ(talk.hear(in), "");
+    }
+}
+
+// A part of it was sent when the table was killed: the rest could be another than was judged.
+TEST(Resume, NotBehindHalfAMessage) {
+    Bench first;
+    Bench second;
+    Talk talk(first, {.window = 100});
+    talk.shake();
+    const std::string message = sip("OPTIONS", "1", std::string(500, 'b'));
+    talk.say(in, message);
+    EXPECT_EQ(talk.hear(out), message.substr(0, 100));
+    start_anew(talk, second);
+    talk.say_at(in, talk.next_[in], {}, ack);
+    talk.acknowledge(out);
+    EXPECT_EQ(second.table_.open(), 0U);
+}
+
+TEST(Resume, WhatEndedIsNotTakenOver) {
+    Bench bench;
+    Talk left(bench);
+    left.shake();
+    EXPECT_EQ(bench.places_.all.size(), 1U);
+    left.say_at(in, left.next_[in], {}, rst, 0);
+    EXPECT_TRUE(bench.places_.all.empty());
+    Talk whole(bench, {.port = 40001});
+    Talk half(bench, {.port = 40002});
+    whole.shake();
+    half.shake();
+    half.say(in, "OPTIONS sip:a");
+    bench.table_.leave(bench.now);
+    ASSERT_EQ(bench.places_.all.size(), 1U);
+    EXPECT_EQ(bench.places_.all[0].first.outside.port, 40001);
+}
+
+TEST(Resume, WhatNobodyTakesOverIsForgotten) {
+    Bench bench;
+    Talk gone(bench, {.port = 40001});
+    know_each_other(gone);
+    bench.advance(ms);
+    Talk talk(bench);
+    talk.shake();
+    EXPECT_EQ(bench.places_.all.size(), 2U);
+    bench.advance(7'000'000 * ms);
+    talk.acknowledge(in);
+    bench.advance(441'000 * ms);
+    ASSERT_EQ(bench.places_.all.size(), 1U);
+    EXPECT_EQ(bench.places_.all[0].first.outside.port, 40000);
 }
 
 TEST(Resume, IsBoundedInASecond) {
