@@ -238,6 +238,7 @@ class Connection {
     stem_reason receive_open(stem_direction from, const Segment& segment, std::uint64_t now_ns);
     stem_reason heed_reset(stem_direction from, const Segment& segment, std::uint64_t now_ns);
     void challenge(stem_direction from, std::uint64_t now_ns);
+    [[nodiscard]] bool is_acceptable(stem_direction from, const Segment& segment) const noexcept;
     bool acknowledged(stem_direction from, const Segment& segment, std::uint64_t now_ns);
     void ask_whether_alive(stem_direction of);
     void close_when_done(std::uint64_t now_ns);

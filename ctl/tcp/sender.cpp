@@ -18,7 +18,7 @@ constexpr std::uint64_t ns_per_second = 1'000'000'000;
 Sender::Sender(Seq first, std::size_t mss, std::size_t least_mss, std::size_t least_rate)
     : una_(first), next_(first), highest_(first), mss_(mss), least_mss_(std::min(mss, least_mss)),
       least_rate_(std::max<std::size_t>(least_rate, 1)), window_(static_cast<std::uint32_t>(mss)),
-      congestion_(initial_segments * mss) {
+      largest_window_(window_), congestion_(initial_segments * mss) {
 }
 
 void Sender::append(std::string_view octets) {
@@ -101,8 +101,8 @@ bool Sender::acknowledge(Seq ack, std::uint32_t window, bool bare, std::uint64_t
     if (before(highest_, ack)) {
         return false;
     }
-    if (before(ack, una_)) {
-        return true; // overtaken by a later one
+    if (before(ack, una_)) { // overtaken by a later one
+        return una_ - ack <= largest_window_;
     }
     const bool same_window = window == window_;
     if (window_ == 0 && window > 0) { // what asked after the closed window was not taken
@@ -111,6 +111,7 @@ bool Sender::acknowledge(Seq ack, std::uint32_t window, bool bare, std::uint64_t
         deadline_ns_ = 0;
     }
     window_ = window;
+    largest_window_ = std::max(largest_window_, window);
     if (ack != una_) {
         advance(static_cast<std::size_t>(ack - una_), now_ns);
     } else if (bare && same_window && window > 0 && in_flight()) {

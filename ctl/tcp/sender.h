@@ -35,7 +35,7 @@ class Sender {
     std::optional<Piece> pull(std::uint64_t now_ns);
 
     // `window`: octets from `ack` on. `bare`: no payload, no FIN came with it. False: it acknowledges what
-    // was never sent.
+    // was never sent, or what lies further back than its end could be: somebody else's (RFC 5961 5.2).
     bool acknowledge(Seq ack, std::uint32_t window, bool bare, std::uint64_t now_ns);
 
     // When fire() is due; 0: never.
@@ -84,6 +84,7 @@ class Sender {
     std::size_t least_mss_;
     std::size_t least_rate_;
     std::uint32_t window_;
+    std::uint32_t largest_window_; // that its end has had
     std::size_t congestion_;
     std::size_t threshold_ = 1U << 20U; // of slow start
     unsigned repeated_acks_ = 0;

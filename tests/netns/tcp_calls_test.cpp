@@ -4,9 +4,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <signal.h>
-
 #include <algorithm>
+#include <csignal>
 #include <thread>
 #include <tuple>
 
