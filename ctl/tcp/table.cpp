@@ -79,7 +79,7 @@ stem_reason Table::begin(const Arrival& arrival, const Pair& key, std::uint64_t 
             return STEM_PROXY_REFUSED;
         }
     }
-    if (!syn && (!arrival.may_resume || !has_time_to_resume(now_ns))) {
+    if (!syn && (!arrival.may_resume || !has_time_to_resume(is_unknown(arrival, {}), now_ns))) {
         return STEM_TCP_UNKNOWN;
     }
     std::optional<Place> earlier;
@@ -141,57 +141,63 @@ bool Table::has_room_for(const Address& outside, bool unknown) {
     }
     const std::size_t room =
         unknown ? settings.max_connections - settings.max_connections / 4 : settings.max_connections;
-    return connections_.size() < room || make_room();
+    return connections_.size() < room || make_room(unknown);
 }
 
-// The oldest that is only begun, or only remembered, goes.
-bool Table::make_room() {
+// The oldest that is only begun, or only remembered, goes: to who is not known nobody's who is.
+bool Table::make_room(bool for_unknown) {
     if (depth_ > 0) {
         return false;
     }
-    while (!transient_.empty()) {
-        const std::uint64_t id = transient_.front();
-        transient_.pop_front();
-        Connection* connection = find(id);
-        if (connection == nullptr) {
-            continue;
-        }
-        connection->transient_listed = false;
-        if (is_transient(connection->phase())) {
-            forget(id);
-            return true;
-        }
+    return forget_oldest_transient(true) || (!for_unknown && forget_oldest_transient(false));
+}
+
+bool Table::forget_oldest_transient(bool unknown) {
+    const Connection* connection = first_transient(unknown);
+    if (connection == nullptr) {
+        return false;
     }
-    return false;
+    transient_[unknown ? 1 : 0].pop_front();
+    forget(connection->id());
+    return true;
 }
 
 void Table::list_transient(Connection& connection) {
     if (is_transient(connection.phase()) && !connection.transient_listed) {
         connection.transient_listed = true;
-        transient_.push_back(connection.id());
+        transient_[connection.known() ? 0 : 1].push_back(connection.id());
     }
 }
 
-// Takes out what is forgotten, or open by now. None is transient for long, so the list stays short.
-void Table::trim_transient() {
-    while (!transient_.empty()) {
-        Connection* connection = find(transient_.front());
-        if (connection != nullptr && is_transient(connection->phase())) {
-            return;
+// Takes out what is forgotten, or open by now, and moves who has become known. None is transient for long, so
+// the lists stay short.
+Connection* Table::first_transient(bool unknown) {
+    auto& list = transient_[unknown ? 1 : 0];
+    while (!list.empty()) {
+        Connection* connection = find(list.front());
+        if (connection != nullptr && is_transient(connection->phase()) && connection->known() != unknown) {
+            return connection;
         }
+        list.pop_front();
         if (connection != nullptr) {
             connection->transient_listed = false;
+            list_transient(*connection);
         }
-        transient_.pop_front();
     }
+    return nullptr;
 }
 
-bool Table::has_time_to_resume(std::uint64_t now_ns) {
+void Table::trim_transient() {
+    first_transient(true);
+    first_transient(false);
+}
+
+bool Table::has_time_to_resume(bool unknown, std::uint64_t now_ns) {
     if (now_ns / ns_per_second != resumption_second_) {
         resumption_second_ = now_ns / ns_per_second;
-        resumptions_ = 0;
+        resumptions_ = {};
     }
-    return resumptions_++ < resumptions_per_second;
+    return resumptions_[unknown ? 1 : 0]++ < resumptions_per_second;
 }
 
 void Table::forget(std::uint64_t id) {

@@ -77,7 +77,8 @@ class Table {
     [[nodiscard]] std::size_t open() const noexcept;                              // of these
     [[nodiscard]] std::size_t stored() const noexcept { return context_.stored; } // octets
 
-    // Segments of connections that are not known are looked into so often in a second; the others wait.
+    // Segments of connections that are not known are looked into so often in a second, those of known sources
+    // and those of others each; more wait.
     static constexpr unsigned resumptions_per_second = 200;
 
   private:
@@ -93,10 +94,12 @@ class Table {
     void refuse_to_resume(const Arrival& arrival);
     bool has_room_for(const Address& outside, bool unknown);
     void forget_stale_places(std::uint64_t now_ns);
-    bool make_room();
+    bool make_room(bool for_unknown);
+    bool forget_oldest_transient(bool unknown);
     void list_transient(Connection& connection);
+    Connection* first_transient(bool unknown);
     void trim_transient();
-    bool has_time_to_resume(std::uint64_t now_ns);
+    bool has_time_to_resume(bool unknown, std::uint64_t now_ns);
     void forget(std::uint64_t id);
     void forget_idle_source(const Address& address);
     void after(Connection& connection, std::uint64_t now_ns);
@@ -106,14 +109,15 @@ class Table {
     std::unordered_map<Address, Share> by_source_; // of sources that nobody knows; outlives their connections
     std::unordered_map<std::uint64_t, std::unique_ptr<Connection>> connections_;
     std::unordered_map<Pair, std::uint64_t, PairHash> by_key_; // as each end has its addresses
-    std::deque<std::uint64_t> transient_; // begun, or over: the oldest go when there is no room
-    std::vector<std::uint64_t> over_;     // to be forgotten once nobody is at work in them
+    // Begun, or over: the oldest go when there is no room. Those of known sources and those of others.
+    std::array<std::deque<std::uint64_t>, 2> transient_;
+    std::vector<std::uint64_t> over_; // to be forgotten once nobody is at work in them
     call::Deadlines<std::uint64_t> deadlines_;
     unsigned depth_ = 0; // calls under way, as a reader calls back
     std::uint64_t next_id_ = 0;
     std::uint64_t resumption_second_ = 0;
-    unsigned resumptions_ = 0;
-    std::uint64_t stale_at_ns_ = 0; // of places that nobody has taken over; 0: not ticked yet
+    std::array<unsigned, 2> resumptions_{}; // of known sources and of others, in that second
+    std::uint64_t stale_at_ns_ = 0;         // of places that nobody has taken over; 0: not ticked yet
 };
 
 } // namespace stem::tcp

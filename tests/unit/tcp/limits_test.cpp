@@ -70,6 +70,47 @@ TEST(Limits, WhatIsOnlyBegunGoesWhenThereIsNoRoom) {
     EXPECT_EQ(bench.table_.open(), 1U); // who has shaken hands stays
 }
 
+// SYNs of unknown sources, which may be forged, push out each other, and no handshake of who is known.
+TEST(Limits, UnknownSourcesPushOutNoHandshakeOfAKnownOne) {
+    for (const bool v4 : {true, false}) {
+        Bench bench({.max_connections = 8});
+        Talk talk(bench, {.v4 = v4, .known = true});
+        talk.say_at(in, talk.next_[in]++, {}, syn, 0);
+        for (std::uint16_t port = 1; port < 50; ++port) {
+            EXPECT_EQ(knock(bench, v4 ? "192.0.2.9" : "2001:db8:9::1", port), STEM_TCP_TAKEN);
+        }
+        EXPECT_LE(bench.table_.size(), 8U);
+        talk.received_[out] = talk.form_.client_first + 1;
+        bench.take_sent();
+        talk.say_at(out, talk.next_[out]++, {}, syn | frame::tcp_ack);
+        talk.hear(in);
+        talk.received_[in] = talk.next_[out];
+        talk.acknowledge(in);
+        EXPECT_EQ(bench.table_.open(), 1U);
+        // Who is known makes room among those who are not first, and at last among his own.
+        for (std::uint16_t port = 1; port < 50; ++port) {
+            EXPECT_EQ(knock(bench, v4 ? "192.0.2.9" : "2001:db8:9::1", port, true), STEM_TCP_TAKEN);
+        }
+        EXPECT_LE(bench.table_.size(), 8U);
+        EXPECT_EQ(bench.table_.open(), 1U);
+        EXPECT_EQ(knock(bench, v4 ? "192.0.2.10" : "2001:db8:10::1", 1), STEM_TCP_LIMIT);
+    }
+}
+
+TEST(Limits, WhoBecomesKnownInItsHandshakeIsNotPushedOut) {
+    Bench bench({.max_connections = 8});
+    Talk talk(bench, {.known = false});
+    talk.say_at(in, talk.next_[in], {}, syn, 0);
+    talk.form_.known = true; // has registered from elsewhere
+    talk.say_at(in, talk.next_[in], {}, syn, 0);
+    for (std::uint16_t port = 1; port < 50; ++port) {
+        EXPECT_EQ(knock(bench, "192.0.2.9", port), STEM_TCP_TAKEN);
+    }
+    const auto all = bench.table_.list();
+    EXPECT_TRUE(
+        std::ranges::any_of(all, [&](const auto& each) { return each.ends.outside == talk.client_; }));
+}
+
 TEST(Limits, ASlowMessageEndsItsConnection) {
     Bench bench({.message_timeout = std::chrono::milliseconds(10000), .least_rate = 100});
     Talk talk(bench);

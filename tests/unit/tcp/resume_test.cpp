@@ -302,6 +302,28 @@ TEST(Resume, IsBoundedInASecond) {
         asked += bench.take_sent().size();
     }
     EXPECT_EQ(asked, Table::resumptions_per_second);
+    // Those whom nobody knows have their own time, and what has no note is reset in it.
+    std::size_t told = 0;
+    for (std::uint16_t port = 2000; port < 3000; ++port) {
+        Talk talk(bench, {.known = false, .port = port});
+        bench.places_.all.clear();
+        talk.say_at(in, 123, {}, ack);
+        told += bench.take_sent().size();
+    }
+    EXPECT_EQ(told, Table::resumptions_per_second);
+}
+
+TEST(Resume, WhomNobodyKnowsLeavesTimeToTheKnown) {
+    Bench bench;
+    for (std::uint16_t port = 1; port < 1000; ++port) {
+        Talk talk(bench, {.known = false, .port = port});
+        talk.say_at(in, 123, {}, ack);
+    }
+    Talk talk(bench, {.known = true});
+    know_each_other(talk);
+    talk.say_at(in, 5000, {}, ack);
+    talk.acknowledge(out);
+    EXPECT_EQ(bench.table_.open(), 1U);
 }
 
 } // namespace
