@@ -7,6 +7,7 @@
 #ifndef STEM_BPF_MAPS_H
 #define STEM_BPF_MAPS_H
 
+#include <stem/abi/connection.h>
 #include <stem/abi/deny.h>
 #include <stem/abi/dialog.h>
 #include <stem/abi/event.h>
@@ -82,6 +83,16 @@ struct {
     __type(key, __u64);
     __type(value, struct stem_dialog);
 } dialogs SEC(".maps");
+
+/* SIP over TCP that stemd follows. Written and expired by stemd, not read here. Full: the connection goes on,
+ * but does not survive a restart. 56 bytes and the kernel's 56 an entry, in a slab of 128. */
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, 65536);
+    __type(key, struct stem_connection_key);
+    __type(value, struct stem_connection);
+} sip_connections SEC(".maps");
 
 /* Denied sources. Written by stemctl and stemd, expired by time here and swept by stemd.
  * Full: the addition is refused to whoever asked. 88 bytes an entry. */

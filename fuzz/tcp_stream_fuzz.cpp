@@ -54,9 +54,17 @@ struct Receiver {
     bool finished = false;
 };
 
+class NoPlaces : public Places {
+  public:
+    void put(const Pair&, const Place&) noexcept override {}
+    void erase(const Pair&) noexcept override {}
+    std::optional<Place> find(const Pair&) noexcept override { return std::nullopt; }
+    void keep_only(const std::function<bool(const Pair&)>&) noexcept override {}
+};
+
 class World : public Wire, public Reader {
   public:
-    explicit World(const Settings& settings) : table(settings, *this, *this) {}
+    explicit World(const Settings& settings) : table(settings, *this, *this, places_) {}
 
     void send(const Outgoing& outgoing) noexcept override {
         const auto& segment = outgoing.segment;
@@ -106,6 +114,7 @@ class World : public Wire, public Reader {
     unsigned lose_every = 1000;
 
   private:
+    NoPlaces places_;
     unsigned sent_ = 0;
 };
 

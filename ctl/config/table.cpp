@@ -169,8 +169,13 @@ const std::array parameter_table{
     Parameter{"tcp", "held", integer<STEM_FIELD(tcp.held)>("octets", 8192, 16777216),
               "Of one direction of a connection: messages that wait for a decision. When there are more the "
               "sender's window closes."},
-    Parameter{"tcp", "total", integer<STEM_FIELD(tcp.total)>("octets", 1048576, 17179869184),
-              "The same of all connections together. At this no new one is let in, and all windows close."},
+    Parameter{
+        "tcp", "total", integer<STEM_FIELD(tcp.total)>("octets", 1048576, 17179869184),
+        "The same of all connections together. At this no new one is let in, and all windows close. The "
+        "last quarter is not for sources that nobody knows."},
+    Parameter{"tcp", "total_per_source",
+              integer<STEM_FIELD(tcp.total_per_source)>("octets", 65536, 17179869184),
+              "The same of one source that nobody knows: an IPv4 address, or an IPv6 /64."},
     Parameter{"tcp", "handshake_seconds", integer<STEM_FIELD(tcp.handshake_timeout), seconds>("s", 1, 300),
               "For a connection to come about."},
     Parameter{
@@ -178,11 +183,12 @@ const std::array parameter_table{
         "For the headers of a message to come, from its first octet on; and for octets that are missing. "
         "Then the connection is reset as `tcp_slow`."},
     Parameter{"tcp", "least_rate", integer<STEM_FIELD(tcp.least_rate)>("octets/s", 1, 1000000),
-              "A message has `message_seconds` and as much more as its octets take at this rate."},
-    Parameter{"tcp", "unacknowledged_seconds",
-              integer<STEM_FIELD(tcp.unacknowledged), seconds>("s", 10, 3600),
-              "An end that takes nothing of what is for it, for so long, has its connection reset as "
-              "`tcp_unacknowledged`."},
+              "A message has `message_seconds` and as much more as its octets take at this rate. An end that "
+              "takes what is for it more slowly is stalled (`unacknowledged_seconds`)."},
+    Parameter{
+        "tcp", "unacknowledged_seconds", integer<STEM_FIELD(tcp.unacknowledged), seconds>("s", 10, 3600),
+        "An end that takes nothing of what is for it for so long, or falls so far behind `least_rate`, has "
+        "its connection reset as `tcp_unacknowledged`."},
     Parameter{"tcp", "idle_seconds", integer<STEM_FIELD(tcp.idle), seconds>("s", 60, 604800),
               "A connection that is silent for so long is reset as `tcp_idle` (RFC 5382, REQ-5)."},
     Parameter{"tcp", "linger_seconds", integer<STEM_FIELD(tcp.linger), seconds>("s", 1, 600),

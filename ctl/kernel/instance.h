@@ -7,6 +7,7 @@
 #include "ctl/kernel/map.h"
 #include "ctl/kernel/mapped_array.h"
 
+#include <stem/abi/connection.h>
 #include <stem/abi/deny.h>
 #include <stem/abi/dialog.h>
 #include <stem/abi/flow.h>
@@ -28,6 +29,7 @@ namespace stem::kernel {
 using FlowMap = Map<stem_flow_key, stem_flow>;
 using LearningMap = Map<stem_learning_key, stem_learning>;
 using MonitoredMap = Map<stem_monitored_key, std::uint8_t>; // value: 1
+using SipConnectionMap = Map<stem_connection_key, stem_connection>;
 using DialogMap = Map<std::uint64_t, stem_dialog>;
 using DenyMap = Map<stem_deny_key, stem_deny>;
 using DenyCidrMap = Map<stem_deny_cidr_key, stem_deny>;
@@ -62,6 +64,9 @@ class Instance {
     [[nodiscard]] Result<LearningMap> learning() const { return LearningMap::open(pin("learning")); }
     [[nodiscard]] Result<ThresholdMap> thresholds() const { return ThresholdMap::open(pin("thresholds")); }
     [[nodiscard]] Result<DialogMap> dialogs() const { return DialogMap::open(pin("dialogs")); }
+    [[nodiscard]] Result<SipConnectionMap> sip_connections() const {
+        return SipConnectionMap::open(pin("sip_connections"));
+    }
     [[nodiscard]] Result<FailsafeMap> failsafe() const { return FailsafeMap::open(pin("failsafe")); }
     [[nodiscard]] Result<SipPortMap> sip_ports() const { return SipPortMap::open(pin("sip_ports")); }
     // Index: port * STEM_QUEUES_MAX + queue; value: an AF_XDP socket's descriptor.

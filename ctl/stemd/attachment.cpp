@@ -48,6 +48,10 @@ Result<Attachment> Attachment::adopt(const kernel::Locations& locations, std::st
     if (!dialogs) {
         return std::unexpected(dialogs.error());
     }
+    auto connections = instance->sip_connections();
+    if (!connections) {
+        return std::unexpected(connections.error());
+    }
     auto deny = kernel::Denials::open(*instance);
     if (!deny) {
         return std::unexpected(deny.error());
@@ -72,6 +76,7 @@ Result<Attachment> Attachment::adopt(const kernel::Locations& locations, std::st
                       .thresholds = std::move(*thresholds),
                       .notices = std::move(*notices),
                       .dialogs = std::move(*dialogs),
+                      .connections = std::move(*connections),
                       .deny = std::move(*deny),
                       .counters = VerdictCounters(std::move(*counters)),
                       .would_drops = VerdictCounters(std::move(*would_drops)),

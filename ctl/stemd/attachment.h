@@ -22,6 +22,7 @@ struct Attachment {
     kernel::ThresholdMap thresholds;
     kernel::NoticeStream notices;
     kernel::DialogMap dialogs;
+    kernel::SipConnectionMap connections;
     kernel::Denials deny;
     VerdictCounters counters;
     VerdictCounters would_drops;

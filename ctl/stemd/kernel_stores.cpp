@@ -3,6 +3,9 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <vector>
+
 namespace stem::stemd {
 namespace {
 
@@ -12,6 +15,19 @@ void warn_of(const Result<T>& result) {
     if (!result) {
         spdlog::error("{}", result.error().message());
     }
+}
+
+stem_connection_key key_of(const tcp::Pair& pair) {
+    return {.outside = pair.outside.address.raw(),
+            .inside = pair.inside.address.raw(),
+            .outside_port = pair.outside.port,
+            .inside_port = pair.inside.port,
+            .zero = {}};
+}
+
+tcp::Pair pair_of(const stem_connection_key& key) {
+    return {.outside = {.address = Address(key.outside), .port = key.outside_port},
+            .inside = {.address = Address(key.inside), .port = key.inside_port}};
 }
 
 } // namespace
@@ -64,6 +80,44 @@ void KernelRecords::erase(std::uint64_t id) {
 
 void KernelRecords::for_each(const std::function<void(std::uint64_t, const stem_dialog&)>& visit) {
     warn_of(map_.for_each([&](std::uint64_t id, const stem_dialog& record) { visit(id, record); }));
+}
+
+// Called for each message: told once, until there is room again.
+void KernelPlaces::put(const tcp::Pair& pair, const tcp::Place& place) noexcept {
+    stem_connection value{.behind = {}, .known = place.known ? 1U : 0U, .zero = 0};
+    std::ranges::copy(place.behind, value.behind);
+    const auto done = map_.put(key_of(pair), value);
+    if (!done && !told_) {
+        spdlog::warn("{}: connections will not survive a restart of stemd", done.error().message());
+    }
+    told_ = !done;
+}
+
+void KernelPlaces::erase(const tcp::Pair& pair) noexcept {
+    warn_of(map_.erase(key_of(pair)));
+}
+
+std::optional<tcp::Place> KernelPlaces::find(const tcp::Pair& pair) noexcept {
+    const auto value = map_.get(key_of(pair));
+    warn_of(value);
+    if (!value || !*value) {
+        return std::nullopt;
+    }
+    tcp::Place place{.behind = {}, .known = (*value)->known != 0};
+    std::ranges::copy((*value)->behind, place.behind.begin());
+    return place;
+}
+
+void KernelPlaces::keep_only(const std::function<bool(const tcp::Pair&)>& is_there) noexcept {
+    std::vector<stem_connection_key> stale;
+    warn_of(map_.for_each([&](const stem_connection_key& key, const stem_connection& /*value*/) {
+        if (!is_there(pair_of(key))) {
+            stale.push_back(key);
+        }
+    }));
+    for (const stem_connection_key& key : stale) {
+        warn_of(map_.erase(key));
+    }
 }
 
 } // namespace stem::stemd

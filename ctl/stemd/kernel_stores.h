@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The call monitor's stores over the pinned maps `flows`, `learning`, `thresholds` and `dialogs`.
+// What stemd keeps in pinned maps, so that it outlives it: the call monitor's stores (`flows`, `learning`,
+// `thresholds`, `dialogs`), and where connections are (`sip_connections`).
 #pragma once
+
+#include <ctl/tcp/places.h>
 
 #include "ctl/call/stores.h"
 #include "ctl/kernel/instance.h"
@@ -37,6 +40,20 @@ class KernelRecords final : public call::RecordStore {
 
   private:
     kernel::DialogMap map_;
+};
+
+class KernelPlaces final : public tcp::Places {
+  public:
+    explicit KernelPlaces(kernel::SipConnectionMap map) : map_(std::move(map)) {}
+
+    void put(const tcp::Pair& pair, const tcp::Place& place) noexcept override;
+    void erase(const tcp::Pair& pair) noexcept override;
+    std::optional<tcp::Place> find(const tcp::Pair& pair) noexcept override;
+    void keep_only(const std::function<bool(const tcp::Pair&)>& is_there) noexcept override;
+
+  private:
+    kernel::SipConnectionMap map_;
+    bool told_ = false; // that it is full
 };
 
 } // namespace stem::stemd

@@ -97,6 +97,7 @@ class Signalling {
     KernelFlows flows_;
     kernel::NoticeStream notices_;
     KernelRecords records_;
+    KernelPlaces places_;
     std::unique_ptr<xsk::Ports> ports_;
     Links links_;
     XskEgress datagrams_;

@@ -45,9 +45,9 @@ tcp::Settings with_mtu(tcp::Settings settings, const Links& links) {
 } // namespace
 
 SipStreams::SipStreams(const tcp::Settings& settings, Links& links, const VerdictCounters& counters,
-                       DropLog& log, kernel::ThresholdMap thresholds)
+                       DropLog& log, tcp::Places& places, kernel::ThresholdMap thresholds)
     : links_(links), counters_(counters), log_(log), thresholds_(std::move(thresholds)),
-      table_(with_mtu(settings, links), *this, *this) {
+      table_(with_mtu(settings, links), *this, *this, places) {
     read_rates();
 }
 

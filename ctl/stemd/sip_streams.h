@@ -21,7 +21,7 @@ class SipStreams final : public tcp::Wire, public tcp::Reader {
   public:
     // All must outlive it. `thresholds`: where the budgets of messages come from.
     SipStreams(const tcp::Settings& settings, Links& links, const VerdictCounters& counters, DropLog& log,
-               kernel::ThresholdMap thresholds);
+               tcp::Places& places, kernel::ThresholdMap thresholds);
 
     // Before the first segment; the monitor goes first.
     void read_with(call::Monitor& monitor) noexcept { monitor_ = &monitor; }

@@ -9,6 +9,7 @@ namespace {
 
 // Of what STEM itself adds to a stream that its end does not take.
 constexpr std::size_t buffers_until_lost = 4;
+constexpr std::int32_t window_max = 65535;                   // nobody scales
 constexpr std::uint64_t challenge_interval_ns = 500'000'000; // Linux's
 
 constexpr std::uint64_t ns_of(std::chrono::nanoseconds duration) {
@@ -91,6 +92,10 @@ stem_reason Connection::receive_open(stem_direction from, const Segment& segment
     if (segment.has(frame::tcp_rst)) {
         return heed_reset(from, segment, now_ns);
     }
+    if (!is_acceptable(from, segment)) {
+        challenge(from, now_ns);
+        return STEM_TCP_WINDOW;
+    }
     if (!acknowledged(from, segment, now_ns)) {
         return STEM_TCP_WINDOW;
     }
@@ -109,6 +114,14 @@ stem_reason Connection::receive_open(stem_direction from, const Segment& segment
         take(from, segment, now_ns);
     }
     return STEM_TCP_TAKEN;
+}
+
+// RFC 9293 3.10.7.4, its first check: what is more than a window away was sent by somebody else, and what it
+// acknowledges counts no more than what it says. What is behind may be sent again, with an acknowledgment
+// that is new.
+bool Connection::is_acceptable(stem_direction from, const Segment& segment) const noexcept {
+    const std::int32_t ahead = distance(end_[from].in->next(), segment.sequence);
+    return ahead >= -window_max && ahead <= window_max;
 }
 
 bool Connection::acknowledged(stem_direction from, const Segment& segment, std::uint64_t now_ns) {
@@ -204,6 +217,10 @@ void Connection::fail(stem_direction direction, stem_reason reason, std::string_
 }
 
 void Connection::end_phase(Phase phase, std::uint64_t now_ns) {
+    if (place_) {
+        context_.places.erase(pair());
+        place_.reset();
+    }
     phase_ = phase;
     phase_ends_ns_ = now_ns + ns_of(context_.settings.linger);
 }
@@ -243,9 +260,10 @@ void Connection::tick(std::uint64_t now_ns) {
     if (phase_ != Phase::open) {
         if (phase_ends_ns_ != 0 && phase_ends_ns_ <= now_ns) {
             if (phase_ == Phase::resuming) {
-                send_reset(origin_, asked_.acknowledgment);
+                give_up_resuming(now_ns);
+            } else {
+                end_phase(Phase::over, now_ns);
             }
-            end_phase(Phase::over, now_ns);
         }
         account();
         return;

@@ -10,6 +10,7 @@
 #include <ctl/frame/tcp.h>
 #include <ctl/tcp/framer.h>
 #include <ctl/tcp/options.h>
+#include <ctl/tcp/places.h>
 #include <ctl/tcp/reassembly.h>
 #include <ctl/tcp/sender.h>
 #include <ctl/tcp/settings.h>
@@ -117,13 +118,31 @@ enum class Phase : std::uint8_t {
 };
 std::string_view to_string(Phase phase) noexcept;
 
+// What a source that nobody knows has of all: of IPv6 its /64.
+struct Share {
+    std::size_t connections = 0;
+    std::size_t stored = 0; // octets
+};
+
 // What all connections share.
 struct Context {
     Settings settings;
     Wire& wire;
     Reader& reader;
+    Places& places;
     Counts counts;
-    std::size_t stored = 0; // octets, of all connections
+    std::size_t stored = 0;         // octets, of all connections
+    std::size_t stored_unknown = 0; // of these, of sources that nobody knows
+
+    // Whether there is no room for more octets. `share`: of the source; nullptr: it is known. So who is not
+    // known can neither take the room of those who are, nor all that is left to those who are not.
+    [[nodiscard]] bool is_full(const Share* share) const noexcept {
+        if (stored >= settings.total) {
+            return true;
+        }
+        return share != nullptr && (stored_unknown >= settings.total - settings.total / 4 ||
+                                    share->stored >= settings.total_per_source);
+    }
 };
 
 struct End {
@@ -161,14 +180,15 @@ class Connection {
         Endpoint inside;
         Endpoint served_by;
     };
-    Connection(Context& context, std::uint64_t id, const Ends& ends, bool known, std::uint64_t now_ns)
-        : context_(context), id_(id), ends_(ends), known_(known), since_ns_(now_ns), heard_ns_(now_ns) {}
+    // `share`: of its source, which outlives it; nullptr: that is known.
+    Connection(Context& context, std::uint64_t id, const Ends& ends, Share* share, std::uint64_t now_ns);
     ~Connection();
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
 
-    // The first segment: a SYN, or one of a connection that an earlier stemd had.
-    void begin(stem_direction from, const Segment& segment, const Path& path, std::uint64_t now_ns);
+    // The first segment: a SYN; or one of a connection that an earlier stemd had, and left at `earlier`.
+    void begin(stem_direction from, const Segment& segment, const Path& path,
+               const std::optional<Place>& earlier, std::uint64_t now_ns);
     // Gives what became of it: TCP_TAKEN, TCP_WINDOW, TCP_UNKNOWN.
     stem_reason receive(stem_direction from, const Segment& segment, const Path* path, std::uint64_t now_ns);
     // `octets` into the stream of `direction`. False: it is no longer there.
@@ -184,8 +204,8 @@ class Connection {
     [[nodiscard]] const Ends& ends() const noexcept { return ends_; }
     [[nodiscard]] Phase phase() const noexcept { return phase_; }
     [[nodiscard]] stem_direction origin() const noexcept { return origin_; }
-    [[nodiscard]] bool known() const noexcept { return known_; }
-    void become_known() noexcept { known_ = true; }
+    [[nodiscard]] bool known() const noexcept { return share_ == nullptr; }
+    void become_known() noexcept; // its source has become somebody
     [[nodiscard]] std::uint64_t since() const noexcept { return since_ns_; }
     [[nodiscard]] std::uint64_t heard() const noexcept { return heard_ns_; } // the last segment
     [[nodiscard]] const End& end(stem_direction of) const noexcept { return end_[of]; }
@@ -208,12 +228,17 @@ class Connection {
     void establish(std::uint64_t now_ns);
     void make_streams(stem_direction from, Seq next_in, Seq next_out);
     void ask_to_resume();
+    [[nodiscard]] bool ends_agree() const noexcept;
     stem_reason resume(stem_direction from, const Segment& segment, std::uint64_t now_ns);
+    void take_over(std::uint64_t now_ns);
+    void give_up_resuming(std::uint64_t now_ns);
+    [[nodiscard]] Pair pair() const noexcept { return {.outside = ends_.outside, .inside = ends_.inside}; }
 
     // connection.cpp
     stem_reason receive_open(stem_direction from, const Segment& segment, std::uint64_t now_ns);
     stem_reason heed_reset(stem_direction from, const Segment& segment, std::uint64_t now_ns);
     void challenge(stem_direction from, std::uint64_t now_ns);
+    [[nodiscard]] bool is_acceptable(stem_direction from, const Segment& segment) const noexcept;
     bool acknowledged(stem_direction from, const Segment& segment, std::uint64_t now_ns);
     void ask_whether_alive(stem_direction of);
     void close_when_done(std::uint64_t now_ns);
@@ -230,6 +255,7 @@ class Connection {
     [[nodiscard]] bool has_room_to_read(stem_direction from) const noexcept;
 
     // output.cpp
+    void note_place();
     void flush(std::uint64_t now_ns);
     void flush_end(stem_direction to, std::uint64_t now_ns);
     [[nodiscard]] std::uint16_t window_for(stem_direction end) const noexcept;
@@ -242,20 +268,25 @@ class Connection {
     void send_reset_in_sequence(stem_direction to);
     void dispatch(const Outgoing& outgoing);
     void account() noexcept;
+    void account(std::size_t octets) noexcept;
 
     Context& context_;
     std::uint64_t id_;
     Ends ends_;
-    bool known_;
+    Share* share_; // nullptr: it is known
     Phase phase_ = Phase::opening;
     stem_direction origin_ = STEM_INBOUND;
     std::array<End, STEM_DIRECTIONS> end_;
     std::uint64_t since_ns_;
     std::uint64_t heard_ns_;
     std::uint64_t phase_ends_ns_ = 0; // of a phase that does not last; 0: it does
-    std::size_t accounted_ = 0;       // what of Context::stored is ours
+    std::size_t accounted_ = 0;       // what of Context::stored, and of our share, is ours
     bool reading_ = false;            // a reader may write() while it is given a message
-    Segment asked_;                   // resuming: what the first end said, without its payload
+    std::optional<Place> place_;      // as noted
+    Place earlier_;                   // resuming: where an earlier stemd left it
+    // Resuming: what the first end said last, and what the other did, without their payloads.
+    Segment asked_;
+    std::optional<Segment> answer_;
 };
 
 constexpr stem_direction other(stem_direction direction) noexcept {

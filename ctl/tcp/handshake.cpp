@@ -23,7 +23,8 @@ constexpr std::uint64_t ns_of(std::chrono::nanoseconds duration) {
 
 } // namespace
 
-void Connection::begin(stem_direction from, const Segment& segment, const Path& path, std::uint64_t now_ns) {
+void Connection::begin(stem_direction from, const Segment& segment, const Path& path,
+                       const std::optional<Place>& earlier, std::uint64_t now_ns) {
     origin_ = from;
     end_[from].path = path;
     context_.counts.segments_in++;
@@ -34,6 +35,7 @@ void Connection::begin(stem_direction from, const Segment& segment, const Path& 
         return;
     }
     phase_ = Phase::resuming;
+    earlier_ = earlier.value_or(Place{});
     phase_ends_ns_ = now_ns + resume_ns;
     asked_ = segment;
     asked_.payload = {};
@@ -160,12 +162,11 @@ void Connection::make_streams(stem_direction from, Seq next_in, Seq next_out) {
     end.in.emplace(next_in, context_.settings.buffer);
     end.framer.emplace(context_.settings.framing);
     end.out.emplace(next_out, std::max<std::size_t>(end.mss, 64 + options) - options,
-                    (v4 ? mss_v4 : mss_v6) - options);
+                    (v4 ? mss_v4 : mss_v6) - options, context_.settings.least_rate);
 }
 
-// A stemd before this one knew the connection, or none did while the fallback was open. A segment that
-// acknowledges nothing new, and has an old number, makes its receiver say where it is (RFC
-// 9293 3.8.4, 3.10.7.4).
+// A stemd before this one knew the connection. A segment that acknowledges nothing new, and has an old
+// number, makes its receiver say where it is (RFC 9293 3.8.4, 3.10.7.4).
 void Connection::ask_to_resume() {
     Outgoing outgoing = to(other(origin_));
     outgoing.segment = asked_;
@@ -175,49 +176,78 @@ void Connection::ask_to_resume() {
     dispatch(outgoing);
 }
 
-// The two ends' numbers fit each other if nothing was changed in their streams, and nothing of them got lost
-// with the last stemd. What was, is a hole that is never filled, and ends the connection.
+// The two ends' numbers fit each other if nothing was changed in their streams; and each has what the last
+// stemd had for it, all of it and nothing else, so it waits for the beginning of a message. What that stemd
+// took in and did not send on is a hole that is never filled, and ends the connection.
+bool Connection::ends_agree() const noexcept {
+    const std::int32_t ahead = distance(answer_->acknowledgment, asked_.sequence);
+    const std::int32_t back = distance(asked_.acknowledgment, answer_->sequence);
+    const bool fit = ahead >= -1 && ahead <= window_max && back >= 0 && back <= window_max;
+    return fit && asked_.acknowledgment == earlier_.behind[origin_] &&
+           answer_->acknowledgment == earlier_.behind[other(origin_)];
+}
+
+// Whoever knows the addresses and ports can say something in an end's name. So what does not fit ends
+// nothing: the other end is left alone, who spoke is told by a number that ends only a connection that it is
+// of, and the next segment may fit.
 stem_reason Connection::resume(stem_direction from, const Segment& segment, std::uint64_t now_ns) {
-    if (from == origin_) {
-        if (!segment.has(frame::tcp_ack) || segment.has(frame::tcp_syn | frame::tcp_rst)) {
+    if (segment.has(frame::tcp_rst)) {
+        if (from == origin_ || segment.sequence != asked_.acknowledgment) { // RFC 9293 3.10.7.1
             return STEM_TCP_WINDOW;
         }
-        asked_ = segment;
-        asked_.payload = {};
-        ask_to_resume();
-        return STEM_TCP_UNKNOWN;
-    }
-    if (segment.has(frame::tcp_rst)) {
         send_reset(origin_, asked_.acknowledgment);
+        place_ = earlier_; // nobody is to look for it any more
         end_phase(Phase::over, now_ns);
         return STEM_TCP_UNKNOWN;
     }
     if (!segment.has(frame::tcp_ack) || segment.has(frame::tcp_syn)) {
         return STEM_TCP_WINDOW;
     }
-    const std::int32_t ahead = distance(segment.acknowledgment, asked_.sequence);
-    const std::int32_t back = distance(asked_.acknowledgment, segment.sequence);
-    if (ahead < -1 || ahead > window_max || back < 0 || back > window_max) {
-        send_reset(origin_, asked_.acknowledgment);
-        send_reset(from, segment.acknowledgment);
-        fail(origin_, STEM_TCP_UNKNOWN, "its ends do not agree on where they are", now_ns);
-        return STEM_TCP_UNKNOWN;
+    Segment& said = from == origin_ ? asked_ : answer_.emplace();
+    said = segment;
+    said.payload = {};
+    if (answer_ && ends_agree()) {
+        take_over(now_ns);
+        return receive_open(from, segment, now_ns);
     }
+    if (from == origin_) {
+        ask_to_resume();
+    } else {
+        send_reset(origin_, asked_.acknowledgment);
+    }
+    return STEM_TCP_UNKNOWN;
+}
+
+void Connection::take_over(std::uint64_t now_ns) {
+    const stem_direction asked = other(origin_);
     const bool v4 = ends_.outside.address.is_v4();
     for (const stem_direction each : {STEM_INBOUND, STEM_OUTBOUND}) {
         end_[each].mss = v4 ? mss_v4 : mss_v6;
-        const auto& timestamps = each == origin_ ? asked_.options.timestamps : segment.options.timestamps;
+        const auto& timestamps = (each == origin_ ? asked_ : *answer_).options.timestamps;
         end_[each].has_timestamps = timestamps.has_value();
         end_[each].clock = timestamps ? timestamps->value : 0;
     }
-    make_streams(origin_, segment.acknowledgment, asked_.acknowledgment);
-    make_streams(from, asked_.acknowledgment, segment.acknowledgment);
+    make_streams(origin_, answer_->acknowledgment, asked_.acknowledgment);
+    make_streams(asked, asked_.acknowledgment, answer_->acknowledgment);
     end_[origin_].out->acknowledge(asked_.acknowledgment, asked_.window, false, now_ns);
+    end_[asked].out->acknowledge(answer_->acknowledgment, answer_->window, false, now_ns);
     phase_ = Phase::open;
     phase_ends_ns_ = 0;
     context_.counts.resumed++;
     end_[origin_].ack_due = true;
-    return receive_open(from, segment, now_ns);
+}
+
+// Nobody has said anything by which it could go on.
+void Connection::give_up_resuming(std::uint64_t now_ns) {
+    send_reset(origin_, asked_.acknowledgment);
+    if (answer_) {
+        context_.counts.reset++;
+        const bool inbound = origin_ == STEM_INBOUND;
+        context_.reader.ended(origin_, inbound ? ends_.outside : ends_.inside,
+                              inbound ? ends_.inside : ends_.outside, STEM_TCP_UNKNOWN,
+                              "its ends do not agree with each other, or with stemd, on where they are");
+    }
+    end_phase(Phase::over, now_ns);
 }
 
 } // namespace stem::tcp

@@ -38,13 +38,40 @@ void Connection::account() noexcept {
             end.out.reset();
         }
     }
-    const std::size_t now = stored();
-    context_.stored += now - accounted_;
-    accounted_ = now;
+    account(stored());
+}
+
+void Connection::account(std::size_t octets) noexcept {
+    context_.stored += octets - accounted_;
+    if (share_ != nullptr) {
+        context_.stored_unknown += octets - accounted_;
+        share_->stored += octets - accounted_;
+    }
+    accounted_ = octets;
+}
+
+Connection::Connection(Context& context, std::uint64_t id, const Ends& ends, Share* share,
+                       std::uint64_t now_ns)
+    : context_(context), id_(id), ends_(ends), share_(share), since_ns_(now_ns), heard_ns_(now_ns) {
+    if (share_ != nullptr) {
+        share_->connections++;
+    }
 }
 
 Connection::~Connection() {
-    context_.stored -= accounted_;
+    become_known();
+    account(0);
+}
+
+void Connection::become_known() noexcept {
+    if (share_ == nullptr) {
+        return;
+    }
+    const std::size_t octets = accounted_;
+    account(0);
+    share_->connections--;
+    share_ = nullptr;
+    account(octets);
 }
 
 // How much the end may send: what is still free of its stream's room, here and on the way out. No small
@@ -58,7 +85,7 @@ std::uint16_t Connection::window_for(stem_direction of) const noexcept {
     const std::size_t used = end.in->stored() + (receiver.out ? receiver.out->buffered() : 0);
     const std::size_t room = used < end.in->capacity() ? end.in->capacity() - used : 0;
     const bool small = room < std::min<std::size_t>(end.in->capacity() / 2, end.mss);
-    if (small || end.held >= context_.settings.held || context_.stored >= context_.settings.total) {
+    if (small || end.held >= context_.settings.held || context_.is_full(share_)) {
         return 0;
     }
     return static_cast<std::uint16_t>(std::min(room, window_max));
@@ -137,7 +164,22 @@ void Connection::flush_end(stem_direction of, std::uint64_t now_ns) {
     }
 }
 
+// Before it goes out: what the place does not say yet, no end can have.
+void Connection::note_place() {
+    Place place{.behind = {}, .known = known()};
+    for (const stem_direction of : {STEM_INBOUND, STEM_OUTBOUND}) {
+        place.behind[of] = end_[of].out->end();
+    }
+    if (place_ != place) {
+        context_.places.put(pair(), place);
+        place_ = place;
+    }
+}
+
 void Connection::flush(std::uint64_t now_ns) {
+    if (phase_ == Phase::open) {
+        note_place();
+    }
     for (const stem_direction of : {STEM_INBOUND, STEM_OUTBOUND}) {
         if (phase_ == Phase::open && end_[of].out) {
             flush_end(of, now_ns);

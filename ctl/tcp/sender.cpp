@@ -11,12 +11,14 @@ constexpr std::size_t initial_segments = 10; // RFC 6928
 constexpr unsigned repeated_acks_max = 3;    // RFC 5681 3.2
 constexpr unsigned timeouts_until_small = 2; // in a row: perhaps the path takes no segments of this size
 constexpr std::size_t congestion_max = 1U << 20U;
+constexpr std::uint64_t ns_per_second = 1'000'000'000;
 
 } // namespace
 
-Sender::Sender(Seq first, std::size_t mss, std::size_t least_mss)
+Sender::Sender(Seq first, std::size_t mss, std::size_t least_mss, std::size_t least_rate)
     : una_(first), next_(first), highest_(first), mss_(mss), least_mss_(std::min(mss, least_mss)),
-      window_(static_cast<std::uint32_t>(mss)), congestion_(initial_segments * mss) {
+      least_rate_(std::max<std::size_t>(least_rate, 1)), window_(static_cast<std::uint32_t>(mss)),
+      largest_window_(window_), congestion_(initial_segments * mss) {
 }
 
 void Sender::append(std::string_view octets) {
@@ -48,6 +50,7 @@ std::optional<Sender::Piece> Sender::pull(std::uint64_t now_ns) {
     }
     if (stalled_since_ns_ == 0) {
         stalled_since_ns_ = now_ns;
+        stall_ends_ = end();
     }
     const bool repeats_first = std::exchange(repeat_first_, false) && highest_ != una_;
     const Seq from = repeats_first ? una_ : next_;
@@ -98,8 +101,8 @@ bool Sender::acknowledge(Seq ack, std::uint32_t window, bool bare, std::uint64_t
     if (before(highest_, ack)) {
         return false;
     }
-    if (before(ack, una_)) {
-        return true; // overtaken by a later one
+    if (before(ack, una_)) { // overtaken by a later one
+        return una_ - ack <= largest_window_;
     }
     const bool same_window = window == window_;
     if (window_ == 0 && window > 0) { // what asked after the closed window was not taken
@@ -108,6 +111,7 @@ bool Sender::acknowledge(Seq ack, std::uint32_t window, bool bare, std::uint64_t
         deadline_ns_ = 0;
     }
     window_ = window;
+    largest_window_ = std::max(largest_window_, window);
     if (ack != una_) {
         advance(static_cast<std::size_t>(ack - una_), now_ns);
     } else if (bare && same_window && window > 0 && in_flight()) {
@@ -149,10 +153,23 @@ void Sender::advance(std::size_t acked, std::uint64_t now_ns) {
                           ? first_timeout_ns
                           : std::max(smoothed_rtt_ns_ + 4 * rtt_variance_ns_, least_timeout_ns);
     }
-    stalled_since_ns_ = outstanding() > 0 ? now_ns : 0;
+    watch_stall(acked, now_ns);
     deadline_ns_ = 0;
     if (in_flight()) {
         arm(now_ns);
+    }
+}
+
+// Only who has taken all that was there begins anew: a sender of little, whose last octets are always under
+// way, is not slow.
+void Sender::watch_stall(std::size_t acked, std::uint64_t now_ns) {
+    if (outstanding() == 0) {
+        stalled_since_ns_ = 0;
+    } else if (stalled_since_ns_ == 0 || !before(una_, stall_ends_)) {
+        stalled_since_ns_ = now_ns;
+        stall_ends_ = end();
+    } else {
+        stalled_since_ns_ = std::min(now_ns, stalled_since_ns_ + acked * ns_per_second / least_rate_);
     }
 }
 

@@ -19,8 +19,8 @@ namespace stem::tcp {
 class Sender {
   public:
     // `first`: of the first octet. `mss`: octets of payload in a segment; `least_mss`: where larger ones do
-    // not seem to arrive.
-    Sender(Seq first, std::size_t mss, std::size_t least_mss);
+    // not seem to arrive. `least_rate`: octets/s that its end takes if it is not stalled.
+    Sender(Seq first, std::size_t mss, std::size_t least_mss, std::size_t least_rate);
 
     void append(std::string_view octets);
     void finish() noexcept { finished_ = true; } // a FIN, behind all of it
@@ -35,7 +35,7 @@ class Sender {
     std::optional<Piece> pull(std::uint64_t now_ns);
 
     // `window`: octets from `ack` on. `bare`: no payload, no FIN came with it. False: it acknowledges what
-    // was never sent.
+    // was never sent, or what lies further back than its end could be: somebody else's (RFC 5961 5.2).
     bool acknowledge(Seq ack, std::uint32_t window, bool bare, std::uint64_t now_ns);
 
     // When fire() is due; 0: never.
@@ -43,13 +43,17 @@ class Sender {
     void fire(std::uint64_t now_ns);
 
     [[nodiscard]] Seq next() const noexcept { return highest_; } // behind all that was sent
+    // Behind all that there is to be sent, its FIN too.
+    [[nodiscard]] Seq end() const noexcept { return una_ + static_cast<Seq>(outstanding()); }
     [[nodiscard]] Seq unacknowledged() const noexcept { return una_; }
     [[nodiscard]] std::size_t buffered() const noexcept { return buffer_.size() - head_; }
     [[nodiscard]] bool in_flight() const noexcept { return highest_ != una_; }
     [[nodiscard]] bool finished() const noexcept { return finished_; } // nothing can be appended any more
     // All, and its FIN, has arrived.
     [[nodiscard]] bool done() const noexcept { return finished_ && fin_sent_ && una_ == highest_; }
-    // Since when nothing of what is there to be taken was; 0: there is nothing.
+    // Since when nothing of what is there to be taken was, or too little: what was taken counts as the time
+    // that it takes at the least rate, so that an end that takes an octet now and then is stalled, too. 0:
+    // there is nothing.
     [[nodiscard]] std::uint64_t stalled_since() const noexcept { return stalled_since_ns_; }
     [[nodiscard]] std::uint64_t repeated() const noexcept { return repeated_; } // segments
 
@@ -63,6 +67,7 @@ class Sender {
     [[nodiscard]] std::size_t outstanding() const noexcept; // what is still to be acknowledged, its FIN too
     Piece piece_at(Seq sequence, std::size_t length);
     void advance(std::size_t acked, std::uint64_t now_ns);
+    void watch_stall(std::size_t acked, std::uint64_t now_ns);
     void heed_repeated_ack();
     void measure(std::uint64_t rtt_ns);
     void arm(std::uint64_t now_ns);
@@ -77,7 +82,9 @@ class Sender {
     Seq highest_; // behind all that was sent
     std::size_t mss_;
     std::size_t least_mss_;
+    std::size_t least_rate_;
     std::uint32_t window_;
+    std::uint32_t largest_window_; // that its end has had
     std::size_t congestion_;
     std::size_t threshold_ = 1U << 20U; // of slow start
     unsigned repeated_acks_ = 0;
@@ -92,6 +99,7 @@ class Sender {
     std::uint64_t smoothed_rtt_ns_ = 0;
     std::uint64_t rtt_variance_ns_ = 0;
     std::uint64_t stalled_since_ns_ = 0;
+    Seq stall_ends_ = 0; // behind all that was there to be taken when it began
     std::uint64_t repeated_ = 0;
 };
 

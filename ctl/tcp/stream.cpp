@@ -30,7 +30,7 @@ void Connection::take(stem_direction from, const Segment& segment, std::uint64_t
         const std::int32_t left = distance(segment.sequence, *end.fin);
         payload = payload.substr(0, left > 0 ? static_cast<std::size_t>(left) : 0);
     }
-    if (!end.fin_taken && context_.stored < context_.settings.total) {
+    if (!end.fin_taken && !context_.is_full(share_)) {
         const Seq before_it = end.in->next();
         end.in->take(segment.sequence, payload);
         end.octets += end.in->next() - before_it;
@@ -88,7 +88,7 @@ bool Connection::read_step(stem_direction from, std::uint64_t now_ns) {
         break;
     }
     const std::string_view text = ready.substr(0, step.length);
-    const bool known = known_ || !inbound;
+    const bool known = this->known() || !inbound;
     if (const std::uint64_t wait = context_.reader.delay(source, text, known, now_ns); wait > 0) {
         end.paused_until_ns = now_ns + wait;
         return false;

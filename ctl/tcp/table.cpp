@@ -4,15 +4,16 @@
 #include <ctl/tcp/budget.h>
 
 #include <algorithm>
+#include <limits>
 
 namespace stem::tcp {
 namespace {
 
 constexpr std::uint64_t ns_per_second = 1'000'000'000;
 
-// Counted for their source.
-bool is_charged(const Connection& connection) {
-    return !connection.known() && connection.origin() == STEM_INBOUND;
+// Charged to its source. Who speaks first after a restart says nothing of it: the earlier stemd does.
+bool is_unknown(const Arrival& arrival, const std::optional<Place>& earlier) {
+    return arrival.direction == STEM_INBOUND ? !arrival.known : earlier && !earlier->known;
 }
 
 bool is_transient(Phase phase) {
@@ -26,15 +27,15 @@ Connection* Table::find(std::uint64_t id) const {
     return found == connections_.end() ? nullptr : found->second.get();
 }
 
-Connection* Table::find(const Key& key) const {
+Connection* Table::find(const Pair& key) const {
     const auto found = by_key_.find(key);
     return found == by_key_.end() ? nullptr : find(found->second);
 }
 
 stem_reason Table::receive(const Arrival& arrival, std::uint64_t now_ns) {
     const bool inbound = arrival.direction == STEM_INBOUND;
-    const Key key{.outside = inbound ? arrival.source : arrival.destination,
-                  .inside = inbound ? arrival.destination : arrival.source};
+    const Pair key{.outside = inbound ? arrival.source : arrival.destination,
+                   .inside = inbound ? arrival.destination : arrival.source};
     Connection* connection = find(key);
     if (connection != nullptr && arrival.segment.is_syn() &&
         (connection->phase() == Phase::closed || connection->phase() == Phase::reset ||
@@ -49,8 +50,8 @@ stem_reason Table::receive(const Arrival& arrival, std::uint64_t now_ns) {
         return begin(arrival, key, now_ns);
     }
     if (inbound && arrival.known && !connection->known()) { // its source has become somebody
-        uncharge(*connection);
         connection->become_known();
+        forget_idle_source(key.outside.address);
     }
     // Made ready for whom? Not for who serves the connection, if the proxy has changed since.
     const Endpoint& reached = arrival.proxy ? *arrival.proxy : arrival.destination;
@@ -63,7 +64,7 @@ stem_reason Table::receive(const Arrival& arrival, std::uint64_t now_ns) {
     return reason;
 }
 
-stem_reason Table::begin(const Arrival& arrival, const Key& key, std::uint64_t now_ns) {
+stem_reason Table::begin(const Arrival& arrival, const Pair& key, std::uint64_t now_ns) {
     const Segment& segment = arrival.segment;
     const bool syn = segment.is_syn();
     if (segment.options.is_signed || segment.has(frame::tcp_rst) ||
@@ -78,93 +79,125 @@ stem_reason Table::begin(const Arrival& arrival, const Key& key, std::uint64_t n
             return STEM_PROXY_REFUSED;
         }
     }
-    if (!syn && (!arrival.may_resume || !has_time_to_resume(now_ns))) {
+    if (!syn && (!arrival.may_resume || !has_time_to_resume(is_unknown(arrival, {}), now_ns))) {
         return STEM_TCP_UNKNOWN;
     }
-    if (!has_room_for(arrival)) {
+    std::optional<Place> earlier;
+    if (!syn) {
+        earlier = context_.places.find(key);
+        if (!earlier) {
+            refuse_to_resume(arrival);
+            return STEM_TCP_UNKNOWN;
+        }
+    }
+    const bool unknown = is_unknown(arrival, earlier);
+    if (!has_room_for(key.outside.address, unknown)) {
         context_.counts.refused++;
         return STEM_TCP_LIMIT;
     }
     const std::uint64_t id = ++next_id_;
-    auto made = std::make_unique<Connection>(context_, id, ends, arrival.known, now_ns);
+    Share* share = unknown ? &by_source_[charged_source(key.outside.address)] : nullptr;
+    auto made = std::make_unique<Connection>(context_, id, ends, share, now_ns);
     Connection& connection = *made;
     connections_.emplace(id, std::move(made));
     by_key_[key] = id;
     by_key_[{.outside = key.outside, .inside = ends.served_by}] = id;
-    if (arrival.direction == STEM_INBOUND && !arrival.known) {
-        by_source_[charged_source(key.outside.address)]++;
-    }
-    connection.begin(arrival.direction, segment, arrival.path, now_ns);
+    connection.begin(arrival.direction, segment, arrival.path, earlier, now_ns);
     after(connection, now_ns);
     return syn ? STEM_TCP_TAKEN : STEM_TCP_UNKNOWN;
 }
 
+// Nobody knows where its messages begin (places.h). Who speaks is told that the connection is no more, as by
+// the other end (RFC 9293 3.10.7.1), and the other end when it speaks.
+void Table::refuse_to_resume(const Arrival& arrival) {
+    Outgoing outgoing;
+    outgoing.to = arrival.direction;
+    outgoing.source = arrival.destination;
+    outgoing.destination = arrival.source;
+    outgoing.segment.flags = frame::tcp_rst;
+    outgoing.segment.sequence = arrival.segment.acknowledgment;
+    outgoing.back = &arrival.path;
+    context_.counts.segments_out++;
+    context_.counts.reset++;
+    context_.wire.send(outgoing);
+    context_.reader.ended(arrival.direction, arrival.source, arrival.destination, STEM_TCP_UNKNOWN,
+                          "no stemd has followed it from its beginning");
+}
+
 // Unknown sources leave a quarter to known ones, and each has a limit.
-bool Table::has_room_for(const Arrival& arrival) {
+bool Table::has_room_for(const Address& outside, bool unknown) {
     const Settings& settings = context_.settings;
-    const bool unknown = !arrival.known && arrival.direction == STEM_INBOUND;
+    static constexpr Share unused;
+    const Share* share = nullptr;
     if (unknown) {
-        const auto found = by_source_.find(charged_source(arrival.source.address));
-        if (found != by_source_.end() && found->second >= settings.max_per_source) {
+        const auto found = by_source_.find(charged_source(outside));
+        share = found != by_source_.end() ? &found->second : &unused;
+        if (share->connections >= settings.max_per_source) {
             return false;
         }
     }
-    const std::size_t room =
-        unknown ? settings.max_connections - settings.max_connections / 4 : settings.max_connections;
-    if (context_.stored >= settings.total) {
+    if (context_.is_full(share)) {
         return false;
     }
-    return connections_.size() < room || make_room();
+    const std::size_t room =
+        unknown ? settings.max_connections - settings.max_connections / 4 : settings.max_connections;
+    return connections_.size() < room || make_room(unknown);
 }
 
-// The oldest that is only begun, or only remembered, goes.
-bool Table::make_room() {
+// The oldest that is only begun, or only remembered, goes: to who is not known nobody's who is.
+bool Table::make_room(bool for_unknown) {
     if (depth_ > 0) {
         return false;
     }
-    while (!transient_.empty()) {
-        const std::uint64_t id = transient_.front();
-        transient_.pop_front();
-        Connection* connection = find(id);
-        if (connection == nullptr) {
-            continue;
-        }
-        connection->transient_listed = false;
-        if (is_transient(connection->phase())) {
-            forget(id);
-            return true;
-        }
+    return forget_oldest_transient(true) || (!for_unknown && forget_oldest_transient(false));
+}
+
+bool Table::forget_oldest_transient(bool unknown) {
+    const Connection* connection = first_transient(unknown);
+    if (connection == nullptr) {
+        return false;
     }
-    return false;
+    transient_[unknown ? 1 : 0].pop_front();
+    forget(connection->id());
+    return true;
 }
 
 void Table::list_transient(Connection& connection) {
     if (is_transient(connection.phase()) && !connection.transient_listed) {
         connection.transient_listed = true;
-        transient_.push_back(connection.id());
+        transient_[connection.known() ? 0 : 1].push_back(connection.id());
     }
 }
 
-// Takes out what is forgotten, or open by now. None is transient for long, so the list stays short.
-void Table::trim_transient() {
-    while (!transient_.empty()) {
-        Connection* connection = find(transient_.front());
-        if (connection != nullptr && is_transient(connection->phase())) {
-            return;
+// Takes out what is forgotten, or open by now, and moves who has become known. None is transient for long, so
+// the lists stay short.
+Connection* Table::first_transient(bool unknown) {
+    auto& list = transient_[unknown ? 1 : 0];
+    while (!list.empty()) {
+        Connection* connection = find(list.front());
+        if (connection != nullptr && is_transient(connection->phase()) && connection->known() != unknown) {
+            return connection;
         }
+        list.pop_front();
         if (connection != nullptr) {
             connection->transient_listed = false;
+            list_transient(*connection);
         }
-        transient_.pop_front();
     }
+    return nullptr;
 }
 
-bool Table::has_time_to_resume(std::uint64_t now_ns) {
+void Table::trim_transient() {
+    first_transient(true);
+    first_transient(false);
+}
+
+bool Table::has_time_to_resume(bool unknown, std::uint64_t now_ns) {
     if (now_ns / ns_per_second != resumption_second_) {
         resumption_second_ = now_ns / ns_per_second;
-        resumptions_ = 0;
+        resumptions_ = {};
     }
-    return resumptions_++ < resumptions_per_second;
+    return resumptions_[unknown ? 1 : 0]++ < resumptions_per_second;
 }
 
 void Table::forget(std::uint64_t id) {
@@ -180,16 +213,14 @@ void Table::forget(std::uint64_t id) {
             by_key_.erase(key);
         }
     }
-    uncharge(connection);
+    const Address source = ends.outside.address;
     connections_.erase(found);
+    forget_idle_source(source);
 }
 
-void Table::uncharge(const Connection& connection) {
-    if (!is_charged(connection)) {
-        return;
-    }
-    const auto source = by_source_.find(charged_source(connection.ends().outside.address));
-    if (source != by_source_.end() && --source->second == 0) {
+void Table::forget_idle_source(const Address& address) {
+    const auto source = by_source_.find(charged_source(address));
+    if (source != by_source_.end() && source->second.connections == 0) {
         by_source_.erase(source);
     }
 }
@@ -242,7 +273,23 @@ void Table::settle(std::uint64_t id, stem_direction direction, std::size_t octet
     }
 }
 
+// Of connections that ended while no stemd was there, once.
+void Table::forget_stale_places(std::uint64_t now_ns) {
+    if (stale_at_ns_ == 0) {
+        stale_at_ns_ =
+            now_ns + static_cast<std::uint64_t>(std::chrono::nanoseconds(context_.settings.idle).count());
+    }
+    if (now_ns >= stale_at_ns_) {
+        stale_at_ns_ = std::numeric_limits<std::uint64_t>::max();
+        context_.places.keep_only([this](const Pair& pair) {
+            const Connection* connection = find(pair);
+            return connection != nullptr && connection->phase() == Phase::open;
+        });
+    }
+}
+
 void Table::tick(std::uint64_t now_ns) {
+    forget_stale_places(now_ns);
     while (const auto due = deadlines_.take_due(now_ns)) {
         Connection* connection = find(*due);
         if (connection == nullptr) {

@@ -52,9 +52,9 @@ struct ConnectionInfo {
 
 class Table {
   public:
-    // `wire` and `reader` must outlive it.
-    Table(const Settings& settings, Wire& wire, Reader& reader)
-        : context_{.settings = settings, .wire = wire, .reader = reader, .counts = {}, .stored = 0} {}
+    // `wire`, `reader` and `places` must outlive it.
+    Table(const Settings& settings, Wire& wire, Reader& reader, Places& places)
+        : context_{.settings = settings, .wire = wire, .reader = reader, .places = places, .counts = {}} {}
 
     // Gives what became of the segment: TCP_TAKEN, TCP_WINDOW, TCP_UNKNOWN, TCP_LIMIT.
     stem_reason receive(const Arrival& arrival, std::uint64_t now_ns);
@@ -77,45 +77,47 @@ class Table {
     [[nodiscard]] std::size_t open() const noexcept;                              // of these
     [[nodiscard]] std::size_t stored() const noexcept { return context_.stored; } // octets
 
-    // Segments of connections that are not known are looked into so often in a second; the others wait.
+    // Segments of connections that are not known are looked into so often in a second, those of known sources
+    // and those of others each; more wait.
     static constexpr unsigned resumptions_per_second = 200;
 
   private:
-    struct Key {
-        Endpoint outside;
-        Endpoint inside;
-        bool operator==(const Key&) const = default;
-    };
-    struct KeyHash {
-        std::size_t operator()(const Key& key) const noexcept {
-            return std::hash<Endpoint>{}(key.outside) * 31 + std::hash<Endpoint>{}(key.inside);
+    struct PairHash {
+        std::size_t operator()(const Pair& pair) const noexcept {
+            return std::hash<Endpoint>{}(pair.outside) * 31 + std::hash<Endpoint>{}(pair.inside);
         }
     };
 
-    Connection* find(const Key& key) const;
+    Connection* find(const Pair& key) const;
     Connection* find(std::uint64_t id) const;
-    stem_reason begin(const Arrival& arrival, const Key& key, std::uint64_t now_ns);
-    bool has_room_for(const Arrival& arrival);
-    bool make_room();
+    stem_reason begin(const Arrival& arrival, const Pair& key, std::uint64_t now_ns);
+    void refuse_to_resume(const Arrival& arrival);
+    bool has_room_for(const Address& outside, bool unknown);
+    void forget_stale_places(std::uint64_t now_ns);
+    bool make_room(bool for_unknown);
+    bool forget_oldest_transient(bool unknown);
     void list_transient(Connection& connection);
+    Connection* first_transient(bool unknown);
     void trim_transient();
-    bool has_time_to_resume(std::uint64_t now_ns);
+    bool has_time_to_resume(bool unknown, std::uint64_t now_ns);
     void forget(std::uint64_t id);
-    void uncharge(const Connection& connection);
+    void forget_idle_source(const Address& address);
     void after(Connection& connection, std::uint64_t now_ns);
     void bury();
 
     Context context_;
+    std::unordered_map<Address, Share> by_source_; // of sources that nobody knows; outlives their connections
     std::unordered_map<std::uint64_t, std::unique_ptr<Connection>> connections_;
-    std::unordered_map<Key, std::uint64_t, KeyHash> by_key_; // as each end has its addresses
-    std::unordered_map<Address, std::size_t> by_source_;     // of sources that nobody knows
-    std::deque<std::uint64_t> transient_; // begun, or over: the oldest go when there is no room
-    std::vector<std::uint64_t> over_;     // to be forgotten once nobody is at work in them
+    std::unordered_map<Pair, std::uint64_t, PairHash> by_key_; // as each end has its addresses
+    // Begun, or over: the oldest go when there is no room. Those of known sources and those of others.
+    std::array<std::deque<std::uint64_t>, 2> transient_;
+    std::vector<std::uint64_t> over_; // to be forgotten once nobody is at work in them
     call::Deadlines<std::uint64_t> deadlines_;
     unsigned depth_ = 0; // calls under way, as a reader calls back
     std::uint64_t next_id_ = 0;
     std::uint64_t resumption_second_ = 0;
-    unsigned resumptions_ = 0;
+    std::array<unsigned, 2> resumptions_{}; // of known sources and of others, in that second
+    std::uint64_t stale_at_ns_ = 0;         // of places that nobody has taken over; 0: not ticked yet
 };
 
 } // namespace stem::tcp

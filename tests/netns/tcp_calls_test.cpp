@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <csignal>
 #include <thread>
 #include <tuple>
 
@@ -368,6 +369,43 @@ TEST_P(TcpCalls, OutlivesARestartWhereNothingWasChanged) {
     const auto shown = connections();
     ASSERT_EQ(shown.size(), 1U);
     EXPECT_EQ(shown[0].at("state").as_string(), "open");
+}
+
+// The same where stemd is killed; but not of a connection that no stemd has followed.
+TEST_P(TcpCalls, OutlivesAKillIfItWasFollowed) {
+    set_up();
+    ASSERT_TRUE(stage_);
+    ASSERT_NO_FATAL_FAILURE(connect());
+    ASSERT_NO_FATAL_FAILURE(call_and_hang_up());
+    auto second_client =
+        SipStream::connect(stage_->world().outside(), {.address = caller(), .port = 0}, erin());
+    ASSERT_OK(second_client);
+    auto second_server = listener_->accept(3s);
+    ASSERT_TRUE(second_server);
+    const auto kept = stage_->instance().sip_connections();
+    ASSERT_OK(kept);
+    EXPECT_EQ(kept->count(), 2U);
+    std::this_thread::sleep_for(100ms); // until all is acknowledged
+    ASSERT_EQ(::kill(stage_->stemd().pid(), SIGKILL), 0);
+    ASSERT_OK(kept->erase({.outside = caller().raw(),
+                           .inside = erin().address.raw(),
+                           .outside_port = second_client->local().port,
+                           .inside_port = erin().port,
+                           .zero = {}}));
+    ASSERT_OK(stage_->start_stemd());
+    ASSERT_NO_FATAL_FAILURE(call_and_hang_up());
+    EXPECT_EQ(counted(STEM_TCP_SLOW), 0U);
+    ASSERT_OK(second_client->send(invite_of(*second_client, "erin").text()));
+    EXPECT_EQ(second_client->wait_for_end(3s), SipStream::End::reset);
+    EXPECT_EQ(second_server->receive_octets(1, 0s), "") << "nothing of it arrived";
+    ASSERT_OK(second_server->send("\r\n\r\n"));
+    EXPECT_EQ(second_server->wait_for_end(3s), SipStream::End::reset);
+    const auto shown = connections();
+    ASSERT_EQ(shown.size(), 1U);
+    EXPECT_EQ(shown[0].at("state").as_string(), "open");
+    client_->close_writing();
+    server_->close_writing();
+    EXPECT_TRUE(lab::eventually([&] { return kept->count() == 0U; }, 3s));
 }
 
 TEST_P(TcpCalls, OperatorResetsAConnection) {

@@ -10,7 +10,7 @@
 #include <stem/abi/module.h>
 
 /* Rises whenever the layout or meaning of a pinned map changes. */
-#define STEM_SCHEMA_VERSION 5
+#define STEM_SCHEMA_VERSION 6
 
 enum stem_mode {
     STEM_MODE_BRIDGE = 1,

@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <string>
@@ -45,9 +46,30 @@ struct Sent {
     std::string octets;
 };
 
+// As a pinned map, that outlives a table.
+class KeptPlaces : public Places {
+  public:
+    void put(const Pair& pair, const Place& place) noexcept override {
+        erase(pair);
+        all.emplace_back(pair, place);
+    }
+    void erase(const Pair& pair) noexcept override {
+        std::erase_if(all, [&](const auto& each) { return each.first == pair; });
+    }
+    std::optional<Place> find(const Pair& pair) noexcept override {
+        const auto found = std::ranges::find(all, pair, [](const auto& each) { return each.first; });
+        return found == all.end() ? std::nullopt : std::optional(found->second);
+    }
+    void keep_only(const std::function<bool(const Pair&)>& is_there) noexcept override {
+        std::erase_if(all, [&](const auto& each) { return !is_there(each.first); });
+    }
+
+    std::vector<std::pair<Pair, Place>> all;
+};
+
 class Bench : public Wire, public Reader {
   public:
-    explicit Bench(Settings settings = {}) : table_(settings, *this, *this) {}
+    explicit Bench(Settings settings = {}) : table_(settings, *this, *this, places_) {}
 
     // Wire
     void send(const Outgoing& outgoing) noexcept override {
@@ -98,6 +120,7 @@ class Bench : public Wire, public Reader {
         return nullptr;
     }
 
+    KeptPlaces places_;
     Table table_;
     std::uint64_t now = 1'000'000'000'000;
     std::uint64_t delay_once = 0;
@@ -123,7 +146,7 @@ class Talk {
         std::optional<Endpoint> proxy = {};
         std::uint16_t port = 40000;
     };
-    Talk(Bench& bench, Form form) : bench_(bench), form_(std::move(form)) {
+    Talk(Bench& bench, Form form) : bench_(&bench), form_(std::move(form)) {
         client_ = endpoint(form_.v4 ? "192.0.2.1" : "2001:db8::1", form_.port);
         called_ = endpoint(form_.v4 ? "198.51.100.2" : "2001:db8:1::2", 5060);
         server_ = form_.proxy.value_or(called_);
@@ -153,7 +176,7 @@ class Talk {
             arrival.segment.options.timestamps =
                 Timestamps{.value = ++clock_[from], .echo = clock_[other(from)]};
         }
-        return bench_.table_.receive(arrival, bench_.now);
+        return bench_->table_.receive(arrival, bench_->now);
     }
     stem_reason say(stem_direction from, std::string_view octets) {
         const Seq sequence = next_[from];
@@ -167,7 +190,7 @@ class Talk {
     // Takes what was sent to `end`, in order, and gives its octets.
     std::string hear(stem_direction end) {
         std::string octets;
-        for (const Sent& each : bench_.sent_) {
+        for (const Sent& each : bench_->sent_) {
             if (each.to != end) {
                 continue;
             }
@@ -179,7 +202,7 @@ class Talk {
                 }
             }
         }
-        std::erase_if(bench_.sent_, [end](const Sent& each) { return each.to == end; });
+        std::erase_if(bench_->sent_, [end](const Sent& each) { return each.to == end; });
         return octets;
     }
     void shake() {
@@ -191,10 +214,10 @@ class Talk {
         hear(STEM_INBOUND);
         acknowledge(STEM_INBOUND);
         hear(STEM_OUTBOUND);
-        bench_.take_sent();
+        bench_->take_sent();
     }
 
-    Bench& bench_;
+    Bench* bench_; // another one after a restart
     Form form_;
     Endpoint client_;
     Endpoint called_;

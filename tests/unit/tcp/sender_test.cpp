@@ -22,7 +22,7 @@ std::vector<Sender::Piece> pull_all(Sender& sender, std::uint64_t now) {
 }
 
 TEST(Sender, CutsIntoSegmentsAcrossTheEndOfTheNumbers) {
-    Sender sender(first, 10, 5);
+    Sender sender(first, 10, 5, 200);
     sender.acknowledge(first, 1000, true, 0);
     sender.append("0123456789abcdefghij");
     sender.finish();
@@ -41,7 +41,7 @@ TEST(Sender, CutsIntoSegmentsAcrossTheEndOfTheNumbers) {
 }
 
 TEST(Sender, KeepsToTheWindow) {
-    Sender sender(first, 10, 5);
+    Sender sender(first, 10, 5, 200);
     sender.acknowledge(first, 15, true, 0);
     sender.append(std::string(40, 'x'));
     auto pieces = pull_all(sender, 0);
@@ -73,7 +73,7 @@ TEST(Sender, KeepsToTheWindow) {
 }
 
 TEST(Sender, RepeatsWhatIsNotAcknowledged) {
-    Sender sender(first, 10, 5);
+    Sender sender(first, 10, 5, 200);
     sender.acknowledge(first, 1000, true, 0);
     sender.append("hello");
     EXPECT_EQ(pull_all(sender, 0).size(), 1U);
@@ -92,7 +92,7 @@ TEST(Sender, RepeatsWhatIsNotAcknowledged) {
 }
 
 TEST(Sender, RepeatsAtOnceWhenThreeSayThatOneIsMissing) {
-    Sender sender(first, 10, 5);
+    Sender sender(first, 10, 5, 200);
     sender.acknowledge(first, 1000, true, 0);
     sender.append(std::string(60, 'x'));
     EXPECT_EQ(pull_all(sender, 0).size(), 6U);
@@ -107,7 +107,7 @@ TEST(Sender, RepeatsAtOnceWhenThreeSayThatOneIsMissing) {
 }
 
 TEST(Sender, SendsSmallerSegmentsWhereLargeOnesDoNotArrive) {
-    Sender sender(first, 1000, 500);
+    Sender sender(first, 1000, 500, 200);
     sender.acknowledge(first, 60000, true, 0);
     sender.append(std::string(3000, 'x'));
     EXPECT_EQ(pull_all(sender, 0).size(), 3U);
@@ -120,12 +120,36 @@ TEST(Sender, SendsSmallerSegmentsWhereLargeOnesDoNotArrive) {
     }
 }
 
+TEST(Sender, WhatIsTakenCountsAsTheTimeThatItMayTake) {
+    Sender sender(first, 100, 50, 200);
+    sender.acknowledge(first, 100, true, 0);
+    sender.append(std::string(1000, 'x'));
+    constexpr std::uint64_t second = 1000 * ms;
+    pull_all(sender, second);
+    EXPECT_EQ(sender.stalled_since(), second);
+    sender.append("more"); // is no part of what has to be taken first
+    sender.acknowledge(first + 100, 100, true, 10 * second);
+    EXPECT_EQ(sender.stalled_since(), second + 500 * ms); // 100 octets at 200 a second
+    pull_all(sender, 10 * second);
+    sender.acknowledge(first + 101, 100, true, 20 * second);
+    EXPECT_EQ(sender.stalled_since(), second + 505 * ms);
+    for (Seq taken = 100; taken < 1000;) {
+        pull_all(sender, 30 * second);
+        taken = std::min<Seq>(taken + 100, 1000);
+        sender.acknowledge(first + taken, 100, true, 30 * second);
+    }
+    EXPECT_EQ(sender.stalled_since(), 30 * second); // all of it: what is left begins anew
+    pull_all(sender, 30 * second);
+    sender.acknowledge(first + 1004, 100, true, 31 * second);
+    EXPECT_EQ(sender.stalled_since(), 0U);
+}
+
 // Two halves with a network between them that loses, repeats and swaps.
 TEST(Sender, EverythingArrivesThroughALossyNetwork) {
     std::mt19937 random(7);
     for (int round = 0; round < 30; ++round) {
         const Seq start = 0xffff0000U + static_cast<Seq>(random());
-        Sender sender(start, 100, 50);
+        Sender sender(start, 100, 50, 200);
         Reassembly receiver(start, 2000);
         sender.acknowledge(start, 2000, true, 0);
         std::string sent;

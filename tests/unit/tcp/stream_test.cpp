@@ -293,6 +293,43 @@ TEST(Stream, AnAcknowledgmentOfWhatWasNeverSentIsChallenged) {
     EXPECT_EQ(bench.last_to(out), nullptr);
 }
 
+// Of all numbers only a few are those of the end itself (RFC 5961 5.2, RFC 9293 3.10.7.4): who guesses has to
+// guess both.
+TEST(Stream, WhatSomebodyElseSaysIsChallengedAndHasNoEffect) {
+    for (const bool v4 : {true, false}) {
+        Bench bench;
+        Talk talk(bench, {.v4 = v4});
+        talk.shake();
+        const std::string request = sip("OPTIONS", "1");
+        talk.say(out, request); // under way to the client
+        talk.hear(in);
+        const Seq next = talk.next_[in];
+        const Seq has = talk.received_[in];
+        struct Guess {
+            Seq sequence;
+            Seq acknowledgment;
+        };
+        for (const auto& [sequence, acknowledgment] :
+             {Guess{next, has - 0x7fff0000U}, Guess{next, has - 70000U}, Guess{next + 70000U, has},
+              Guess{next - 70000U, has}, Guess{next + 0x80000000U, has}}) {
+            bench.advance(500 * test::ms); // challenges are bounded
+            bench.take_sent();
+            EXPECT_EQ(talk.say_at(in, sequence, request, ack, acknowledgment), STEM_TCP_WINDOW);
+            ASSERT_NE(bench.last_to(in), nullptr);
+            EXPECT_EQ(bench.last_to(in)->segment.acknowledgment, next);
+            EXPECT_EQ(bench.last_to(out), nullptr);
+            EXPECT_EQ(bench.table_.list()[0].stream[STEM_OUTBOUND].unsent, request.size());
+        }
+        EXPECT_EQ(bench.messages_.size(), 1U);
+        // An old one of the client's own: late, or sent again, and none of these.
+        EXPECT_EQ(talk.say_at(in, next, {}, ack, has - 50000U), STEM_TCP_TAKEN);
+        EXPECT_EQ(talk.say_at(in, next - 1000, std::string(1000, 'x'), ack), STEM_TCP_TAKEN);
+        EXPECT_EQ(bench.table_.list()[0].stream[STEM_OUTBOUND].unsent, 0U);
+        talk.say(in, request);
+        EXPECT_EQ(talk.hear(out), request);
+    }
+}
+
 TEST(Stream, NothingIsAnsweredBehindAFin) {
     Bench bench;
     Talk talk(bench);
