@@ -254,7 +254,7 @@ SharedUsage Limits::usage_to_share(const Directory& directory, TimePoint now) co
             of_one.begun = usage->begun_until(second);
         }
         if (limit.sequential.any()) {
-            of_one.row = usage->row;
+            of_one.row = static_cast<const CallRow&>(usage->row);
         }
     }
     return told;

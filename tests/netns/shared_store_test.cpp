@@ -201,6 +201,7 @@ TEST_F(SharedStore, ABackupGoesFromOneDatabaseIntoTheOther) {
 TEST_F(SharedStore, ManyThatStartAtOnceMakeTheTablesOnce) {
     std::vector<std::jthread> starts;
     std::atomic<int> opened = 0;
+    starts.reserve(6);
     for (int i = 0; i < 6; ++i) {
         starts.emplace_back([&, where = address()] { opened += Store::open(where).has_value() ? 1 : 0; });
     }
@@ -320,6 +321,7 @@ TEST_F(TwoDirectories, LimitsBlocksGroupsAndLongListsAreShared) {
     ASSERT_OK(a().put_limit(whole));
     ASSERT_OK(a().block({"alice", monday_nine + 60s, "it's :so"}));
     std::vector<SpamEntry> list;
+    list.reserve(2345);
     for (int i = 0; i < 2345; ++i) {
         list.push_back({pattern(fmt::format("+881{}", i)), "", i == 7 ? "a 'note'" : ""});
     }

@@ -203,6 +203,7 @@ class Window : public testing::Test {
     // What was told on this connection, in order.
     [[nodiscard]] std::vector<std::size_t> told() const {
         std::vector<std::size_t> calls;
+        calls.reserve(told_.size());
         for (const auto& [id, call] : told_) {
             calls.push_back(call);
         }

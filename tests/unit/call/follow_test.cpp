@@ -15,6 +15,7 @@ class FollowTest : public MonitorTest {
   protected:
     std::vector<State> states() {
         std::vector<State> list;
+        list.reserve(sm.events.size());
         for (const auto& event : sm.events) {
             list.push_back(event.state);
         }
