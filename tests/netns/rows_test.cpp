@@ -46,6 +46,17 @@ constexpr Row rows[] = {
     {"retransmitted"},
     {"forked"},
     {"info"},
+    {"info_bad", STEM_SIP_NO_DIALOG},
+    {"notify_bad", STEM_SIP_NO_DIALOG},
+    {"repeated"},
+    {"repeated_bad", STEM_SIP_STATE},
+    {"merged"},
+    {"live_bad", STEM_SIP_STATE},
+    {"untagged"},
+    {"glare"},
+    {"answer_bad", STEM_SIP_NO_TRANSACTION, STEM_OUTBOUND},
+    {"ringing_bad", STEM_SIP_STATE, STEM_OUTBOUND},
+    {"redirect_bad", STEM_SIP_STATE, STEM_OUTBOUND},
 };
 
 class Rows : public testing::TestWithParam<lab::WorldKind> {};

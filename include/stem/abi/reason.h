@@ -154,7 +154,8 @@
     X(MEDIA_ADDRESS, 118, DROP, "media_address", "media address or port that policy does not allow")         \
     X(PINHOLE_LIMIT, 119, DROP, "pinhole_limit", "no room for another pinhole, or the kernel refused it")    \
     X(RELEASE_FAILED, 120, DROP, "release_failed", "could not be sent on (ring full, no frame, no route)")   \
-    X(FRAME_UNREADABLE, 121, DROP, "frame_unreadable", "steered frame that is not UDP or TCP over IP")       \
+    X(FRAME_UNREADABLE, 121, DROP, "frame_unreadable",                                                       \
+      "steered frame that is not UDP or TCP over IP, or UDP with a wrong checksum")                          \
     X(SM_CHALLENGED, 122, DROP, "sm_challenged", "the caller was asked who it is, and calls anew: 407")      \
     X(MEDIA_TOTAL, 140, DROP, "media_total", "a call whose media the firewall has no room for")              \
     X(MEDIA_UNANSWERED, 141, DROP, "media_unanswered",                                                       \
