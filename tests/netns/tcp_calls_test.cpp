@@ -408,6 +408,17 @@ TEST_P(TcpCalls, OutlivesAKillIfItWasFollowed) {
     EXPECT_TRUE(lab::eventually([&] { return kept->count() == 0U; }, 3s));
 }
 
+TEST_P(TcpCalls, NoMessagePassesIfSipIsNotLoaded) {
+    set_up("[parsers]\nload = [\"mgcp\"]\n");
+    ASSERT_TRUE(stage_);
+    ASSERT_NO_FATAL_FAILURE(connect());
+    ASSERT_OK(
+        client_->send(client_->request("OPTIONS", "alice", lab::sip_uri("erin", proxy().address)).text()));
+    ASSERT_OK(client_->send(invite_of(*client_, "erin").text()));
+    EXPECT_FALSE(server_->receive(1s));
+    EXPECT_EQ(counted(STEM_SIP_METHOD), 2U);
+}
+
 TEST_P(TcpCalls, OperatorResetsAConnection) {
     set_up();
     ASSERT_TRUE(stage_);
