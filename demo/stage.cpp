@@ -49,7 +49,8 @@ Result<std::unique_ptr<Stage>> Stage::set_up(const StageOptions& options) {
 
     if (auto attached =
             stage->stemctl({"attach", "--external", lab::external_port, "--internal", lab::internal_port,
-                            "--mode", mode == lab::Mode::bridge ? "bridge" : "router", "--xdp", "native"});
+                            "--mode", mode == lab::Mode::bridge ? "bridge" : "router", "--xdp", "native",
+                            "--fallback", options.fallback_open ? "open" : "closed"});
         !attached) {
         return std::unexpected(attached.error());
     }

@@ -44,6 +44,7 @@ struct StageOptions {
     std::vector<std::pair<std::string, std::string>> environment = {}; // of stemctl and stemd, beside our own
     std::function<Result<>(const lab::World&)> prepare = {};           // before stemd is started
     std::string database = {};                                         // stemd's; "" = a file, made anew
+    bool fallback_open = false;                                        // SIP passes while stemd is away
     bool tcp = false;                                                  // Kamailio listens with TCP, too
 };
 

@@ -22,8 +22,20 @@ void Parsers::keep_for_default(std::span<const std::uint16_t> ports) {
     default_ports_.insert(ports.begin(), ports.end());
 }
 
+void Parsers::receive(call::Packet packet, call::Egress& egress, std::uint64_t now_ns) const {
+    if (ProtocolParser* parser = parser_of(packet); parser != nullptr) {
+        parser->receive(std::move(packet), now_ns);
+    } else {
+        egress.drop(std::move(packet), STEM_SIP_METHOD,
+                    "no protocol parser is loaded for its ports ([parsers] load)");
+    }
+}
+
 // By whom it is sent to, and else by who answers.
 ProtocolParser* Parsers::parser_of(const call::Packet& packet) const {
+    if (packet.transport == call::Transport::tcp) {
+        return default_;
+    }
     if (default_ports_.contains(packet.destination.port) || default_ports_.contains(packet.source.port)) {
         return default_;
     }

@@ -25,7 +25,10 @@ class Parsers {
     // whether it is loaded or not. A SIP client may send from any port, another protocol's too.
     void keep_for_default(std::span<const std::uint16_t> ports);
 
-    // Null: nobody is loaded for that datagram.
+    // To whom it is for; or it is dropped there, if nobody is loaded for it.
+    void receive(call::Packet packet, call::Egress& egress, std::uint64_t now_ns) const;
+    // Null: nobody is loaded for that datagram, or message of a stream. Streams are cut into messages as
+    // SIP's are: they are the default's, whatever their ports.
     [[nodiscard]] ProtocolParser* parser_of(const call::Packet& packet) const;
     [[nodiscard]] bool has_default() const noexcept { return default_ != nullptr; }
     void tick(std::uint64_t now_ns);

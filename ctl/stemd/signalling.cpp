@@ -223,7 +223,7 @@ Signalling::Signalling(Attachment& attachment, Parts parts, const config::Config
       proxy_(std::move(parts.proxy)),
       monitor_(std::make_unique<call::Monitor>(call_settings(config, attachment.instance), egress_, flows_,
                                                records_, sm)) {
-    streams_.read_with(*monitor_);
+    streams_.read_with(parsers_, egress_);
     parsers_.keep_for_default(parts.sip_ports);
     load_parsers(config, call_settings(config, attachment.instance));
     monitor_->watch_with(observer);
@@ -237,15 +237,6 @@ void Signalling::load_parsers(const config::Config& config, const call::Settings
     if (config.parsers.loads("mgcp")) {
         parsers_.load(std::make_unique<mgcp::MgcpParser>(config.parsers.mgcp, media, egress_, flows_),
                       ports_of(config.parsers.mgcp_ports));
-    }
-}
-
-void Signalling::give(call::Packet packet, std::uint64_t now_ns) {
-    if (parser::ProtocolParser* parser = parsers_.parser_of(packet); parser != nullptr) {
-        parser->receive(std::move(packet), now_ns);
-    } else {
-        egress_.drop(std::move(packet), STEM_SIP_METHOD,
-                     "no protocol parser is loaded for its ports ([parsers] load)");
     }
 }
 
@@ -333,13 +324,13 @@ void Signalling::give_whole(std::unique_ptr<FrameCarrier> carrier, bool proxied,
     carrier->change_to(change);
     // The proxy speaks as the address that was called; and that is whom the client speaks to.
     const bool as_called = change && change->end == frame::End::source;
-    give({.direction = direction,
-          .source = as_called ? change->endpoint : view.source,
-          .destination = view.destination,
-          .payload = payload,
-          .carrier = std::move(carrier),
-          .lane = lane},
-         now_ns);
+    parsers_.receive({.direction = direction,
+                      .source = as_called ? change->endpoint : view.source,
+                      .destination = view.destination,
+                      .payload = payload,
+                      .carrier = std::move(carrier),
+                      .lane = lane},
+                     egress_, now_ns);
 }
 
 // The whole, once it is there.
@@ -402,7 +393,7 @@ void Signalling::tick() {
         spdlog::error("{}", taken.error().message());
     }
     parsers_.tick(now_ns);
-    if (!parsers_.has_default()) { // SIP over TCP has no parser's ports
+    if (!parsers_.has_default()) { // calls of an earlier stemd come to their end
         monitor_->tick(now_ns);
     }
     streams_.tick(now_ns);

@@ -82,7 +82,6 @@ class Signalling {
     void take_segment(const xsk::Received& received, const frame::TcpView& view, stem_sip_lane lane,
                       std::uint64_t now_ns) noexcept;
     void load_parsers(const config::Config& config, const call::Settings& media);
-    void give(call::Packet packet, std::uint64_t now_ns);
     void give_whole(std::unique_ptr<FrameCarrier> carrier, bool proxied, stem_sip_lane lane,
                     std::uint64_t now_ns);
     void take_fragment(xsk::Received& received, const frame::FrameView& view, stem_sip_lane lane,

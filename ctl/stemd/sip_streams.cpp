@@ -130,7 +130,7 @@ void SipStreams::read(tcp::Message message, std::uint64_t now_ns) noexcept {
     auto carrier = std::make_unique<StreamCarrier>(std::move(message), table_, counters_);
     packet.payload = carrier->message().text;
     packet.carrier = std::move(carrier);
-    monitor_->receive(std::move(packet), now_ns);
+    parsers_->receive(std::move(packet), *egress_, now_ns);
 }
 
 void SipStreams::ended(stem_direction direction, const Endpoint& source, const Endpoint& destination,

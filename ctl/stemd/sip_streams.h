@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// SIP over TCP in stemd: steered segments go into the table of connections, their messages to the call
-// monitor, and what the table sends out to the links.
+// SIP over TCP in stemd: steered segments go into the table of connections, their messages to the
+// protocol parsers, and what the table sends out to the links.
 #pragma once
 
 #include <ctl/tcp/budget.h>
@@ -9,8 +9,9 @@
 
 #include <optional>
 
-#include "ctl/call/monitor.h"
+#include "ctl/call/packet.h"
 #include "ctl/kernel/instance.h"
+#include "ctl/parser/parsers.h"
 #include "ctl/stemd/drop_log.h"
 #include "ctl/stemd/links.h"
 #include "ctl/stemd/verdict_counters.h"
@@ -23,8 +24,11 @@ class SipStreams final : public tcp::Wire, public tcp::Reader {
     SipStreams(const tcp::Settings& settings, Links& links, const VerdictCounters& counters, DropLog& log,
                tcp::Places& places, kernel::ThresholdMap thresholds);
 
-    // Before the first segment; the monitor goes first.
-    void read_with(call::Monitor& monitor) noexcept { monitor_ = &monitor; }
+    // Before the first segment. What nobody is loaded for is dropped at `egress`.
+    void read_with(const parser::Parsers& parsers, call::Egress& egress) noexcept {
+        parsers_ = &parsers;
+        egress_ = &egress;
+    }
 
     struct Steered {
         stem_sip_lane lane = STEM_LANE_UNKNOWN;
@@ -60,7 +64,8 @@ class SipStreams final : public tcp::Wire, public tcp::Reader {
     kernel::ThresholdMap thresholds_;
     tcp::MessageBudget budget_;
     tcp::Table table_;
-    call::Monitor* monitor_ = nullptr;
+    const parser::Parsers* parsers_ = nullptr;
+    call::Egress* egress_ = nullptr;
 };
 
 } // namespace stem::stemd

@@ -28,10 +28,11 @@ using lab::SipStream;
 
 class TcpCalls : public testing::TestWithParam<lab::WorldKind> {
   protected:
-    void set_up(const std::string& config = "", bool kamailio_tcp = false) {
+    void set_up(const std::string& config = "", bool kamailio_tcp = false, bool fallback_open = false) {
         auto stage = Stage::set_up({.mode = std::get<0>(GetParam()),
                                     .programs = {.stemctl = STEM_STEMCTL, .stemd = STEM_STEMD},
                                     .config = config,
+                                    .fallback_open = fallback_open,
                                     .tcp = kamailio_tcp});
         ASSERT_OK(stage);
         stage_ = std::move(*stage);
@@ -406,6 +407,68 @@ TEST_P(TcpCalls, OutlivesAKillIfItWasFollowed) {
     client_->close_writing();
     server_->close_writing();
     EXPECT_TRUE(lab::eventually([&] { return kept->count() == 0U; }, 3s));
+}
+
+// With the fallback open most of a body passes by unjudged, and then stemd is back. What it would take for an
+// OPTIONS and an INVITE in its body is the rest of that body to the phone, and an INVITE.
+TEST_P(TcpCalls, NoMessageHidesInOneThatBeganUnjudged) {
+    set_up("", false, true);
+    ASSERT_TRUE(stage_);
+    ASSERT_NO_FATAL_FAILURE(connect());
+    ASSERT_NO_FATAL_FAILURE(call_and_hang_up());
+    const auto another = [&]() -> std::optional<std::pair<SipStream, SipStream>> {
+        auto client = SipStream::connect(stage_->world().outside(), {.address = caller(), .port = 0}, erin());
+        auto server = listener_->accept(3s);
+        if (!client || !server) {
+            return std::nullopt;
+        }
+        return std::pair(std::move(*client), std::move(*server));
+    };
+    auto followed = another();
+    ASSERT_TRUE(followed);
+    std::this_thread::sleep_for(100ms); // until all is acknowledged
+    stage_->stop_stemd();
+    auto unseen = another();
+    ASSERT_TRUE(unseen);
+    std::string rest =
+        unseen->first.request("OPTIONS", "alice", lab::sip_uri("erin", proxy().address)).text();
+    rest = rest.substr(0, rest.find("Content-Length:"));
+    for (auto* each : {&*followed, &*unseen}) {
+        auto& [client, server] = *each;
+        auto begun = client.request("MESSAGE", "alice", lab::sip_uri("erin", proxy().address));
+        begun.content_type = "text/plain";
+        begun.body = std::string(4000, 'b');
+        const std::string text = begun.text();
+        const std::string start = text.substr(0, text.size() - 3900);
+        ASSERT_OK(client.send(start));
+        EXPECT_EQ(server.receive_octets(start.size(), 2s), start) << "passes unjudged";
+    }
+    std::this_thread::sleep_for(100ms);
+    ASSERT_OK(stage_->start_stemd());
+    for (auto* each : {&*followed, &*unseen}) {
+        auto& [client, server] = *each;
+        const std::string invite = invite_of(client, "dave").text(); // whose calls are forwarded
+        const std::size_t body = 3900 - rest.size() - std::string_view("Content-Length: 0000\r\n\r\n").size();
+        ASSERT_OK(client.send(fmt::format("{}Content-Length: {:04}\r\n\r\n{}{}", rest, body + invite.size(),
+                                          std::string(body, 'b'), invite)));
+        EXPECT_EQ(client.wait_for_end(5s), SipStream::End::reset);
+        EXPECT_EQ(server.receive_octets(1, 0s), "") << "nothing of it arrived";
+    }
+    ASSERT_NO_FATAL_FAILURE(call_and_hang_up()); // on the one that was silent meanwhile
+    const auto shown = connections();
+    EXPECT_EQ(
+        std::ranges::count(shown, "open", [](const auto& each) { return each.at("state").as_string(); }), 1);
+}
+
+TEST_P(TcpCalls, NoMessagePassesIfSipIsNotLoaded) {
+    set_up("[parsers]\nload = [\"mgcp\"]\n");
+    ASSERT_TRUE(stage_);
+    ASSERT_NO_FATAL_FAILURE(connect());
+    ASSERT_OK(
+        client_->send(client_->request("OPTIONS", "alice", lab::sip_uri("erin", proxy().address)).text()));
+    ASSERT_OK(client_->send(invite_of(*client_, "erin").text()));
+    EXPECT_FALSE(server_->receive(1s));
+    EXPECT_EQ(counted(STEM_SIP_METHOD), 2U);
 }
 
 TEST_P(TcpCalls, OperatorResetsAConnection) {

@@ -458,8 +458,10 @@ class Named final : public parser::ProtocolParser {
   public:
     explicit Named(std::string_view name) : name_(name) {}
     [[nodiscard]] std::string_view name() const noexcept override { return name_; }
-    void receive(call::Packet, std::uint64_t) override {}
+    void receive(call::Packet packet, std::uint64_t) override { got.push_back(std::move(packet)); }
     void tick(std::uint64_t) override {}
+
+    std::vector<call::Packet> got;
 
   private:
     std::string_view name_;
@@ -479,6 +481,37 @@ TEST(Parsers, AreFoundByPort) {
     EXPECT_EQ(parsers.parser_of(packet)->name(), "mgcp") << "its answers, too";
     packet.source.port = 5060;
     EXPECT_EQ(parsers.parser_of(packet)->name(), "sip");
+}
+
+// A message of a stream is SIP's or nobody's, whatever its ports.
+TEST(Parsers, StreamsAreSipsIfThatIsLoaded) {
+    const std::uint16_t mgcp[] = {2427, 2727};
+    const std::uint16_t sip[] = {5060};
+    for (const bool loaded : {true, false}) {
+        for (const std::uint16_t to : {std::uint16_t{5060}, std::uint16_t{5070}, std::uint16_t{2427}}) {
+            parser::Parsers parsers;
+            call::FakeEgress egress;
+            auto other = std::make_unique<Named>("mgcp");
+            auto own = std::make_unique<Named>("sip");
+            const Named& named = *other;
+            const Named& of_sip = *own;
+            parsers.load(std::move(other), mgcp);
+            parsers.keep_for_default(sip);
+            if (loaded) {
+                parsers.load_default(std::move(own));
+            }
+            call::Packet packet;
+            packet.source.port = 2727;
+            packet.destination.port = to;
+            packet.transport = call::Transport::tcp;
+            parsers.receive(std::move(packet), egress, 0);
+            EXPECT_TRUE(named.got.empty());
+            EXPECT_EQ(of_sip.got.size(), loaded ? 1U : 0U);
+            const auto sent = egress.take();
+            ASSERT_EQ(sent.size(), loaded ? 0U : 1U);
+            EXPECT_TRUE(loaded || sent[0].reason == STEM_SIP_METHOD);
+        }
+    }
 }
 
 TEST(Parsers, SipPortsGoFirst) {
