@@ -20,7 +20,12 @@ void add(std::string& text, const std::optional<std::uint32_t>& number) {
 
 std::string sent_by_of(const sip::Message& message) {
     const sip::Via& via = message.vias.front();
-    return fmt::format("{} {}", via.host, via.port);
+    // RFC 3261 18.1.1: a port that is not there is the default one. There are phones that name it in the
+    // INVITE and not in its CANCEL.
+    constexpr std::uint16_t sip_port = 5060;
+    constexpr std::uint16_t sips_port = 5061;
+    const std::uint16_t usual = via.transport == "TLS" ? sips_port : sip_port;
+    return fmt::format("{} {}", via.host, via.port == 0 ? usual : via.port);
 }
 
 Imprint imprint_of(const sip::Message& request, std::string_view datagram) {
