@@ -12,6 +12,7 @@ namespace stem::bench {
 namespace {
 
 constexpr std::string_view flood_prefix = "flood_";
+constexpr std::string_view calls_prefix = "calls_";
 constexpr std::string_view success_suffix = "_setup_success";
 constexpr std::array<std::pair<std::string_view, std::string_view>, 3> subjects = {
     {{"_bridge", "no firewall"}, {"_nftables", "nftables"}, {"_stem", "STEM"}}};
@@ -60,13 +61,38 @@ std::string flood_row(std::span<const Figure> figures, const std::string& flood,
                        cell("added_delay_p99_us", 0), cell("rtp_loss", 2), cell("system_cpus", 2));
 }
 
+std::string percent_of(std::optional<double> value) {
+    return value ? fmt::format("{:.0f} %", *value) : "";
+}
+
+// "| plain | v4 | 100 % | 100 % | 100 % |", of "calls_plain_v4".
+std::string call_row(const Figure& figure) {
+    const std::string_view whole = std::string_view(figure.name).substr(calls_prefix.size());
+    const auto family = whole.rfind('_');
+    const auto open = std::ranges::find(figure.details, "no_firewall", &Detail::name);
+    return fmt::format("| `{}` | {} | {} | {} | {} |\n", whole.substr(0, family), whole.substr(family + 1),
+                       open == figure.details.end() ? "" : percent_of(open->value),
+                       percent_of(figure.peer_value), percent_of(figure.spread.median));
+}
+
 } // namespace
 
 std::string markdown_of(std::span<const Figure> figures) {
     std::string text = "| measure | median | min to max | peer (its figure) | aim |\n|---|---|---|---|---|\n";
     for (const auto& figure : figures) {
-        if (!figure.name.starts_with(flood_prefix) && (figure.peer_value || figure.aim)) {
+        if (!figure.name.starts_with(flood_prefix) && !figure.name.starts_with(calls_prefix) &&
+            (figure.peer_value || figure.aim)) {
             text += row_of(figure);
+        }
+    }
+    bool any_call = false;
+    for (const auto& figure : figures) {
+        if (figure.name.starts_with(calls_prefix)) {
+            text += any_call ? ""
+                             : "\n| call | IP | no firewall | nftables, SIP helper | STEM |\n"
+                               "|---|---|---|---|---|\n";
+            any_call = true;
+            text += call_row(figure);
         }
     }
     const auto floods = floods_in(figures);

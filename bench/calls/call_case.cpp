@@ -38,6 +38,10 @@ constexpr auto cases = std::to_array<CallCase>({
     row("callee_bye", "row_callee_bye_uac", "row_callee_bye_uas"),
     row("busy", "row_busy_uac", "row_busy_uas", false),
     row("early_bye", "row_early_bye_uac", "row_early_bye_uas", false),
+    row("repeated", "row_repeated_uac", "row_repeated_uas"),
+    row("merged", "row_merged_uac", "row_merged_uas"),
+    row("untagged", "row_untagged_uac", "row_untagged_uas"),
+    row("glare", "row_glare_uac", "row_glare_uas"),
     bad("bad_prack", "row_prack_bad_uac", "row_prack_bad_uas"),
     bad("bad_update", "row_update_bad_uac", "row_update_bad_uas"),
     bad("bad_ack", "row_offerless_bad_uac", "row_offerless_bad_uas"),
@@ -47,6 +51,13 @@ constexpr auto cases = std::to_array<CallCase>({
     bad("bad_bye", "row_bye_bad_uac", "row_bye_bad_uas"),
     bad("bad_reinvite", "row_reinvite_bad_uac", "row_reinvite_bad_uas"),
     bad("bad_replaces", "row_replaces_bad_uac", "row_replaces_bad_uas"),
+    bad("bad_repeated", "row_repeated_bad_uac", "row_repeated_bad_uas"),
+    bad("bad_live", "row_live_bad_uac", "row_live_bad_uas"),
+    bad("bad_info", "row_info_bad_uac", "row_info_bad_uas"),
+    bad("bad_notify", "row_notify_bad_uac", "row_notify_bad_uas"),
+    bad("bad_answer", "row_answer_bad_uac", "row_answer_bad_uas"),
+    bad("bad_ringing", "row_ringing_bad_uac", "row_ringing_bad_uas"),
+    bad("bad_redirect", "row_redirect_bad_uac", "row_redirect_bad_uas"),
 });
 
 } // namespace
