@@ -27,6 +27,7 @@ using boost::system::error_code;
 using channel::MessageType;
 
 constexpr std::size_t max_queued_octets = 16U * 1024U * 1024U;
+constexpr std::size_t part_of_message = 65536; // octets that are read at a time
 
 // "host:port", the host perhaps in brackets.
 std::pair<std::string, std::string> split(const std::string& server) {
@@ -157,7 +158,7 @@ void Session::Wire::shaken(error_code error) {
     limits.idle_timeout = websocket::stream_base::none(); // our owner looks after it
     limits.keep_alive_pings = false;
     socket_.set_option(limits);
-    socket_.read_message_max(channel::default_message_limit);
+    socket_.read_message_max(0); // received() has the limit
     socket_.auto_fragment(false);
     socket_.async_handshake(response_, host_, "/v1/channel", [self = shared_from_this()](error_code failed) {
         self->upgraded(failed, self->response_);
@@ -175,10 +176,11 @@ void Session::Wire::upgraded(error_code error, const websocket::response_type& r
     read();
 }
 
+// A part at a time, for the reason that FirewallSession::read() has.
 void Session::Wire::read() {
-    socket_.async_read(buffer_, [self = shared_from_this()](error_code error, std::size_t /*octets*/) {
-        self->received(error);
-    });
+    socket_.async_read_some(
+        buffer_, part_of_message,
+        [self = shared_from_this()](error_code error, std::size_t /*octets*/) { self->received(error); });
 }
 
 void Session::Wire::received(error_code error) {
@@ -186,10 +188,16 @@ void Session::Wire::received(error_code error) {
         return;
     }
     if (error) {
-        if (error == websocket::error::message_too_big) {
-            static_cast<void>(channel_.refuse(channel::Refusal::oversized, "more than the limit"));
-        }
         end(error.message());
+        return;
+    }
+    if (buffer_.size() > channel::default_message_limit) {
+        refuse(channel_.refuse(channel::Refusal::oversized,
+                               fmt::format("more than {} octets", channel::default_message_limit)));
+        return;
+    }
+    if (!socket_.is_message_done()) {
+        read();
         return;
     }
     const auto data = buffer_.cdata();

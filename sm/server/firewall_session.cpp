@@ -22,6 +22,7 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t max_queued_octets = 4U * 1024U * 1024U;
 constexpr std::size_t max_asked = 1024;
+constexpr std::size_t part_of_message = 65536; // octets that are read at a time
 constexpr auto closing_patience = 2s;
 constexpr const char* snapshot_name = "a snapshot";
 
@@ -68,7 +69,7 @@ void FirewallSession::begin(const beast::http::request<beast::http::string_body>
     limits.idle_timeout = websocket::stream_base::none(); // tick() looks after it
     limits.keep_alive_pings = false;
     socket_.set_option(limits);
-    socket_.read_message_max(channel::default_message_limit);
+    socket_.read_message_max(0); // received() has the limit
     socket_.auto_fragment(false);
     ++service_.counts().channels;
     socket_.async_accept(upgrade, [self = shared_from_this()](error_code error) {
@@ -81,20 +82,23 @@ void FirewallSession::begin(const beast::http::request<beast::http::string_body>
     });
 }
 
+// A part at a time: Beast's own limit closes TLS at once (1.81), and what the peer still has to say becomes
+// an error that hides that the message was too long.
 void FirewallSession::read() {
-    socket_.async_read(buffer_, [self = shared_from_this()](error_code error, std::size_t /*octets*/) {
-        self->received(error);
-    });
+    socket_.async_read_some(
+        buffer_, part_of_message,
+        [self = shared_from_this()](error_code error, std::size_t /*octets*/) { self->received(error); });
 }
 
 void FirewallSession::received(error_code error) {
-    if (error == websocket::error::message_too_big) {
-        static_cast<void>(channel_.refuse(
-            Refusal::oversized, fmt::format("more than {} octets", channel::default_message_limit)));
-    }
     if (error) {
         log_end(error);
         cut();
+        return;
+    }
+    const bool too_long = buffer_.size() > channel::default_message_limit;
+    if (!closing_ && !too_long && !socket_.is_message_done()) {
+        read();
         return;
     }
     if (closing_) { // read on until the other side has closed, and act on nothing
@@ -102,7 +106,10 @@ void FirewallSession::received(error_code error) {
         read();
         return;
     }
-    if (!socket_.got_text()) {
+    if (too_long) {
+        refuse(channel_.refuse(Refusal::oversized,
+                               fmt::format("more than {} octets", channel::default_message_limit)));
+    } else if (!socket_.got_text()) {
         refuse(channel_.refuse(Refusal::malformed, "a binary frame"));
     } else {
         const auto data = buffer_.cdata();
