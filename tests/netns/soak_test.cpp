@@ -63,8 +63,14 @@ void Soak::play(unsigned calls) const {
     const Endpoint callee{.address = world.inside_address(phone::carol, GetParam()), .port = 5060};
     const Endpoint caller{.address = world.outside_address(lab::host::first_caller, GetParam()),
                           .port = 5062};
-    const lab::SippOptions answers{
-        .scenario = "uas", .local = callee, .remote = caller, .user = "carol", .calls = 0, .lost_percent = 4};
+    const std::chrono::seconds limit(120 + calls / 50);
+    const lab::SippOptions answers{.scenario = "uas",
+                                   .local = callee,
+                                   .remote = caller,
+                                   .user = "carol",
+                                   .calls = 0,
+                                   .limit = limit + std::chrono::seconds(20), // whoever asks ends first
+                                   .lost_percent = 4};
     const lab::SippOptions asks{.scenario = "uac",
                                 .local = caller,
                                 .remote = callee,
@@ -73,7 +79,7 @@ void Soak::play(unsigned calls) const {
                                 .rate = 200,
                                 .parallel = 2000,
                                 .talk = 200ms,
-                                .limit = std::chrono::seconds(120 + calls / 50),
+                                .limit = limit,
                                 .lost_percent = 4};
     auto uas = lab::Sipp::start(world.inside(), answers);
     auto uac = lab::Sipp::start(world.outside(), asks);
