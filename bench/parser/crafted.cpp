@@ -42,8 +42,23 @@ std::string capped(std::size_t size) {
         contacts += "\r\n";
     }
     return message(plain_uri,
-                   contacts + filled(size > 2600 ? size - 2600 : 0, "X: " + std::string(1000, 'y') + "\r\n"),
+                   contacts + filled(size > 2600 ? size - 2600 : 0, "Z: " + std::string(1000, 'y') + "\r\n"),
                    session);
+}
+
+// As many values as the caps let through, in as few octets as they can have: nothing costs more an octet.
+std::string short_values() {
+    std::string routes = "Route:<sip:a>";
+    for (int value = 1; value < 32; value++) {
+        routes += ",<sip:a>";
+    }
+    std::string contacts = "m:<sip:a>";
+    for (int value = 1; value < 27; value++) {
+        contacts += ",<sip:a>;q";
+    }
+    return "INVITE sip:a SIP/2.0\r\nv:SIP/2.0/UDP a;branch=z9hG4bKa\r\nMax-Forwards:70\r\nt:<sip:a>\r\n"
+           "f:<sip:a>;tag=a\r\ni:a\r\nCSeq:1 INVITE\r\n" +
+           routes + "\r\n" + contacts + "\r\nl:0\r\n\r\n";
 }
 
 std::string parts(std::size_t size) {
@@ -62,11 +77,12 @@ std::vector<Crafted> crafted_messages(std::size_t size) {
         {.name = "uri_headers", .text = message(plain_uri + "?" + filled(rest, "a=1&"), "")},
         {.name = "contact_parameters",
          .text = message(plain_uri, "m: <sip:a@b>" + filled(rest, ";a") + "\r\n")},
-        {.name = "unknown_headers", .text = message(plain_uri, filled(rest, "X:a\r\n"))},
+        {.name = "unknown_headers", .text = message(plain_uri, filled(rest, "Z:a\r\n"))},
         {.name = "folded_header", .text = message(plain_uri, "Subject: a" + filled(rest, "\r\n b") + "\r\n")},
         {.name = "routes", .text = message(plain_uri, "Route: <sip:a>" + filled(rest, ",<sip:a>") + "\r\n")},
         {.name = "vias", .text = message(plain_uri, filled(rest, "v:SIP/2.0/UDP a\r\n"))},
         {.name = "capped", .text = capped(size)},
+        {.name = "short_values", .text = short_values()},
         {.name = "parts", .text = parts(size)},
         {.name = "quotes",
          .text = message(plain_uri, "Contact: \"" + filled(rest, "\\\"") + "\" <sip:a@b>\r\n")},
