@@ -61,18 +61,33 @@ std::string flood_row(std::span<const Figure> figures, const std::string& flood,
                        cell("added_delay_p99_us", 0), cell("rtp_loss", 2), cell("system_cpus", 2));
 }
 
-std::string percent_of(std::optional<double> value) {
-    return value ? fmt::format("{:.0f} %", *value) : "";
+double without_firewall(const Figure& figure) {
+    const auto open = std::ranges::find(figure.details, "no_firewall", &Detail::name);
+    return open == figure.details.end() ? 0 : open->value;
 }
 
-// "| plain | v4 | 100 % | 100 % | 100 % |", of "calls_plain_v4".
-std::string call_row(const Figure& figure) {
-    const std::string_view whole = std::string_view(figure.name).substr(calls_prefix.size());
-    const auto family = whole.rfind('_');
-    const auto open = std::ranges::find(figure.details, "no_firewall", &Detail::name);
-    return fmt::format("| `{}` | {} | {} | {} | {} |\n", whole.substr(0, family), whole.substr(family + 1),
-                       open == figure.details.end() ? "" : percent_of(open->value),
-                       percent_of(figure.peer_value), percent_of(figure.spread.median));
+// "| `plain` | 100, 100 % | 100, 100 % | 100, 100 % |", of "calls_plain_v4" and "calls_plain_v6".
+std::string call_row(std::string_view name, const Figure& v4, const Figure& v6) {
+    return fmt::format("| `{}` | {:.0f}, {:.0f} % | {:.0f}, {:.0f} % | {:.0f}, {:.0f} % |\n", name,
+                       without_firewall(v4), without_firewall(v6), v4.peer_value.value_or(0),
+                       v6.peer_value.value_or(0), v4.spread.median, v6.spread.median);
+}
+
+std::string calls_in(std::span<const Figure> figures) {
+    std::string rows;
+    for (const auto& v4 : figures) {
+        if (!v4.name.starts_with(calls_prefix) || !v4.name.ends_with("_v4")) {
+            continue;
+        }
+        const std::string name = v4.name.substr(0, v4.name.size() - 3);
+        if (const auto* v6 = find(figures, name + "_v6")) {
+            rows += call_row(std::string_view(name).substr(calls_prefix.size()), v4, *v6);
+        }
+    }
+    return rows.empty() ? rows
+                        : "\n| call | no firewall: IPv4, IPv6 | nftables, SIP helper | STEM |\n"
+                          "|---|---|---|---|\n" +
+                              rows;
 }
 
 } // namespace
@@ -85,16 +100,7 @@ std::string markdown_of(std::span<const Figure> figures) {
             text += row_of(figure);
         }
     }
-    bool any_call = false;
-    for (const auto& figure : figures) {
-        if (figure.name.starts_with(calls_prefix)) {
-            text += any_call ? ""
-                             : "\n| call | IP | no firewall | nftables, SIP helper | STEM |\n"
-                               "|---|---|---|---|---|\n";
-            any_call = true;
-            text += call_row(figure);
-        }
-    }
+    text += calls_in(figures);
     const auto floods = floods_in(figures);
     if (!floods.empty()) {
         text +=

@@ -72,6 +72,12 @@ Figure figure_of(const json::object& object) {
         figure.aim = number("aim");
         figure.aim_is_floor = object.at("aim_is_floor").as_bool();
     }
+    if (const auto* details = object.if_contains("details")) {
+        for (const auto& detail : details->as_object()) {
+            figure.details.push_back(
+                {.name = std::string(detail.key()), .value = detail.value().to_number<double>()});
+        }
+    }
     return figure;
 }
 
