@@ -201,6 +201,57 @@ TEST_P(RemoteManager, ForeignOctetsOfACallerDoNoHarm) {
     EXPECT_TRUE(is_connected());
 }
 
+// What a firewall sees of a registration is at the Security Manager: several contacts, q, and their end; also
+// when that was away meanwhile.
+TEST_P(RemoteManager, LearnsWhereAPhoneHasRegistered) {
+    set_up({1});
+    ASSERT_TRUE(stage_);
+    ASSERT_OK(stage_->stemctl({"user", "add", "ruth", "--uri", lab::sip_uri("ruth", proxy().address)}));
+    auto phone = lab::SipAgent::create(stage_->world().outside(), {.address = caller_address(), .port = 0});
+    auto registrar = lab::SipAgent::create(
+        stage_->world().inside(),
+        {.address = stage_->world().inside_address(phone::erin, GetParam()), .port = 5060});
+    ASSERT_OK(phone);
+    ASSERT_OK(registrar);
+    const Address second = stage_->world().outside_address(lab::host::first_caller + 1, GetParam());
+    unsigned cseq = 0;
+    const auto register_with = [&](const char* expires) {
+        auto asked = phone->request("REGISTER", "ruth", lab::sip_uri("ruth", proxy().address));
+        asked.call_id = "ruth-registers";
+        asked.cseq = ++cseq;
+        asked.headers = {fmt::format("Contact: <{}>;q=0.5", lab::sip_uri("ruth", second)),
+                         fmt::format("Expires: {}", expires)};
+        ASSERT_OK(phone->send(registrar->local(), asked.text()));
+        const auto arrived = registrar->receive_request("REGISTER", 5s);
+        ASSERT_TRUE(arrived);
+        std::string contacts;
+        for (const auto& contact : lab::headers_of(arrived->text, "Contact")) {
+            contacts += fmt::format("Contact: {};expires={}\r\n", contact, expires);
+        }
+        auto ok = lab::response_text(arrived->text, 200, "OK", "r");
+        ok.insert(ok.find("Content-Length"), expires == std::string("0") ? "" : contacts);
+        ASSERT_OK(registrar->send(arrived->from, ok));
+        ASSERT_TRUE(phone->receive_final("REGISTER", 5s));
+    };
+    const auto listed = [&] { return stage_->stemctl({"location", "list", "ruth", "--json"}).value_or(""); };
+    const auto knows = [&](const Address& contact) {
+        return lab::eventually([&] { return listed().contains(contact.to_string()); }, 5s);
+    };
+    ASSERT_NO_FATAL_FAILURE(register_with("300"));
+    EXPECT_TRUE(knows(second)) << listed();
+    EXPECT_TRUE(knows(caller_address())) << listed();
+    EXPECT_THAT(listed(), testing::AllOf(HasSubstr("learned"), HasSubstr("0.5")));
+    ASSERT_NO_FATAL_FAILURE(register_with("0"));
+    EXPECT_TRUE(lab::eventually([&] { return !listed().contains("learned"); }, 5s)) << listed();
+    // While nobody is there it is kept, and told afterwards.
+    host_->process(1).signal(SIGKILL);
+    ASSERT_TRUE(lab::eventually([&] { return !is_connected(); }, 10s));
+    ASSERT_NO_FATAL_FAILURE(register_with("300"));
+    ASSERT_OK(host_->start(1));
+    ASSERT_TRUE(connected());
+    EXPECT_TRUE(knows(second)) << listed();
+}
+
 TEST_P(RemoteManager, DiesDuringACallAndComesBack) {
     set_up({1}, "hold_ms = 1500\nretry_after_seconds = 7\nreconnect_max_ms = 500\n");
     ASSERT_TRUE(stage_);

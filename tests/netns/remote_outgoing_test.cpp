@@ -155,6 +155,54 @@ TEST_P(RemoteOutgoing, ATerminalAnnouncesItsCall) {
     EXPECT_EQ(lab::status_of(answer->text), 407) << "once";
 }
 
+// Of limits over the control channel: one that refuses, one that warns, and a duration that the firewall
+// keeps to.
+TEST_P(RemoteOutgoing, LimitsHoldOverTheControlChannel) {
+    const auto phone = inside(phone::erin);
+    ASSERT_OK(stage_->stemctl({"user", "add", "tom", "--uri", lab::sip_uri("tom", phone.address)}));
+    auto agent = lab::SipAgent::create(stage_->world().inside(), phone);
+    auto far = lab::SipAgent::create(stage_->world().outside(), callee());
+    ASSERT_OK(agent);
+    ASSERT_OK(far);
+    const auto to = lab::sip_uri("00881234", callee().address);
+    const auto call = [&] {
+        const auto body = fmt::format(R"({{"to": "{}", "source": "{}"}})", to, phone.address.to_string());
+        EXPECT_THAT(curl("terminal-tom", {"-d", body}, "/v1/announcements"), HasSubstr("\n201"));
+        auto made = agent->request("INVITE", "tom", to);
+        made.body = lab::sdp({.address = phone.address, .port = 25000});
+        EXPECT_OK(agent->send(callee(), made.text()));
+        return made;
+    };
+    ASSERT_OK(stage_->stemctl({"limit", "add", "never", "--prefix", "00881", "--calls-per-minute", ":0"}));
+    static_cast<void>(call());
+    const auto refused = agent->receive_final("INVITE", 5s);
+    ASSERT_TRUE(refused);
+    EXPECT_EQ(lab::status_of(refused->text), 403);
+    EXPECT_FALSE(far->receive_request("INVITE", 300ms));
+    ASSERT_OK(stage_->stemctl({"limit", "del", "never"}));
+
+    ASSERT_OK(stage_->stemctl(
+        {"limit", "add", "short", "--prefix", "00881", "--calls-per-minute", "0:9", "--duration", ":2"}));
+    const auto invite = call();
+    const auto arrived = far->receive_request("INVITE", 5s);
+    ASSERT_TRUE(arrived);
+    const Endpoint far_media{.address = callee().address, .port = 24000};
+    ASSERT_OK(far->send(
+        arrived->from, lab::response_text(arrived->text, 200, "OK", "f", far->local(), lab::sdp(far_media))));
+    const auto ok = agent->receive_final("INVITE", 5s);
+    ASSERT_TRUE(ok);
+    ASSERT_OK(agent->send(callee(), lab::in_dialog(invite, ok->text, "ACK", lab::unique_branch()).text()));
+    EXPECT_TRUE(stage_->flow(far_media, {.address = phone.address, .port = 25000}));
+    EXPECT_TRUE(lab::eventually(
+        [&] { return !stage_->flow(far_media, {.address = phone.address, .port = 25000}); }, 20s))
+        << "it has lasted for two seconds";
+    const auto metrics = host_->metrics(1);
+    EXPECT_THAT(metrics, HasSubstr("stem_sm_admission_total{what=\"limit_refusals\"} 1\n"));
+    EXPECT_THAT(metrics, HasSubstr("stem_sm_admission_total{what=\"limit_warnings\"} 1\n"));
+    EXPECT_TRUE(lab::eventually([&] { return host_->metrics(1).contains("stem_sm_calls 0\n"); }, 5s))
+        << "and the Security Manager has heard of its end";
+}
+
 TEST_P(RemoteOutgoing, AnAdministratorComesWithAPassword) {
     ASSERT_OK(host_->start(2, "", "passwords = \"yes\"\n"));
     const auto ask = [&](std::vector<std::string> arguments, const std::string& path, unsigned number) {
