@@ -155,6 +155,41 @@ TEST_P(RemoteOutgoing, ATerminalAnnouncesItsCall) {
     EXPECT_EQ(lab::status_of(answer->text), 407) << "once";
 }
 
+// The paper's outgoing call: SYN, INVITE, and the answers, over TCP.
+TEST_P(RemoteOutgoing, AnAnnouncedCallGoesOutOverTcp) {
+    const auto phone = inside(phone::erin);
+    ASSERT_OK(stage_->stemctl({"user", "add", "tom", "--uri", lab::sip_uri("tom", phone.address)}));
+    auto uas = lab::Sipp::start(stage_->world().outside(),
+                                {.scenario = "uas", .local = callee(), .transport = "t1", .calls = 0});
+    ASSERT_OK(uas);
+    const auto successful = [&]() -> std::uint64_t {
+        auto uac = lab::Sipp::start(stage_->world().inside(), {.scenario = "uac",
+                                                               .local = phone,
+                                                               .remote = callee(),
+                                                               .transport = "t1",
+                                                               .user = "dave",
+                                                               .caller = "tom",
+                                                               .calls = 1,
+                                                               .talk = 300ms,
+                                                               .patience = 5s});
+        if (!uac) {
+            ADD_FAILURE() << uac.error().message();
+            return 0;
+        }
+        const auto called = uac->wait(30s);
+        EXPECT_OK(called);
+        return called ? called->successful : 0;
+    };
+    EXPECT_EQ(successful(), 0U) << "nobody has announced it";
+    EXPECT_THAT(host_->metrics(1), HasSubstr("stem_auth_total{what=\"challenged\"} 1\n"));
+    const auto body = fmt::format(R"({{"to": "{}", "source": "{}"}})", lab::sip_uri("dave", callee().address),
+                                  phone.address.to_string());
+    EXPECT_THAT(curl("terminal-tom", {"-d", body}, "/v1/announcements"), HasSubstr("\n201"));
+    EXPECT_EQ(successful(), 1U);
+    EXPECT_THAT(host_->metrics(1), HasSubstr("stem_auth_total{what=\"announced\"} 1\n"));
+    EXPECT_GT(stage_->packets(STEM_TCP_TAKEN, STEM_OUTBOUND), 4U);
+}
+
 // Of limits over the control channel: one that refuses, one that warns, and a duration that the firewall
 // keeps to.
 TEST_P(RemoteOutgoing, LimitsHoldOverTheControlChannel) {
