@@ -438,6 +438,12 @@ void Authenticator::log_in(const std::string& name, const std::string& password,
 }
 
 void Authenticator::ask_backend_of_login(const std::shared_ptr<LoginCase>& open, std::size_t which) {
+    // None is nobody's: RADIUS cannot say it (RFC 2865 5.2), and to LDAP it is a bind as nobody (RFC
+    // 4513 5.1.2).
+    if (open->password.empty()) {
+        logged_in(open, Answer::Verdict::wrong);
+        return;
+    }
     if (which == backends_.size()) {
         logged_in(open, open->unavailable ? Answer::Verdict::unavailable : Answer::Verdict::unknown);
         return;
