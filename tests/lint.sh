@@ -25,7 +25,7 @@ format() {
 shells() {
     needs shellcheck
     local -a scripts
-    mapfile -t scripts < <(git ls-files run .ci/run '*.sh')
+    mapfile -t scripts < <(git ls-files run '.ci/*' '*.sh')
     shellcheck "${scripts[@]}"
     echo "shellcheck: ${#scripts[@]} files"
 }
