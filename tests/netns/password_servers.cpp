@@ -156,6 +156,32 @@ std::string why_not(const std::string& program) {
     return ::access(program.c_str(), X_OK) == 0 ? "" : program + " is not installed";
 }
 
+Result<std::filesystem::path> secret_file(const char* name, const std::string& secret) {
+    const auto file = scratch() / name;
+    if (auto written = write_text(file, secret + "\n"); !written) {
+        return std::unexpected(written.error());
+    }
+    std::filesystem::permissions(file,
+                                 std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+    return file;
+}
+
+Result<Slapd::Tls> Slapd::certify(const std::string& stemctl) {
+    const auto pki = scratch() / "ldap-pki";
+    std::filesystem::remove_all(pki);
+    for (const auto& arguments : std::vector<std::vector<std::string>>{
+             {"init"}, {"issue", "server", "ldap", "--host", "127.0.0.1", "--host", "::1"}}) {
+        std::vector<std::string> argv = {stemctl, "pki", "--dir", pki};
+        argv.insert(argv.end(), arguments.begin(), arguments.end());
+        if (auto done = run_command({.name = "stemctl-pki", .argv = argv}); !done) {
+            return std::unexpected(done.error());
+        }
+    }
+    return Tls{.certificate = pki / "issued" / "server-ldap.crt",
+               .key = pki / "issued" / "server-ldap.key",
+               .ca = pki / "ca.crt"};
+}
+
 std::string Slapd::ldapi_uri() const {
     return ldapi_uri_of(socket_);
 }

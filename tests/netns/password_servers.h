@@ -17,6 +17,9 @@ namespace stem::lab {
 // Can that program be run here? "" = yes; else why not.
 std::string why_not(const std::string& program);
 
+// In the scratch folder, for nobody else to read.
+Result<std::filesystem::path> secret_file(const char* name, const std::string& secret);
+
 // dc=example,dc=org with people under ou=people: an attribute sipHA1 that only cn=stem may read, and
 // userPassword.
 class Slapd {
@@ -31,6 +34,8 @@ class Slapd {
         std::filesystem::path key;
         std::filesystem::path ca;
     };
+    // Of an authority of its own, in the scratch folder, for 127.0.0.1 and ::1.
+    static Result<Tls> certify(const std::string& stemctl);
     // ldaps://localhost:1636 and ldap://localhost:1389, on both families; and ldapi.
     static Result<Slapd> start(const Netns& netns, const std::vector<Person>& people, const Tls& tls);
 

@@ -58,12 +58,10 @@ class PasswordServers : public testing::TestWithParam<lab::Family> {
         stage_ = std::move(*stage);
         ASSERT_OK(stage_->stemctl({"user", "uri", "add", "carol", lab::sip_uri("carol", carol().address)}));
     }
-    static std::filesystem::path secret_file(const char* name, const std::string& secret) {
-        const auto file = lab::scratch() / name;
-        EXPECT_TRUE(lab::write_text(file, secret + "\n"));
-        std::filesystem::permissions(file, std::filesystem::perms::owner_read |
-                                               std::filesystem::perms::owner_write);
-        return file;
+    static std::string secret_file(const char* name, const std::string& secret) {
+        const auto file = lab::secret_file(name, secret);
+        EXPECT_OK(file);
+        return file ? file->string() : "";
     }
     [[nodiscard]] Endpoint carol() const {
         return {.address = stage_->world().inside_address(phone::carol, GetParam()), .port = port_};
@@ -112,20 +110,13 @@ class PasswordServers : public testing::TestWithParam<lab::Family> {
 
     // slapd with carol in it, and a certificate of an authority of its own.
     Result<> begin_slapd(const lab::World& world) {
-        const auto pki = lab::scratch() / "ldap-pki";
-        std::filesystem::remove_all(pki);
-        for (const auto& arguments : std::vector<std::vector<std::string>>{
-                 {"init"}, {"issue", "server", "ldap", "--host", "127.0.0.1", "--host", "::1"}}) {
-            std::vector<std::string> argv = {STEM_STEMCTL, "pki", "--dir", pki};
-            argv.insert(argv.end(), arguments.begin(), arguments.end());
-            if (auto done = lab::run_command({.name = "stemctl-pki", .argv = argv}); !done) {
-                return std::unexpected(done.error());
-            }
+        const auto tls = lab::Slapd::certify(STEM_STEMCTL);
+        if (!tls) {
+            return std::unexpected(tls.error());
         }
         auto started = lab::Slapd::start(
             world.middle(),
-            {{"carol", auth::make_ha1(auth::Algorithm::md5, "carol", "stem", password), password}},
-            {pki / "issued" / "server-ldap.crt", pki / "issued" / "server-ldap.key", pki / "ca.crt"});
+            {{"carol", auth::make_ha1(auth::Algorithm::md5, "carol", "stem", password), password}}, *tls);
         if (!started) {
             return std::unexpected(started.error());
         }
@@ -138,14 +129,13 @@ class PasswordServers : public testing::TestWithParam<lab::Family> {
             "ldap_ca = \"{}\"\nldap_bind_dn = \"{}\"\nldap_password = \"{}\"\nldap_base = \"{}\"\n"
             "ldap_md5_attribute = \"sipHA1\"\n",
             uri, start_tls ? "yes" : "no", (lab::scratch() / "ldap-pki" / "ca.crt").string(),
-            lab::Slapd::bind_dn, secret_file("ldap.secret", lab::Slapd::bind_password).string(),
-            lab::Slapd::base);
+            lab::Slapd::bind_dn, secret_file("ldap.secret", lab::Slapd::bind_password), lab::Slapd::base);
     }
     [[nodiscard]] std::string radius_config(const char* form, const std::string& secret) const {
         return fmt::format("backends = [\"radius\"]\nradius_servers = [\"{}\"]\nradius_secret = \"{}\"\n"
                            "radius_digest = \"{}\"\n",
-                           v6() ? "[::1]:1812" : "127.0.0.1:1812",
-                           secret_file("radius.secret", secret).string(), form);
+                           v6() ? "[::1]:1812" : "127.0.0.1:1812", secret_file("radius.secret", secret),
+                           form);
     }
     std::function<Result<>(const lab::World&)> begin_freeradius(bool delays_no = false) {
         return [this, delays_no](const lab::World& world) -> Result<> {

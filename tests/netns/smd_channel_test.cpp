@@ -5,7 +5,7 @@
 #include "sm/channel/channel.h"
 #include "sm/tls/credentials.h"
 #include "tests/expect_ok.h"
-#include "tests/netns/manager_host.h"
+#include "tests/netns/smd_fixture.h"
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/beast/core/buffers_to_string.hpp>
@@ -125,19 +125,14 @@ class Liar {
     channel::Channel channel_; // that numbers what is sent
 };
 
-class SmdChannel : public testing::TestWithParam<bool> {
+class SmdChannel : public SmdFixture {
   protected:
     void SetUp() override {
-        auto netns = lab::Netns::create("smd");
-        ASSERT_OK(netns);
-        netns_.emplace(std::move(*netns));
-        auto host = lab::ManagerHost::create({STEM_STEMCTL, STEM_STEM_SMD}, *netns_);
-        ASSERT_OK(host);
-        host_.emplace(std::move(*host));
-        ASSERT_OK(host_->start(1, "[channel]\nidle_ms = 3000\n"));
+        SmdFixture::SetUp();
+        start("[channel]\nidle_ms = 3000\n");
     }
     std::unique_ptr<Liar> connect() {
-        auto liar = Liar::connect(*netns_, GetParam(),
+        auto liar = Liar::connect(*netns_, v6(),
                                   {.certificate = host_->issued("firewall-fw1.crt"),
                                    .key = host_->issued("firewall-fw1.key"),
                                    .ca = host_->ca(),
@@ -166,9 +161,8 @@ class SmdChannel : public testing::TestWithParam<bool> {
         EXPECT_THAT(
             host_->metrics(1),
             HasSubstr(fmt::format("stem_channel_refusals_total{{reason=\"{}\"}} 1\n", label_of(reason))));
-        EXPECT_THAT(
-            host_->process(1).errors(),
-            testing::ContainsRegex(fmt::format("audit: refused .*firewall fw1 at .*{}", label_of(reason))));
+        EXPECT_THAT(log(), testing::ContainsRegex(
+                               fmt::format("audit: refused .*firewall fw1 at .*{}", label_of(reason))));
     }
     static boost::json::object query() {
         return channel::to_body(sm::Query{.caller = "sip:alice@example.com",
@@ -176,9 +170,6 @@ class SmdChannel : public testing::TestWithParam<bool> {
                                           .call_id = "c1",
                                           .at = std::chrono::system_clock::now()});
     }
-
-    std::optional<lab::Netns> netns_;
-    std::optional<lab::ManagerHost> host_;
 };
 
 INSTANTIATE_TEST_SUITE_P(Families, SmdChannel, testing::Bool(),

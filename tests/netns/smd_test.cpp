@@ -3,7 +3,7 @@
 #include "lab/enclosure.h"
 #include "lab/text_file.h"
 #include "tests/expect_ok.h"
-#include "tests/netns/manager_host.h"
+#include "tests/netns/smd_fixture.h"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -19,25 +19,11 @@ using testing::AnyOf;
 using testing::HasSubstr;
 using testing::Not;
 
-class Smd : public testing::TestWithParam<bool> {
+class Smd : public SmdFixture {
   protected:
     void SetUp() override {
-        auto netns = lab::Netns::create("smd");
-        ASSERT_OK(netns);
-        netns_.emplace(std::move(*netns));
-        auto host = lab::ManagerHost::create({STEM_STEMCTL, STEM_STEM_SMD}, *netns_);
-        ASSERT_OK(host);
-        host_.emplace(std::move(*host));
-        ASSERT_OK(host_->start(1));
-    }
-    void TearDown() override {
-        if (HasFailure() && host_) {
-            std::fputs(host_->process(1).errors().c_str(), stderr);
-        }
-    }
-
-    [[nodiscard]] static std::string place() {
-        return fmt::format("{}:{}", GetParam() ? "[::1]" : "127.0.0.1", lab::ManagerHost::port(1));
+        SmdFixture::SetUp();
+        start();
     }
     [[nodiscard]] std::vector<std::string> s_client(const std::string& who,
                                                     std::vector<std::string> more = {}) const {
@@ -81,9 +67,6 @@ class Smd : public testing::TestWithParam<bool> {
         return lab::eventually([&] { return host_->process(1).errors().find(what) != std::string::npos; },
                                5s);
     }
-
-    std::optional<lab::Netns> netns_;
-    mutable std::optional<lab::ManagerHost> host_;
 };
 
 INSTANTIATE_TEST_SUITE_P(Families, Smd, testing::Bool(),
