@@ -104,9 +104,9 @@ int main(int argc, char** argv) {
         return 2;
     }
     for (const char* folder : arguments.subspan(1)) {
-        const std::size_t seeds = play(folder);
-        if (seeds == 0) {
-            std::fprintf(stderr, "%s: no seed in it\n", folder);
+        const std::size_t seeds = std::filesystem::is_directory(folder) ? play(folder) : 0;
+        if (seeds == 0) { // else nothing would be tested, and nobody told
+            std::fprintf(stderr, "%s: no folder with seeds in it\n", folder);
             return 1;
         }
         std::printf("%s: %zu seeds, %zu inputs, no finding\n", folder, seeds,
