@@ -155,18 +155,6 @@ Result<AddressOfRecord> parse_sip(std::string_view text, std::string_view rest) 
     return record;
 }
 
-} // namespace
-
-std::string to_lower(std::string_view text) {
-    std::string lower(text);
-    for (char& c : lower) {
-        c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    }
-    return lower;
-}
-
-namespace {
-
 struct Dialled {
     std::string number;
     bool any_digit = false;
@@ -191,6 +179,14 @@ Dialled dialled_of(std::string_view text) {
 }
 
 } // namespace
+
+std::string to_lower(std::string_view text) {
+    std::string lower(text);
+    for (char& c : lower) {
+        c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    }
+    return lower;
+}
 
 std::optional<std::string> plain_number(std::string_view text) {
     auto found = dialled_of(text);

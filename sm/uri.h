@@ -32,9 +32,8 @@ struct AddressOfRecord {
     // The telephone number, if the user part is one: '+' and digits, separators left away. nullopt for names.
     [[nodiscard]] std::optional<std::string> number() const;
 
-    // What a gateway dials of the user part: the digits that it begins with. "+88112" of "+8811-2w34@gw" or
-    // of
-    // "+88112,,1@gw", as many take "w", "p" and "," for a pause. "" = it begins with none.
+    // What a gateway dials of the user part: the digits that it begins with. Many take "w", "p" and "," for a
+    // pause: "+88112" of "+8811-2w34@gw" and of "+88112,,1@gw". "" = it begins with none.
     [[nodiscard]] std::string dialled() const;
 
     bool operator==(const AddressOfRecord&) const = default;

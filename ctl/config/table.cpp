@@ -124,8 +124,7 @@ const std::array parameter_table{
               text_list<STEM_FIELD(call.refused_outgoing)>(
                   "a SIP method that belongs to no call, such as \"MESSAGE\"", is_method_of_no_call),
               "The same, of requests from inside that belong to no call. Calls are the Security Manager's to "
-              "let out "
-              "([sm] outgoing)."},
+              "let out ([sm] outgoing)."},
     Parameter{"sip", "outgoing_hosts", networks<STEM_FIELD(call.outgoing_hosts)>(),
               "Hosts inside that may send those: the proxy, the registrar."},
 

@@ -99,8 +99,8 @@ void RemoteLink::on_end(const std::string& why) {
     ++(was ? counts_.losses : counts_.connect_failures);
     if (was) {
         since_ = now();
-        if (Steady::now() - ready_ >=
-            lasting) { // else one that ends each connection would be asked at once, for ever
+        // Else one that ends each connection would be asked anew at once, for ever.
+        if (Steady::now() - ready_ >= lasting) {
             backoff_.reset();
         }
         spdlog::warn("Security Manager {} at {}: lost: {}; calls in progress go on, new ones {}", manager_,
