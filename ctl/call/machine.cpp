@@ -119,24 +119,32 @@ Monitor::Machine::object_to_outgoing(const Packet& packet, const sip::Message& m
                      message.method_name + " from inside, outside of a call, is refused by configuration"};
 }
 
+// The transaction of a request of no call; nullptr: it is refused, or repeated, and the packet is gone.
+Transaction* Monitor::Machine::begin_outside(Packet& packet, const sip::Message& message) {
+    if (auto objection = object_to_outgoing(packet, message); objection) {
+        reject(std::move(packet), &message, *objection);
+        return nullptr;
+    }
+    if (Transaction* first = transactions_.find(Transactions::key_of(message, packet.direction));
+        first != nullptr) {
+        on_repetition_outside(std::move(packet), message, *first);
+        return nullptr;
+    }
+    Transaction* transaction = begin_transaction(packet, message, {});
+    if (transaction == nullptr) {
+        reject(std::move(packet), &message, {STEM_CALL_LIMIT, "no room for another transaction"});
+    }
+    return transaction;
+}
+
 // REGISTER, OPTIONS and the like: not part of a call; followed so that their responses find the way back.
 void Monitor::Machine::on_outside_request(Packet packet, const sip::Message& message) {
     if (begins_no_dialog(message.method)) {
         reject(std::move(packet), &message, {STEM_SIP_NO_DIALOG, message.method_name + " without a To tag"});
         return;
     }
-    if (auto objection = object_to_outgoing(packet, message); objection) {
-        reject(std::move(packet), &message, *objection);
-        return;
-    }
-    if (Transaction* first = transactions_.find(Transactions::key_of(message, packet.direction));
-        first != nullptr) {
-        on_repetition_outside(std::move(packet), message, *first);
-        return;
-    }
-    Transaction* transaction = begin_transaction(packet, message, {});
+    Transaction* transaction = begin_outside(packet, message);
     if (transaction == nullptr) {
-        reject(std::move(packet), &message, {STEM_CALL_LIMIT, "no room for another transaction"});
         return;
     }
     if (message.method == sip::Method::register_) {

@@ -214,6 +214,9 @@ class Monitor::Machine {
     void release(Packet packet, const sip::Message& message, const Call* call);
     bool make_room();
     Transaction* begin_transaction(const Packet& packet, const sip::Message& message, const Place& place);
+    [[nodiscard]] std::optional<Objection> object_to_outgoing(const Packet& packet,
+                                                              const sip::Message& message) const;
+    Transaction* begin_outside(Packet& packet, const sip::Message& message);
     void on_repetition(Packet packet, const sip::Message& message, Transaction& first, const Call* call);
     void on_repetition_outside(Packet packet, const sip::Message& message, Transaction& first);
 
@@ -251,8 +254,6 @@ class Monitor::Machine {
     void on_inside_request(Packet packet, const sip::Message& message);
     void on_request_of_no_dialog(Packet packet, const sip::Message& message, const Call* call);
     std::optional<Objection> object_to(const sip::Message& message, const Dialog& dialog, stem_party party);
-    [[nodiscard]] std::optional<Objection> object_to_outgoing(const Packet& packet,
-                                                              const sip::Message& message) const;
     void take_in(Packet packet, const sip::Message& message, const Place& place);
     bool follows(const Dialog& dialog, stem_party party, std::uint32_t cseq) const;
     bool is_pending(const std::string& transaction_key);

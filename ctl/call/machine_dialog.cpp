@@ -78,20 +78,9 @@ void Monitor::Machine::on_request_of_no_dialog(Packet packet, const sip::Message
                {STEM_SIP_NO_DIALOG, message.method_name + " for no dialog that is known"});
         return;
     }
-    if (auto objection = object_to_outgoing(packet, message); objection) {
-        reject(std::move(packet), &message, *objection);
-        return;
+    if (begin_outside(packet, message) != nullptr) {
+        release(std::move(packet), message, nullptr);
     }
-    if (Transaction* first = transactions_.find(Transactions::key_of(message, packet.direction));
-        first != nullptr) {
-        on_repetition_outside(std::move(packet), message, *first);
-        return;
-    }
-    if (begin_transaction(packet, message, {}) == nullptr) {
-        reject(std::move(packet), &message, {STEM_CALL_LIMIT, "no room for another transaction"});
-        return;
-    }
-    release(std::move(packet), message, nullptr);
 }
 
 // What the request itself and its dialog's state have against it.
