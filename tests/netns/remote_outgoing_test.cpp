@@ -89,6 +89,16 @@ class RemoteOutgoing : public testing::TestWithParam<lab::Family> {
             .value_or("");
     }
 
+    // Whose terminal has a certificate.
+    [[nodiscard]] Result<std::string> add_tom(const Endpoint& phone) const {
+        return stage_->stemctl({"user", "add", "tom", "--uri", lab::sip_uri("tom", phone.address)});
+    }
+    [[nodiscard]] std::string announce(const std::string& who, const std::string& to,
+                                       const Endpoint& phone) const {
+        const auto body = fmt::format(R"({{"to": "{}", "source": "{}"}})", to, phone.address.to_string());
+        return curl(who, {"-d", body}, "/v1/announcements");
+    }
+
     std::unique_ptr<Stage> stage_;
     std::optional<lab::ManagerHost> host_;
 };
@@ -127,7 +137,7 @@ TEST_P(RemoteOutgoing, TheChallengeCrossesTheControlChannel) {
 
 TEST_P(RemoteOutgoing, ATerminalAnnouncesItsCall) {
     const auto phone = inside(phone::erin);
-    ASSERT_OK(stage_->stemctl({"user", "add", "tom", "--uri", lab::sip_uri("tom", phone.address)}));
+    ASSERT_OK(add_tom(phone));
     auto agent = lab::SipAgent::create(stage_->world().inside(), phone);
     auto far = lab::SipAgent::create(stage_->world().outside(), callee());
     ASSERT_OK(agent);
@@ -143,9 +153,8 @@ TEST_P(RemoteOutgoing, ATerminalAnnouncesItsCall) {
     ASSERT_TRUE(answer);
     EXPECT_EQ(lab::status_of(answer->text), 407);
 
-    const auto body = fmt::format(R"({{"to": "{}", "source": "{}"}})", to, phone.address.to_string());
-    EXPECT_THAT(curl("terminal-tom", {"-d", body}, "/v1/announcements"), HasSubstr("\n201"));
-    EXPECT_THAT(curl("gateway-gwen", {"-d", body}, "/v1/announcements"), HasSubstr("\n403"));
+    EXPECT_THAT(announce("terminal-tom", to, phone), HasSubstr("\n201"));
+    EXPECT_THAT(announce("gateway-gwen", to, phone), HasSubstr("\n403"));
     EXPECT_THAT(curl("terminal-tom", {}, "/v1/users"), HasSubstr("\n403"));
     ASSERT_OK(agent->send(callee(), invite()));
     EXPECT_TRUE(far->receive_request("INVITE", 5s));
@@ -158,7 +167,7 @@ TEST_P(RemoteOutgoing, ATerminalAnnouncesItsCall) {
 // The paper's outgoing call: SYN, INVITE, and the answers, over TCP.
 TEST_P(RemoteOutgoing, AnAnnouncedCallGoesOutOverTcp) {
     const auto phone = inside(phone::erin);
-    ASSERT_OK(stage_->stemctl({"user", "add", "tom", "--uri", lab::sip_uri("tom", phone.address)}));
+    ASSERT_OK(add_tom(phone));
     auto uas = lab::Sipp::start(stage_->world().outside(),
                                 {.scenario = "uas", .local = callee(), .transport = "t1", .calls = 0});
     ASSERT_OK(uas);
@@ -182,9 +191,7 @@ TEST_P(RemoteOutgoing, AnAnnouncedCallGoesOutOverTcp) {
     };
     EXPECT_EQ(successful(), 0U) << "nobody has announced it";
     EXPECT_THAT(host_->metrics(1), HasSubstr("stem_auth_total{what=\"challenged\"} 1\n"));
-    const auto body = fmt::format(R"({{"to": "{}", "source": "{}"}})", lab::sip_uri("dave", callee().address),
-                                  phone.address.to_string());
-    EXPECT_THAT(curl("terminal-tom", {"-d", body}, "/v1/announcements"), HasSubstr("\n201"));
+    EXPECT_THAT(announce("terminal-tom", lab::sip_uri("dave", callee().address), phone), HasSubstr("\n201"));
     EXPECT_EQ(successful(), 1U);
     EXPECT_THAT(host_->metrics(1), HasSubstr("stem_auth_total{what=\"announced\"} 1\n"));
     EXPECT_GT(stage_->packets(STEM_TCP_TAKEN, STEM_OUTBOUND), 4U);
@@ -194,15 +201,14 @@ TEST_P(RemoteOutgoing, AnAnnouncedCallGoesOutOverTcp) {
 // keeps to.
 TEST_P(RemoteOutgoing, LimitsHoldOverTheControlChannel) {
     const auto phone = inside(phone::erin);
-    ASSERT_OK(stage_->stemctl({"user", "add", "tom", "--uri", lab::sip_uri("tom", phone.address)}));
+    ASSERT_OK(add_tom(phone));
     auto agent = lab::SipAgent::create(stage_->world().inside(), phone);
     auto far = lab::SipAgent::create(stage_->world().outside(), callee());
     ASSERT_OK(agent);
     ASSERT_OK(far);
     const auto to = lab::sip_uri("00881234", callee().address);
     const auto call = [&] {
-        const auto body = fmt::format(R"({{"to": "{}", "source": "{}"}})", to, phone.address.to_string());
-        EXPECT_THAT(curl("terminal-tom", {"-d", body}, "/v1/announcements"), HasSubstr("\n201"));
+        EXPECT_THAT(announce("terminal-tom", to, phone), HasSubstr("\n201"));
         auto made = agent->request("INVITE", "tom", to);
         made.body = lab::sdp({.address = phone.address, .port = 25000});
         EXPECT_OK(agent->send(callee(), made.text()));
